@@ -1,0 +1,157 @@
+//! What a running job may know about itself, and the hold that its worker has on it.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::Result;
+use crate::job::{JobError, Queueable};
+use crate::message::{JobId, Pushed};
+use crate::push::{Desk, Push};
+
+/// Handed to [`Queueable::handle`]: which attempt this is, the application's state, a way to push.
+pub struct Context {
+    pub(crate) id: JobId,
+    pub(crate) uuid: Arc<str>,
+    pub(crate) queue: Arc<str>,
+    pub(crate) attempt: u32,
+    pub(crate) attempts: u32,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) hold: Arc<Hold>,
+    pub(crate) surroundings: Surroundings,
+}
+
+/// What all jobs of a worker share.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) state: Arc<State>,
+    pub(crate) desk: Arc<dyn Desk>,
+}
+
+impl Context {
+    /// What the back end calls this job.
+    pub fn id(&self) -> &JobId {
+        &self.id
+    }
+
+    /// Names this job wherever it goes; a good idempotency key for the services it calls.
+    pub fn uuid(&self) -> &str {
+        &self.uuid
+    }
+
+    /// Which attempt this is, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// How many attempts the job has in all.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// The queue it was taken from.
+    pub fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    /// When this attempt is over time; `None` without a timeout.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Whether this attempt is over time. A long job in thread mode looks here and ends itself.
+    pub fn timed_out(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Whether the worker has lost its hold on this job, so that another may run it. What this run
+    /// returns will be dropped; a long job looks here before it does what must not be done twice.
+    pub fn lost(&self) -> bool {
+        self.hold.is_lost()
+    }
+
+    /// The application's state of type `T`, as given to [`Jobs::state`](crate::Jobs::state).
+    ///
+    /// # Errors
+    /// No such state was given.
+    pub fn state<T: Send + Sync + 'static>(&self) -> Result<&T, JobError> {
+        self.surroundings.state.get::<T>().ok_or_else(|| {
+            JobError::new(format!(
+                "the job asked for state of type {}, which was not given: add `.state(…)` to Jobs",
+                type_name::<T>()
+            ))
+        })
+    }
+
+    /// Pushes a job to its default queue and driver.
+    ///
+    /// # Errors
+    /// As [`Queue::push`](crate::Queue::push).
+    pub fn push<J: Queueable>(&self, job: J) -> Result<Pushed> {
+        self.options().push(job)
+    }
+
+    /// Starts a push with options, as [`Queue::options`](crate::Queue::options) does.
+    pub fn options(&self) -> Push<'_> {
+        Push::new(&*self.surroundings.desk)
+    }
+
+    /// Starts a push onto a queue.
+    pub fn on(&self, queue: impl Into<String>) -> Push<'_> {
+        self.options().on(queue)
+    }
+}
+
+/// A worker's hold on one job: until when it may believe that nobody else runs it.
+pub(crate) struct Hold {
+    /// Microseconds after `BASE`; monotonic time stands still while a machine is suspended, so after a
+    /// resume only the token in the database tells.
+    until: AtomicU64,
+    gone: AtomicBool,
+}
+
+static BASE: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+
+impl Hold {
+    pub(crate) fn until(until: Instant) -> Self {
+        Self { until: AtomicU64::new(micros(until)), gone: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn renew(&self, until: Instant) {
+        self.until.store(micros(until), Ordering::Relaxed);
+        self.gone.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn lose(&self) {
+        self.gone.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_over(Instant::now())
+    }
+
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.gone.load(Ordering::Relaxed) || micros(now) >= self.until.load(Ordering::Relaxed)
+    }
+}
+
+fn micros(at: Instant) -> u64 {
+    let since: Duration = at.saturating_duration_since(*BASE);
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The application's values, one of each type.
+#[derive(Default)]
+pub(crate) struct State(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
+
+impl State {
+    pub(crate) fn put<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.0.insert(TypeId::of::<T>(), Box::new(value));
+    }
+
+    fn get<T: 'static>(&self) -> Option<&T> {
+        self.0.get(&TypeId::of::<T>())?.downcast_ref()
+    }
+}

@@ -1,0 +1,205 @@
+//! Where jobs wait: the seam between the worker and a back end.
+//!
+//! A driver stores and never decides: it knows nothing of attempt limits, backoff or job types, and it
+//! never opens a payload. It never loops and never reconnects: on an error it is dropped, and whoever
+//! held it opens a new one. The contract below is a test suite, `craft_queue::conformance`; a driver
+//! that passes it is one the worker can trust.
+//!
+//! 1. **Nothing lost.** When [`Driver::push`] returns `Ok`, the message is kept, as durably as the back
+//!    end can, until a settle removes it.
+//! 2. **Never two at once.** A job that is held is given to nobody else before its lease is over. Each
+//!    reservation has a [`Receipt`] of its own, and a settle or extend with an older one changes nothing
+//!    and is answered as lost.
+//! 3. **An expired hold may be taken, and never is swept.** `extend` and `settle` succeed on a hold that
+//!    has expired as long as nobody has taken it.
+//! 4. **Attempts are counted by the take.** A clean job: one more. A job whose hold expired comes back as
+//!    a *suspect*, and its attempt is raised only if it was a suspect already.
+//! 5. **Order.** Queues in the order asked for; in a queue higher priority first, then what was due
+//!    first. A retried job goes behind what waits.
+
+mod bell;
+
+use std::time::Duration;
+
+pub use bell::Bell;
+
+use crate::error::Result;
+use crate::failed::Failure;
+use crate::message::{JobId, Message, Pushed};
+pub use crate::reserved::{Receipt, Reserved};
+
+/// A configured back end. Cheap; holds nothing open.
+pub trait Backend: Send + Sync {
+    /// Opens a driver. Called again after an error; the caller waits between tries.
+    ///
+    /// The driver rings `bell` when a reserve may now find something. It may ring too often, and never
+    /// needs to ring: a worker that hears nothing looks by itself.
+    ///
+    /// # Errors
+    /// The back end can't be reached ([`is_unavailable`](crate::Error::is_unavailable)), or can't be used
+    /// as it is configured.
+    fn open(&self, bell: Bell) -> Result<Box<dyn Driver>>;
+
+    /// How the back end is shown to people, without secrets: `sqlite database.sqlite3`.
+    fn describe(&self) -> String;
+}
+
+/// An open back end. Used by one thread at a time.
+pub trait Driver: Send {
+    /// Adds messages, and answers for each, in order. A uuid that is there already counts as added. Of
+    /// two equal unique keys the second is a duplicate of the first, also within one call.
+    ///
+    /// # Errors
+    /// None, some or all of them may have been added; pushing them again is safe.
+    fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>>;
+
+    /// Takes jobs that are due, and counts the attempt. Never waits.
+    ///
+    /// # Errors
+    /// What was taken comes back when its lease is over.
+    fn reserve(&mut self, want: &Want<'_>) -> Result<Taken>;
+
+    /// Writes down what became of jobs. Each is fenced by its receipt; the lost ones are answered and
+    /// nothing else is changed for them.
+    ///
+    /// # Errors
+    /// Some may have been settled; settling them again answers those as lost.
+    fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement>;
+
+    /// Renews holds for another lease from now, and answers the receipts of those that are lost.
+    ///
+    /// # Errors
+    /// None may have been renewed.
+    fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>>;
+
+    /// Counts what waits in these queues, or in all that it knows when none is named.
+    ///
+    /// # Errors
+    /// The back end did not answer.
+    fn size(&mut self, queues: &[String]) -> Result<Vec<Size>>;
+
+    /// Removes all jobs of a queue that are not held, and says how many.
+    ///
+    /// # Errors
+    /// The back end did not answer.
+    fn clear(&mut self, queue: &str) -> Result<u64>;
+
+    /// Settles, then reserves. Provided: the two in turn; overridden where one commit can serve both.
+    ///
+    /// # Errors
+    /// As the two.
+    fn settle_and_reserve(
+        &mut self,
+        settled: &[Settled<'_>],
+        want: &Want<'_>,
+    ) -> Result<(Settlement, Taken)> {
+        let settlement = self.settle(settled)?;
+        let taken = self.reserve(want)?;
+        Ok((settlement, taken))
+    }
+
+    /// Whether [`Verdict::Bury`] moves the job to the failed jobs in the same transaction. When not, the
+    /// worker records it before it settles it.
+    fn buries(&self) -> bool {
+        false
+    }
+}
+
+/// What a worker wants to take.
+#[derive(Clone, Copy, Debug)]
+pub struct Want<'a> {
+    /// From these queues, the first one first.
+    pub queues: &'a [String],
+    /// At most this many jobs that are clean.
+    pub fresh: usize,
+    /// What to do about suspects.
+    pub suspects: Suspects,
+    /// How long they are held without a sign of life.
+    pub lease: Duration,
+}
+
+/// What a reserve does about jobs whose hold has expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspects {
+    /// Not even look: the cheapest.
+    Ignore,
+    /// Say whether any is due.
+    Look,
+    /// Take at most this many, and say whether more are due.
+    Take(usize),
+}
+
+/// What a reserve found.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// The jobs, in the order in which they should be begun.
+    pub jobs: Vec<Reserved>,
+    /// Whether suspects are due that were not taken; false when it did not look.
+    pub suspects_due: bool,
+    /// Where no job was taken: how long until the next one is due, or the next hold ends. `None` when
+    /// unknown.
+    pub next_due: Option<Duration>,
+}
+
+/// What became of a job.
+#[derive(Clone, Debug)]
+pub struct Settled<'a> {
+    /// The job.
+    pub job: &'a Reserved,
+    /// What shall be done with it.
+    pub verdict: Verdict,
+}
+
+/// What a settle does.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Remove it.
+    Done,
+    /// It ran and survived: put it back, due after a while, no suspect any more.
+    Again {
+        /// How long until it is due.
+        after: Duration,
+        /// Whether the attempt counts; if not, it is taken back.
+        counted: bool,
+        /// What went wrong, kept where the back end can.
+        error: String,
+    },
+    /// It was not run because its name is unknown: put it back, take the attempt back, keep it a suspect if
+    /// it is one, and note when that was first so.
+    Unknown {
+        /// How long until it is due.
+        after: Duration,
+    },
+    /// It was not run to an end: put it back, take the attempt back, keep it a suspect if it is one.
+    Unstarted {
+        /// How long until it is due.
+        after: Duration,
+    },
+    /// It is dead: remove it and keep it with the failed jobs, in one transaction. Only sent to a driver
+    /// that [`buries`](Driver::buries).
+    Bury(Failure),
+}
+
+/// What a settle has to tell; what it does not name went as asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settlement {
+    /// The holds that were lost: nothing was changed for these.
+    pub lost: Vec<Receipt>,
+    /// The jobs that were buried, and what the failed jobs call them.
+    pub buried: Vec<(Receipt, JobId)>,
+}
+
+/// How much waits in a queue. `None` is what the back end cannot know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// The queue.
+    pub queue: String,
+    /// Due now and not held.
+    pub waiting: Option<u64>,
+    /// Due later.
+    pub delayed: Option<u64>,
+    /// Held by a worker, or by one that died.
+    pub running: Option<u64>,
+    /// How long the first one in line has been due.
+    pub oldest_wait: Option<Duration>,
+}

@@ -1,0 +1,159 @@
+//! Where the dead lie: the seam to a table of failed jobs.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::driver::Reserved;
+use crate::error::Result;
+use crate::message::{JobId, Message, Pushed};
+use crate::payload;
+use crate::time::Timestamp;
+
+/// A configured table of failed jobs. Cheap; holds nothing open.
+pub trait FailedBackend: Send + Sync {
+    /// Opens it. Called again after an error; the caller waits between tries.
+    ///
+    /// # Errors
+    /// It can't be reached, or has no such table.
+    fn open(&self) -> Result<Box<dyn FailedJobs>>;
+}
+
+/// The failed jobs, open. Used by one thread at a time.
+pub trait FailedJobs: Send {
+    /// Keeps a dead job, and says as what if it did: a uuid that is there already stays as it is, unless
+    /// it is marked as being retried; then it is replaced and the mark is gone.
+    ///
+    /// # Errors
+    /// It may have been kept; recording it again is safe.
+    fn record(&mut self, job: &Reserved, failure: &Failure) -> Result<Option<JobId>>;
+
+    /// Removes the record of a job that turned out not to be dead. None there: fine.
+    ///
+    /// # Errors
+    /// It may still be there.
+    fn withdraw(&mut self, uuid: &str) -> Result<()>;
+
+    /// Lists failed jobs by id, the oldest first.
+    ///
+    /// # Errors
+    /// The back end did not answer.
+    fn list(&mut self, filter: &Filter<'_>) -> Result<Vec<FailedJob>>;
+
+    /// Removes these, and says how many were there.
+    ///
+    /// # Errors
+    /// None was removed.
+    fn forget(&mut self, ids: &[JobId]) -> Result<u64>;
+
+    /// Counts them by driver and queue.
+    ///
+    /// # Errors
+    /// The back end did not answer.
+    fn count(&mut self) -> Result<Vec<FailedCount>>;
+
+    /// Puts failed jobs back onto their queue and forgets them, in one transaction, where the two tables
+    /// share a connection; `None` where they don't. A job whose unique key another job holds stays.
+    ///
+    /// # Errors
+    /// None was put back.
+    fn put_back(&mut self, jobs: &[(JobId, Message)]) -> Result<Option<Vec<Pushed>>>;
+
+    /// Marks these as being retried, before they are pushed elsewhere.
+    ///
+    /// # Errors
+    /// None was marked.
+    fn mark(&mut self, ids: &[JobId]) -> Result<()>;
+
+    /// Removes those of these that are still marked: the ones that have not failed again meanwhile.
+    ///
+    /// # Errors
+    /// None was removed.
+    fn forget_marked(&mut self, ids: &[JobId]) -> Result<()>;
+}
+
+/// Why, when and where a job died.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// The configured name of the driver it ran on.
+    pub driver: String,
+    /// The connection of that driver; empty when it has none.
+    pub connection: String,
+    /// What went wrong, without NUL and at most 16 KiB.
+    pub exception: String,
+    /// When.
+    pub failed_at: Timestamp,
+}
+
+impl Failure {
+    /// A failure now. The exception is cut to 16 KiB, its beginning and its end kept.
+    pub fn now(driver: &str, connection: &str, exception: &str) -> Self {
+        Self {
+            driver: driver.to_owned(),
+            connection: connection.to_owned(),
+            exception: payload::storable_text(exception),
+            failed_at: Timestamp::now(),
+        }
+    }
+}
+
+/// Which failed jobs to list. Everything that is set must hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter<'a> {
+    /// Only this one.
+    pub id: Option<&'a JobId>,
+    /// Only of this driver.
+    pub driver: Option<&'a str>,
+    /// Only of this queue.
+    pub queue: Option<&'a str>,
+    /// Only this kind of job.
+    pub job: Option<&'a str>,
+    /// Only what failed this long ago or later.
+    pub since: Option<Duration>,
+    /// Only what failed this long ago or earlier.
+    pub before: Option<Duration>,
+    /// Only what comes after this id.
+    pub after: Option<&'a JobId>,
+    /// At most this many; 0 means no limit.
+    pub limit: usize,
+}
+
+/// A failed job, as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FailedJob {
+    /// What to call it in `queue:retry` and `queue:forget`.
+    pub id: JobId,
+    /// The job's uuid; a retried job keeps it.
+    pub uuid: String,
+    /// The driver it ran on.
+    pub driver: String,
+    /// The connection of that driver.
+    pub connection: String,
+    /// The queue it was taken from.
+    pub queue: String,
+    /// Its name.
+    #[serde(rename = "job")]
+    pub name: String,
+    /// How often it was attempted.
+    pub attempts: u32,
+    /// What went wrong.
+    pub exception: String,
+    /// The payload as text; bytes that are no text are kept as `base64:…`.
+    pub payload: String,
+    /// When, in the configured time zone.
+    pub failed_at: String,
+    /// What its push overrode.
+    #[serde(skip)]
+    pub overrides: Option<String>,
+}
+
+/// How many failed jobs one queue of one driver has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedCount {
+    /// The driver.
+    pub driver: String,
+    /// The queue.
+    pub queue: String,
+    /// How many.
+    pub count: u64,
+}

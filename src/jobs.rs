@@ -1,0 +1,153 @@
+//! The registry: which names this program knows, and how each is run.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::context::{Context, State};
+use crate::error::{Error, Result};
+use crate::job::{JobError, JobResult, Queueable};
+use crate::message::check_name;
+use crate::policy::{Outcome, TypeLimits};
+
+/// The jobs that a program knows, and the state they share.
+///
+/// ```
+/// # use craft_queue::{Context, JobResult, Jobs, Queueable};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct SendEmail { to: String }
+/// # impl Queueable for SendEmail {
+/// #     const NAME: &'static str = "SendEmail";
+/// #     fn handle(&self, _: &Context) -> JobResult { Ok(()) }
+/// # }
+/// struct Mailer { host: String }
+///
+/// let jobs = Jobs::new()
+///     .state(Mailer { host: "localhost".into() })
+///     .add::<SendEmail>();
+/// assert_eq!(jobs.names().collect::<Vec<_>>(), ["SendEmail"]);
+/// ```
+#[derive(Default)]
+pub struct Jobs {
+    kinds: BTreeMap<Arc<str>, Arc<dyn Kind>>,
+    state: State,
+    wrong: Option<String>,
+}
+
+/// One kind of job, whatever its type.
+pub(crate) trait Kind: Send + Sync {
+    fn limits(&self) -> TypeLimits;
+    fn queue(&self) -> Option<&'static str>;
+    fn run(&self, payload: &[u8], callback: &str, context: &Context) -> Outcome;
+    /// Calls the hook `failed`; an error says why it could not be called, or how it panicked.
+    fn failed(&self, payload: &[u8], error: &JobError) -> Result<(), String>;
+}
+
+impl Jobs {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Registers a job type. A name that is registered twice, or is no valid name, is an error when the
+    /// queue is opened.
+    #[must_use]
+    pub fn add<J: Queueable>(mut self) -> Self {
+        self.insert(J::NAME, Arc::new(Typed::<J>(PhantomData)));
+        self
+    }
+
+    /// Gives all jobs a value that they find with [`Context::state`]; one of each type.
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.state.put(value);
+        self
+    }
+
+    /// The registered names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.kinds.keys().map(|name| &**name)
+    }
+
+    pub(crate) fn insert(&mut self, name: &str, kind: Arc<dyn Kind>) {
+        if let Err(error) = check_name("name of a job", name) {
+            self.wrong.get_or_insert(error.to_string());
+        }
+        if self.kinds.insert(Arc::from(name), kind).is_some() {
+            self.wrong.get_or_insert(format!("the job \"{name}\" is registered twice"));
+        }
+    }
+
+    /// Finds a kind, and its shared name.
+    pub(crate) fn get(&self, name: &str) -> Option<(&Arc<str>, &Arc<dyn Kind>)> {
+        self.kinds.get_key_value(name)
+    }
+
+    /// Parts them: the kinds for the workers, the state for the jobs.
+    ///
+    /// # Errors
+    /// A name was registered twice or is no valid name.
+    pub(crate) fn into_parts(self) -> Result<(Kinds, Arc<State>)> {
+        match self.wrong {
+            Some(why) => Err(Error::config(why).with_help("give each job a NAME of its own")),
+            None => Ok((Arc::new(self.kinds), Arc::new(self.state))),
+        }
+    }
+}
+
+/// The kinds by name, shared by all workers of a queue.
+pub(crate) type Kinds = Arc<BTreeMap<Arc<str>, Arc<dyn Kind>>>;
+
+struct Typed<J>(PhantomData<fn() -> J>);
+
+impl<J: Queueable> Kind for Typed<J> {
+    fn limits(&self) -> TypeLimits {
+        TypeLimits { attempts: J::attempts(), backoff: J::backoff(), timeout: J::timeout() }
+    }
+
+    fn queue(&self) -> Option<&'static str> {
+        J::queue()
+    }
+
+    fn run(&self, payload: &[u8], callback: &str, context: &Context) -> Outcome {
+        let job: J = match catch(|| decode(payload)) {
+            Ok(Ok(job)) => job,
+            Ok(Err(why)) | Err(why) => return Outcome::Unrunnable(why),
+        };
+        // A drop of the job that panics is the job's panic, too.
+        match catch(move || -> JobResult { job.call(callback, context) }) {
+            Ok(Ok(())) => Outcome::Ok,
+            Ok(Err(error)) => Outcome::Failed(error),
+            Err(panic) => Outcome::Failed(JobError::new(panic)),
+        }
+    }
+
+    fn failed(&self, payload: &[u8], error: &JobError) -> Result<(), String> {
+        catch(|| decode::<J>(payload).map(|job| job.failed(error)))?
+    }
+}
+
+fn decode<J: Queueable>(payload: &[u8]) -> Result<J, String> {
+    serde_json::from_slice(payload).map_err(|cause| format!("the payload is not a {}: {cause}", J::NAME))
+}
+
+/// Runs code of the user's; a panic becomes its text.
+///
+/// Unwind safety: the job is dropped with the unwinding, and the state it shares is the user's, who
+/// sees a poisoned lock as he would in a thread of his own.
+fn catch<T>(code: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
+        let text = payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned());
+        // The payload may panic when dropped, outside of our catch.
+        std::mem::forget(payload);
+        match text {
+            Some(text) => format!("panicked: {text}"),
+            None => "panicked with a value that is no text".to_owned(),
+        }
+    })
+}

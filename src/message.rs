@@ -1,0 +1,227 @@
+//! What travels: a job as an envelope and bytes, and what a push may ask for.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::policy::Backoff;
+use crate::time;
+
+/// The longest name of a job or a queue, in bytes: what AMQP's short strings can carry.
+pub const NAME_LIMIT: usize = 255;
+
+/// The highest priority; 0 is the lowest and the default.
+pub const PRIORITY_LIMIT: u8 = 9;
+
+/// A job on its way to or from a back end. Drivers carry the payload and never open it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// Identifies the job wherever it goes: pushing the same uuid twice adds it once.
+    pub uuid: Arc<str>,
+    /// Which job to run: [`Queueable::NAME`](crate::Queueable::NAME).
+    pub name: Arc<str>,
+    /// The queue it waits in.
+    pub queue: Arc<str>,
+    /// The job's fields as JSON.
+    pub payload: Vec<u8>,
+    /// How long from now until it is due.
+    pub delay: Duration,
+    /// 0 to 9, higher first.
+    pub priority: u8,
+    /// While a job with this key waits or runs, another push of it adds nothing.
+    pub unique_key: Option<Arc<str>>,
+    /// What the push overrode, as JSON ([`Overrides`]); kept for the worker, opaque to drivers.
+    pub overrides: Option<Arc<str>>,
+}
+
+/// What a back end calls a job: a row's number, or the text a broker carries.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum JobId {
+    /// The number of a row; never used again.
+    Number(i64),
+    /// An AMQP message id.
+    Text(Arc<str>),
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Serialize for JobId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Number(number) => serializer.serialize_i64(*number),
+            Self::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+/// The answer to a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// The job is on the queue, durably where the driver is durable.
+    Added(JobId),
+    /// Nothing was added: this job with the same unique key waits or runs.
+    Duplicate(JobId),
+}
+
+impl Pushed {
+    /// The job that is on the queue now: the pushed one, or the one that holds the unique key.
+    pub fn id(&self) -> &JobId {
+        match self {
+            Self::Added(id) | Self::Duplicate(id) => id,
+        }
+    }
+
+    /// Whether the push added a job.
+    pub fn is_added(&self) -> bool {
+        matches!(self, Self::Added(_))
+    }
+}
+
+/// What a push asked for beyond the type's and the configuration's settings. Kept with the job, and
+/// with a failed one, so that a retried job is run as it was meant.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Overrides {
+    /// How often the job is attempted before it is a failed job; at least 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// How long to wait between attempts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<Backoff>,
+    /// How long one attempt may take, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<f64>,
+    /// 0 to 9, higher first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// See [`Message::unique_key`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique_key: Option<String>,
+}
+
+impl Overrides {
+    /// Reads what [`Overrides::to_json`] wrote. Text that is not readable overrides nothing: a job must
+    /// not be lost over its options.
+    pub fn from_json(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    /// The JSON that is kept with the job, or `None` when nothing is overridden.
+    pub fn to_json(&self) -> Option<Arc<str>> {
+        if *self == Self::default() {
+            return None;
+        }
+        serde_json::to_string(self).ok().map(Arc::from)
+    }
+
+    /// How long one attempt may take.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout.and_then(time::seconds_to_span)
+    }
+
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// `attempts` is 0, `priority` is over 9, `timeout` is not a positive number, or the unique key is
+    /// empty or longer than 255 bytes.
+    pub fn check(&self) -> Result<()> {
+        if self.attempts == Some(0) {
+            return Err(Error::invalid("attempts must be at least 1"));
+        }
+        if let Some(priority) = self.priority.filter(|p| *p > PRIORITY_LIMIT) {
+            return Err(Error::invalid(format!("priority {priority} is over {PRIORITY_LIMIT}"))
+                .with_help("priorities go from 0 (the default) to 9 (first)"));
+        }
+        if self.timeout.is_some() && self.timeout().is_none_or(|t| t.is_zero()) {
+            return Err(Error::invalid("timeout must be more than 0 seconds"));
+        }
+        match &self.unique_key {
+            Some(key) => check_name("unique key", key),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks the name of a job or a queue, or a unique key: 1 to 255 bytes, no control characters.
+///
+/// # Errors
+/// The name is none of that; `what` and the name stand in the message.
+pub fn check_name(what: &str, name: &str) -> Result<()> {
+    if name.is_empty() {
+        return Err(Error::invalid(format!("the {what} is empty")));
+    }
+    if name.len() > NAME_LIMIT {
+        let shown: String = name.chars().take(40).collect();
+        return Err(Error::invalid(format!(
+            "the {what} \"{shown}…\" has {} bytes, at most {NAME_LIMIT} fit",
+            name.len()
+        )));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(Error::invalid(format!("the {what} {name:?} has control characters")));
+    }
+    Ok(())
+}
+
+/// A new uuid, version 7: ordered by time down to a quarter of a microsecond, so that an index on it
+/// grows at its end (RFC 9562, section 6.2, method 3).
+pub fn new_uuid() -> Arc<str> {
+    let now = time::since_epoch();
+    let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    let fraction = now.subsec_nanos() % 1_000_000 * 4_096 / 1_000_000;
+    let mut tail = [0; 10];
+    tail[..2].copy_from_slice(&(fraction as u16).to_be_bytes());
+    tail[2..].copy_from_slice(&fastrand::u64(..).to_be_bytes());
+    let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid();
+    Arc::from(&*uuid.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuids_are_ordered_by_time_and_all_different() {
+        let first = new_uuid();
+        assert_eq!(first.as_bytes()[14], b'7', "{first}");
+        std::thread::sleep(Duration::from_millis(1));
+        let mut rest: Vec<_> = (0..10_000).map(|_| new_uuid()).collect();
+        assert!(rest.iter().all(|uuid| *uuid > first));
+        rest.sort();
+        rest.dedup();
+        assert_eq!(rest.len(), 10_000);
+    }
+
+    #[test]
+    fn overrides_come_back_as_they_were_and_nothing_is_written_for_none() {
+        assert_eq!(Overrides::default().to_json(), None);
+        let overrides = Overrides {
+            attempts: Some(5),
+            backoff: Some(Backoff::list([Duration::from_secs(1), Duration::from_secs(60)])),
+            timeout: Some(2.5),
+            priority: Some(9),
+            unique_key: Some("order-1".into()),
+        };
+        let text = overrides.to_json().unwrap();
+        assert_eq!(Overrides::from_json(&text), overrides);
+        assert_eq!(Overrides::from_json("{not json"), Overrides::default());
+    }
+
+    #[test]
+    fn names_are_checked() {
+        assert!(check_name("queue", &"q".repeat(255)).is_ok());
+        for bad in ["", "a\nb", &"q".repeat(256)] {
+            assert!(check_name("queue", bad).unwrap_err().is_invalid());
+        }
+    }
+}

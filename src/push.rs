@@ -1,0 +1,175 @@
+//! A push and its options, as values: a push changes nothing that another push can see.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::job::Queueable;
+use crate::message::{Overrides, Pushed};
+use crate::policy::Backoff;
+use crate::time;
+
+/// Where a push is handed in: the queue, seen from a running job or from the program.
+pub(crate) trait Desk: Send + Sync {
+    fn accept(&self, options: &Options, letters: Vec<Letter>) -> Result<Vec<Pushed>>;
+}
+
+/// A job that was written down and not yet addressed.
+pub(crate) struct Letter {
+    pub(crate) name: Arc<str>,
+    pub(crate) payload: Vec<u8>,
+    /// The queue that the job's type asks for.
+    pub(crate) queue: Option<&'static str>,
+}
+
+/// What one push asks for; what it leaves open comes from the job's type, then the configuration.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) driver: Option<String>,
+    pub(crate) queue: Option<String>,
+    pub(crate) delay: Duration,
+    pub(crate) overrides: Overrides,
+}
+
+/// A push in the making: `queue.on("invoices").delay("10 minutes").push(job)`.
+#[must_use = "nothing is pushed until `push` or `push_many` is called"]
+pub struct Push<'a> {
+    desk: &'a dyn Desk,
+    options: Options,
+    wrong: Option<Error>,
+}
+
+impl<'a> Push<'a> {
+    pub(crate) fn new(desk: &'a dyn Desk) -> Self {
+        Self { desk, options: Options::default(), wrong: None }
+    }
+
+    /// The queue to put the job on.
+    pub fn on(mut self, queue: impl Into<String>) -> Self {
+        self.options.queue = Some(queue.into());
+        self
+    }
+
+    /// The driver to use: a key of the configuration, or the name given to `add_driver`.
+    pub fn driver(mut self, name: impl Into<String>) -> Self {
+        self.options.driver = Some(name.into());
+        self
+    }
+
+    /// Due only after this delay: a [`Duration`], or words such as `"10 minutes"`. Words that are no
+    /// span of time make the push an error.
+    pub fn delay(mut self, delay: impl Delay) -> Self {
+        match delay.span() {
+            Ok(span) => self.options.delay = span,
+            Err(error) => self.wrong = Some(error.context("cannot delay the job")),
+        }
+        self
+    }
+
+    /// 0 (the default) to 9 (first).
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.options.overrides.priority = Some(priority);
+        self
+    }
+
+    /// How often the job is attempted, at least 1.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.options.overrides.attempts = Some(attempts);
+        self
+    }
+
+    /// How long to wait between attempts.
+    pub fn backoff(mut self, backoff: impl Into<Backoff>) -> Self {
+        self.options.overrides.backoff = Some(backoff.into());
+        self
+    }
+
+    /// How long one attempt may take.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.overrides.timeout = Some(timeout.as_secs_f64());
+        self
+    }
+
+    /// While a job with this key waits or runs, another push of it adds nothing and answers
+    /// [`Pushed::Duplicate`].
+    pub fn unique(mut self, key: impl Into<String>) -> Self {
+        self.options.overrides.unique_key = Some(key.into());
+        self
+    }
+
+    /// Pushes one job.
+    ///
+    /// # Errors
+    /// As [`Queue::push`](crate::Queue::push).
+    pub fn push<J: Queueable>(self, job: J) -> Result<Pushed> {
+        let letter = Letter::of(&job, Arc::from(J::NAME))?;
+        let mut pushed = self.hand_in(vec![letter])?;
+        // The desk answers once for each letter, in order.
+        pushed.pop().ok_or_else(|| Error::other(format!("cannot push {}: no answer", J::NAME)))
+    }
+
+    /// Pushes many jobs in one go, which is far quicker than one by one. The answers are in order.
+    ///
+    /// # Errors
+    /// As [`Queue::push`](crate::Queue::push). Where one job is refused, none or all of the others may be
+    /// on the queue.
+    pub fn push_many<J: Queueable>(self, jobs: impl IntoIterator<Item = J>) -> Result<Vec<Pushed>> {
+        let name: Arc<str> = Arc::from(J::NAME);
+        let letters =
+            jobs.into_iter().map(|job| Letter::of(&job, name.clone())).collect::<Result<Vec<_>>>()?;
+        self.hand_in(letters)
+    }
+
+    /// Pushes a job by its name, with its payload as JSON text; this is how jobs that are programs, or
+    /// whose type this program does not know, are pushed.
+    ///
+    /// # Errors
+    /// As [`Queue::push`](crate::Queue::push); and when the payload is not JSON.
+    pub fn push_json(self, name: &str, payload: &str, count: usize) -> Result<Vec<Pushed>> {
+        if let Err(cause) = serde_json::from_str::<serde::de::IgnoredAny>(payload) {
+            return Err(Error::invalid(format!("cannot push {name}: the payload is not JSON: {cause}")));
+        }
+        let name: Arc<str> = Arc::from(name);
+        let letters =
+            (0..count).map(|_| Letter { name: name.clone(), payload: payload.into(), queue: None }).collect();
+        self.hand_in(letters)
+    }
+
+    fn hand_in(self, letters: Vec<Letter>) -> Result<Vec<Pushed>> {
+        if let Some(error) = self.wrong {
+            return Err(error);
+        }
+        self.options.overrides.check()?;
+        self.desk.accept(&self.options, letters)
+    }
+}
+
+impl Letter {
+    fn of<J: Queueable>(job: &J, name: Arc<str>) -> Result<Self> {
+        let payload = serde_json::to_vec(job).map_err(|cause| {
+            Error::invalid(format!("cannot push {}: cannot write it as JSON", J::NAME)).because(&cause)
+        })?;
+        Ok(Self { name, payload, queue: J::queue() })
+    }
+}
+
+/// What [`Push::delay`] takes.
+pub trait Delay {
+    /// The span of time that is meant.
+    ///
+    /// # Errors
+    /// The words mean none.
+    fn span(self) -> Result<Duration>;
+}
+
+impl Delay for Duration {
+    fn span(self) -> Result<Duration> {
+        Ok(self)
+    }
+}
+
+impl Delay for &str {
+    fn span(self) -> Result<Duration> {
+        time::parse_span(self)
+    }
+}

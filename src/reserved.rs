@@ -1,0 +1,31 @@
+//! A job in a worker's hands.
+
+use std::time::{Duration, Instant};
+
+use crate::message::{JobId, Message};
+
+/// A job that is held.
+#[derive(Clone, Debug)]
+pub struct Reserved {
+    /// What was pushed.
+    pub message: Message,
+    /// What the back end calls it.
+    pub id: JobId,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// Whether an earlier worker lost or died with it.
+    pub suspect: bool,
+    /// How long ago a worker first found that it does not know the name; `None` if none did.
+    pub unknown_for: Option<Duration>,
+    /// What the last attempt died of, where the back end keeps it.
+    pub last_error: Option<String>,
+    /// Until when nobody else can have it: the moment before the take, plus the lease.
+    pub held_until: Instant,
+    /// Proves the hold.
+    pub receipt: Receipt,
+}
+
+/// Proves one reservation. What the two numbers mean is the driver's business: a row and a token, or the
+/// number of a connection and a delivery tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Receipt(pub u64, pub u64);
