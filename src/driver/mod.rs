@@ -18,6 +18,9 @@
 //!    first. A retried job goes behind what waits.
 
 mod bell;
+#[cfg(feature = "sqlite")]
+pub mod database;
+pub mod memory;
 
 use std::time::Duration;
 
