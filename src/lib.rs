@@ -16,7 +16,8 @@ mod reserved;
 pub mod time;
 
 pub use config::{
-    AmqpConfig, AsyncConfig, CommandJob, Config, Connection, DatabaseConfig, Durability, Mode, Settings,
+    AmqpConfig, AsyncConfig, CommandJob, Config, Connection, DatabaseConfig, Durability, Entry, Flag, Mode,
+    QueueType, Settings, Source,
 };
 pub use context::Context;
 pub use error::{Error, Result};
