@@ -19,7 +19,8 @@ pub mod time;
 mod worker;
 
 pub use config::{
-    AmqpConfig, AsyncConfig, CommandJob, Config, Connection, DatabaseConfig, Durability, Mode, Settings,
+    AmqpConfig, AsyncConfig, CommandJob, Config, Connection, DatabaseConfig, Durability, Entry, Flag, Mode,
+    QueueType, Settings, Source,
 };
 pub use context::Context;
 pub use error::{Error, Result};
