@@ -85,7 +85,9 @@ impl Pusher {
     /// Waits for an answer, or for the lead.
     fn wait(&self, parcel: &Arc<Parcel>) -> Result<Vec<Pushed>> {
         loop {
-            match std::mem::replace(&mut *lock(&parcel.state), State::Waiting) {
+            // Taken in a statement of its own: the lock must not be held while this thread parks.
+            let state = std::mem::replace(&mut *lock(&parcel.state), State::Waiting);
+            match state {
                 State::Answered(answer) => return answer,
                 State::Lead(driver) => {
                     let others: Vec<_> = lock(&self.line).waiting.drain(..).collect();
