@@ -1,0 +1,1 @@
+//! Printing for people: columns, colours, masks.
