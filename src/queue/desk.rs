@@ -133,14 +133,13 @@ impl Inner {
                     ))
                     .with_help("store large data elsewhere and push a reference to it"));
                 }
-                let of_type = letter
-                    .queue
-                    .or_else(|| self.kinds.get(&*letter.name).and_then(|kind| kind.queue()))
-                    .map(Arc::from);
+                // A known name is shared with the registry.
+                let known = self.kinds.get_key_value(&*letter.name);
+                let of_type = letter.queue.or_else(|| known?.1.queue()).map(Arc::from);
                 Ok(Message {
                     uuid: new_uuid(),
                     queue: asked.clone().or(of_type).unwrap_or_else(|| outlet.default_queue.clone()),
-                    name: letter.name,
+                    name: known.map_or_else(|| Arc::from(&*letter.name), |(name, _)| name.clone()),
                     payload: letter.payload.into(),
                     delay: options.delay,
                     priority: options.overrides.priority.unwrap_or(0),
