@@ -50,6 +50,10 @@ pub(super) struct Script {
     pub(super) extend: VecDeque<Answer<Vec<Receipt>>>,
     pub(super) record: VecDeque<Answer<Option<JobId>>>,
     pub(super) buries: bool,
+    /// The table of failed jobs is missing.
+    pub(super) refuses_to_bury: bool,
+    /// Looks find nothing until one asks about suspects.
+    pub(super) finds_from_first_suspects: bool,
 }
 
 /// Shared by the fake driver, the fake failed jobs, the jobs, and the test.
@@ -124,7 +128,12 @@ impl Driver for Stage {
 
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
         self.note(Call::Reserve { fresh: want.fresh, suspects: want.suspects });
-        Ok(self.script().taken.pop_front().unwrap_or_default())
+        let mut script = self.script();
+        if script.finds_from_first_suspects && want.suspects == Suspects::Ignore {
+            return Ok(Taken::default());
+        }
+        script.finds_from_first_suspects = false;
+        Ok(script.taken.pop_front().unwrap_or_default())
     }
 
     fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
@@ -138,6 +147,10 @@ impl Driver for Stage {
                 Verdict::Bury(failure) => format!("bury: {}", failure.exception),
             };
             self.note(Call::Settle(job.receipt, verdict));
+        }
+        let dead = settled.iter().any(|settled| matches!(settled.verdict, Verdict::Bury(_)));
+        if dead && self.script().refuses_to_bury {
+            return Err(Error::schema("no such table: failed_jobs"));
         }
         let answer = if settled.is_empty() { None } else { self.script().settle.pop_front() };
         answer.map_or(Ok(Settlement::default()), |answer| answer())

@@ -93,8 +93,12 @@ fn a_suspect_runs_alone() {
         running.fetch_sub(1, SeqCst);
         Ok(())
     });
-    // Suspects may be looked for from the beginning.
-    play.setup.lease = Duration::ZERO;
+    // The looks of the first third of the lease, which leave suspects alone, find nothing.
+    stage.script().finds_from_first_suspects = true;
+    play.setup.lease = Duration::from_millis(600);
+    play.setup.poll = Duration::from_millis(10);
+    play.setup.bounds.when_empty = false;
+    play.setup.bounds.jobs = Some(4);
     let report = play.run().unwrap();
     assert_eq!(report.done, 4);
     let calls = stage.script().calls.clone();
