@@ -110,6 +110,8 @@ enum Stop {
     Stuck,
     /// It ends now, whatever runs.
     Now(Ended),
+    /// Nothing can be run any more.
+    Broken(Error),
 }
 
 impl Pump {
@@ -210,6 +212,10 @@ impl Pump {
             Finished::TooLate(task) => return self.give_back(task, Duration::ZERO),
             Finished::Hooked => {
                 self.hooks -= 1;
+                return;
+            }
+            Finished::Broken(error) => {
+                self.stop = Stop::Broken(error);
                 return;
             }
         };
