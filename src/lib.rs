@@ -1,5 +1,6 @@
 //! Background jobs for programs that have no async runtime.
 
+pub mod bench;
 mod config;
 mod context;
 pub mod driver;

@@ -107,6 +107,28 @@ impl Database {
         self.check_tables(&mut *adapter, true)
     }
 
+    /// Whether the table of jobs is there, whatever its columns.
+    ///
+    /// # Errors
+    /// The database can't be reached.
+    pub(crate) fn has_jobs_table(&self) -> Result<bool> {
+        let table = self.jobs.as_deref().unwrap_or("jobs");
+        match self.connect(Open::Create)?.run_script(&format!("SELECT 1 FROM {table} LIMIT 0")) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_schema() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the table of jobs and all that is in it.
+    ///
+    /// # Errors
+    /// The database can't be reached, or did not allow it.
+    pub(crate) fn uninstall_jobs(&self) -> Result<()> {
+        let table = self.jobs.as_deref().unwrap_or("jobs");
+        self.connect(Open::Existing)?.run_script(&format!("DROP TABLE {table}"))
+    }
+
     /// Whether it has a table of failed jobs beside the jobs.
     pub fn keeps_failed(&self) -> bool {
         self.jobs.is_some() && self.failed.is_some()
