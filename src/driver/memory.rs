@@ -29,6 +29,22 @@ impl Memory {
         Self::default()
     }
 
+    /// The same store for a worker that takes jobs of every queue, whatever it is asked for.
+    pub(crate) fn all_queues(&self) -> impl Backend + use<> {
+        AllQueues(self.clone())
+    }
+
+    fn open_handle(&self, bell: Bell, all_queues: bool) -> Box<dyn Driver> {
+        let mut store = self.lock();
+        store.last_bell += 1;
+        let number = store.last_bell;
+        if !bell.is_silent() {
+            store.bells.push((number, bell));
+        }
+        drop(store);
+        Box::new(Handle { memory: self.clone(), number, all_queues })
+    }
+
     /// Waits until fewer than `capacity` jobs are in the store, held ones included.
     pub(crate) fn wait_for_room(&self, capacity: usize) {
         let store = self.lock();
@@ -44,14 +60,7 @@ impl Memory {
 
 impl Backend for Memory {
     fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
-        let mut store = self.lock();
-        store.last_bell += 1;
-        let number = store.last_bell;
-        if !bell.is_silent() {
-            store.bells.push((number, bell));
-        }
-        drop(store);
-        Ok(Box::new(Handle { memory: self.clone(), number }))
+        Ok(self.open_handle(bell, false))
     }
 
     fn describe(&self) -> String {
@@ -59,10 +68,23 @@ impl Backend for Memory {
     }
 }
 
+struct AllQueues(Memory);
+
+impl Backend for AllQueues {
+    fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
+        Ok(self.0.open_handle(bell, true))
+    }
+
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+}
+
 /// One opened driver.
 struct Handle {
     memory: Memory,
     number: u64,
+    all_queues: bool,
 }
 
 impl Drop for Handle {
@@ -122,6 +144,14 @@ impl Driver for Handle {
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
         let now = Instant::now();
         let mut store = self.memory.lock();
+        let every: Vec<String>;
+        let want = match self.all_queues {
+            true => {
+                every = store.lines.keys().map(ToString::to_string).collect();
+                &Want { queues: &every, ..*want }
+            }
+            false => want,
+        };
         let mut taken = Taken::default();
         if let Suspects::Take(most) = want.suspects {
             store.take_suspects(want, most, now, &mut taken.jobs);

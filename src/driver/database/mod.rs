@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::adapter::{Adapter, PutBack, Take};
-use self::statements::Statements;
+use self::statements::{Dialect, Statements};
 use crate::config::{Config, Connection, Durability};
 use crate::driver::{
     Backend, Bell, Driver, Receipt, Reserved, Settled, Settlement, Size, Suspects, Taken, Verdict, Want,
@@ -22,6 +22,7 @@ use crate::driver::{
 use crate::error::{Error, Result};
 use crate::failed::{FailedBackend, FailedJobs};
 use crate::message::{Message, Pushed};
+use crate::push::Enlist;
 use crate::time::{Timestamp, Zone};
 
 /// A database with a table of jobs, of failed jobs, or both.
@@ -29,6 +30,7 @@ use crate::time::{Timestamp, Zone};
 pub struct Database {
     name: String,
     connection: Connection,
+    dialect: Dialect,
     durability: Durability,
     zone: Zone,
     /// A statement may take this long; less than a third of the lease.
@@ -62,7 +64,7 @@ impl Database {
     fn named(config: &Config, name: &str, jobs: Option<String>, failed: Option<String>) -> Result<Self> {
         let connection = config.connection(name)?.clone();
         let settings = &config.database.settings;
-        let dialect = statements::Dialect::of(&connection)?;
+        let dialect = Dialect::of(&connection)?;
         let statements = Statements::new(
             dialect,
             jobs.as_deref().unwrap_or("jobs"),
@@ -71,6 +73,7 @@ impl Database {
         Ok(Self {
             name: name.to_owned(),
             connection,
+            dialect,
             durability: config.database.durability,
             zone: settings.tz.clone(),
             patience: (settings.lease / 4).min(Duration::from_secs(5)),
@@ -80,26 +83,75 @@ impl Database {
         })
     }
 
-    /// The same database without the table of failed jobs, for a driver that must not bury.
-    #[must_use]
-    pub fn without_failed(mut self) -> Self {
-        self.failed = None;
-        self
+    /// Makes the tables that are missing, and leaves those that are there.
+    ///
+    /// # Errors
+    /// The database can't be reached or written, or has a table of that name that does not fit.
+    pub fn install(&self) -> Result<()> {
+        let mut adapter = self.connect(Open::Create)?;
+        let tables = [
+            (self.jobs.is_some(), "check_jobs", "create_jobs"),
+            (self.failed.is_some(), "check_failed_jobs", "create_failed_jobs"),
+        ];
+        for (wanted, check, create) in tables {
+            if wanted && adapter.query(check, &[]).is_err_and(|error| error.is_schema()) {
+                adapter.begin()?;
+                let made = match adapter.query(check, &[]) {
+                    // Another process made it while this one waited for the lock.
+                    Ok(_) => Ok(()),
+                    Err(_) => adapter.run_script(self.statements.get(create)),
+                };
+                made.and_then(|()| adapter.commit()).inspect_err(|_| adapter.rollback())?;
+            }
+        }
+        self.check_tables(&mut *adapter, true)
     }
 
-    fn connect(&self) -> Result<Box<dyn Adapter>> {
+    /// Whether it has a table of failed jobs beside the jobs.
+    pub fn keeps_failed(&self) -> bool {
+        self.jobs.is_some() && self.failed.is_some()
+    }
+
+    /// Adds messages within a transaction of the caller's.
+    ///
+    /// # Errors
+    /// The transaction is on another kind of database, or was refused.
+    pub(crate) fn push_in(
+        &self,
+        transaction: &mut dyn Enlist,
+        messages: &[Message],
+        created_at: &str,
+    ) -> Result<Vec<Pushed>> {
+        let dialect = self.dialect.name();
+        if transaction.dialect() != dialect {
+            return Err(Error::invalid(format!(
+                "cannot push within a {} transaction: connection \"{}\" is {dialect}",
+                transaction.dialect(),
+                self.name
+            )));
+        }
+        let statement = |name: &str| self.statements.get(name).to_owned();
+        transaction.insert(&statement, messages, created_at).map_err(|error| match error.is_schema() {
+            true => self.explain_missing(error, self.jobs.as_deref().unwrap_or("jobs"), "check_jobs"),
+            false => error,
+        })
+    }
+
+    fn connect(&self, open: Open) -> Result<Box<dyn Adapter>> {
         match &self.connection {
             Connection::Sqlite { database } => {
-                sqlite::open(database, self.statements.clone(), self.durability, self.patience)
+                sqlite::open(database, open, self.statements.clone(), self.durability, self.patience)
             }
             Connection::Postgres { .. } | Connection::Mysql { .. } => Err(not_compiled_in()),
         }
         .map_err(|error| error.context(format!("cannot open connection \"{}\"", self.name)))
     }
 
-    /// Checks that the tables are there and fit this version.
-    fn check(&self, adapter: &mut dyn Adapter) -> Result<()> {
-        for (table, statement) in [(&self.jobs, "check_jobs"), (&self.failed, "check_failed_jobs")] {
+    /// Checks that the tables are there and fit this version. A worker whose table of failed jobs goes
+    /// missing works on: it is checked at the start, when that table is opened by itself.
+    fn check_tables(&self, adapter: &mut dyn Adapter, failed_too: bool) -> Result<()> {
+        let failed = self.failed.as_ref().filter(|_| failed_too);
+        for (table, statement) in [(self.jobs.as_ref(), "check_jobs"), (failed, "check_failed_jobs")] {
             if let Some(table) = table {
                 adapter
                     .query(statement, &[])
@@ -107,6 +159,21 @@ impl Database {
             }
         }
         Ok(())
+    }
+
+    fn connect_and_check(&self, failed_too: bool) -> Result<Box<dyn Adapter>> {
+        if let Connection::Sqlite { database } = &self.connection
+            && !database.exists()
+        {
+            let (table, check) = match &self.jobs {
+                Some(jobs) => (jobs.as_str(), "check_jobs"),
+                None => (self.failed.as_deref().unwrap_or_default(), "check_failed_jobs"),
+            };
+            return Err(self.explain_missing(Error::schema("no such file"), table, check));
+        }
+        let mut adapter = self.connect(Open::Existing)?;
+        self.check_tables(&mut *adapter, failed_too)?;
+        Ok(adapter)
     }
 
     fn explain_missing(&self, error: Error, table: &str, statement: &str) -> Error {
@@ -131,10 +198,16 @@ fn not_compiled_in() -> Error {
     Error::config("this build has no driver for PostgreSQL or MySQL")
 }
 
+/// Whether a file that is missing is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Create,
+    Existing,
+}
+
 impl Backend for Database {
     fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
-        let mut adapter = self.connect()?;
-        self.check(&mut *adapter)?;
+        let mut adapter = self.connect_and_check(false)?;
         adapter.watch(bell)?;
         Ok(Box::new(JobsTable { adapter, buries: self.failed.is_some(), zone: self.zone.clone() }))
     }
@@ -150,8 +223,7 @@ impl Backend for Database {
 
 impl FailedBackend for Database {
     fn open(&self) -> Result<Box<dyn FailedJobs>> {
-        let mut adapter = self.connect()?;
-        self.check(&mut *adapter)?;
+        let adapter = self.connect_and_check(true)?;
         let shares_jobs = self.jobs.is_some();
         Ok(Box::new(failed::FailedTable { adapter, shares_jobs, zone: self.zone.clone() }))
     }

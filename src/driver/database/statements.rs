@@ -21,6 +21,13 @@ impl Dialect {
         }
     }
 
+    /// As a connection's `driver` is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+        }
+    }
+
     fn files(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Sqlite => SQLITE,

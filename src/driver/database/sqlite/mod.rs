@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, params};
 
 use self::explain::explain;
+use super::Open;
 use super::adapter::{Adapter, PutBack, Row, Take, Value, list, millis};
 use super::statements::Statements;
 use crate::config::Durability;
@@ -29,23 +30,31 @@ struct Sqlite {
     watch: Option<watch::Watch>,
 }
 
-/// Opens the file, and creates it when it is missing. `patience` is how long a statement waits for
+/// Opens the file. `patience` is how long a statement waits for
 /// another process to let go of the write lock.
 ///
 /// # Errors
 /// It can't be created or read, or is no SQLite file.
 pub(super) fn open(
     path: &Path,
+    open: Open,
     statements: Arc<Statements>,
     durability: Durability,
     patience: Duration,
 ) -> Result<Box<dyn Adapter>> {
-    let connection = connect(path, durability, patience).map_err(|cause| explain(&cause, path))?;
+    let connection = connect(path, open, durability, patience).map_err(|cause| explain(&cause, path))?;
     Ok(Box::new(Sqlite { connection, path: path.to_owned(), statements, watch: None }))
 }
 
-fn connect(path: &Path, durability: Durability, patience: Duration) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
+fn connect(
+    path: &Path,
+    open: Open,
+    durability: Durability,
+    patience: Duration,
+) -> rusqlite::Result<Connection> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, open == Open::Create);
+    let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(patience)?;
     connection.set_prepared_statement_cache_capacity(64);
     // The mode is kept in the file. Asking first spares every later opener the write lock.
