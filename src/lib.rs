@@ -2,6 +2,8 @@
 
 pub mod bench;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
 pub mod driver;
 mod error;
