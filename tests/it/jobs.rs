@@ -115,7 +115,7 @@ fn an_unknown_name_costs_no_attempt_and_fails_after_its_time() {
         report.failed == 1
     });
     let failed = known.failed().list(&Filter::default()).unwrap();
-    assert_eq!(failed[0].exception, "no worker knows a job named \"Act\", for 100.00ms");
+    assert_eq!(failed[0].exception, "no worker knows a job named \"Act\", for 100ms");
     known.failed().retry(&Default::default(), |_| {}).unwrap();
     assert_eq!(work_off(&known).done, 1);
     assert_eq!(diary.lines(), ["waiting 1"]);
@@ -142,7 +142,7 @@ impl Queueable for TwoMethods {
     const NAME: &'static str = "TwoMethods";
 
     fn handle(&self, _: &Context) -> JobResult {
-        Err("handle was called".to_owned()).map_err(craft_queue::JobError::new)
+        Err(craft_queue::JobError::new("handle was called"))
     }
 
     fn call(&self, callback: &str, job: &Context) -> JobResult {

@@ -7,11 +7,14 @@
 mod adapter;
 mod failed;
 mod jobs;
+mod migrations;
 mod sqlite;
 mod statements;
 
 use std::sync::Arc;
 use std::time::Duration;
+
+pub(crate) use self::migrations::Table;
 
 use self::adapter::{Adapter, Survives};
 use self::statements::{Dialect, Statements};
@@ -125,6 +128,15 @@ impl Database {
     pub(crate) fn uninstall_jobs(&self) -> Result<()> {
         let table = self.jobs.as_deref().unwrap_or("jobs");
         self.connect(Open::Existing)?.run_script(&format!("DROP TABLE {table}"))
+    }
+
+    /// The names of the indexes that the table of jobs should have and has not.
+    ///
+    /// # Errors
+    /// The database can't be reached.
+    pub(crate) fn missing_indexes(&self) -> Result<Vec<String>> {
+        let rows = self.connect(Open::Existing)?.query("missing_indexes", &[])?;
+        Ok(rows.iter().map(|row| row.text(0)).collect())
     }
 
     /// Whether it has a table of failed jobs beside the jobs.
