@@ -32,6 +32,9 @@ impl Columns {
     /// # Errors
     /// A column that is needed is missing, or stands there twice.
     pub fn of(header: &ByteRecord) -> Result<Self> {
+        if header.iter().any(|name| std::str::from_utf8(name).is_err()) {
+            return Err(Error::invalid("line 1: it is not UTF-8 text").with_help("save the file as UTF-8"));
+        }
         let tidy = |name: &[u8]| String::from_utf8_lossy(name).trim().to_lowercase().replace(' ', "_");
         let columns = Self(header.iter().map(tidy).collect());
         for names in REQUIRED {
@@ -62,7 +65,8 @@ impl Columns {
     /// It is not UTF-8.
     pub fn field<'a>(&self, names: Names, record: &'a ByteRecord) -> Result<Option<&'a str>, String> {
         let Some(bytes) = self.place(names).and_then(|place| record.get(place)) else { return Ok(None) };
-        let text = std::str::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8 text", names[0]))?;
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8 text", self.name(names)))?;
         Ok(Some(text.trim()).filter(|text| !text.is_empty()))
     }
 
@@ -71,7 +75,12 @@ impl Columns {
     /// # Errors
     /// It is, or it is not UTF-8.
     pub fn required<'a>(&self, names: Names, record: &'a ByteRecord) -> Result<&'a str, String> {
-        self.field(names, record)?.ok_or_else(|| format!("{} is empty", names[0]))
+        self.field(names, record)?.ok_or_else(|| format!("{} is empty", self.name(names)))
+    }
+
+    /// What the file calls the column, so that its owner finds it.
+    pub fn name(&self, names: Names) -> &str {
+        self.place(names).map_or(names[0], |place| &self.0[place])
     }
 
     fn place(&self, names: Names) -> Option<usize> {

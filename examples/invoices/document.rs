@@ -76,7 +76,7 @@ fn page(order: &Order, total: Cents) -> String {
 <address>{address}</address>
 </div>
 <dl>
-<dt class="label">Invoice</dt><dd>{id}</dd>
+<dt class="label">Number</dt><dd>{id}</dd>
 {date}</dl>
 </section>
 <h1>Invoice <span class="number">{id}</span></h1>

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use craft_queue::failed::{FailedJob, Filter};
-use craft_queue::{Config, Error, JobId, Jobs, Queue, Result, Retry};
+use craft_queue::{Config, Error, JobId, Jobs, Queue, Result, Retried, Retry};
 
 use crate::job::{CreateInvoice, Shop};
 use crate::orders::Orders;
@@ -69,16 +69,16 @@ fn run() -> Result<bool> {
     let start = Instant::now();
     queue.on(QUEUE).push_many(ids.iter().map(|id| CreateInvoice { order_id: id.clone() }))?;
     let took = craft_queue::time::humane(start.elapsed());
-    println!("{} pushed onto \"{QUEUE}\" in {took}", count(ids.len(), "CreateInvoice"));
+    println!("{} CreateInvoice pushed onto \"{QUEUE}\" in {took}\n", ids.len());
 
     work(&queue)?;
     retry(&queue, &shop)?;
 
     let missing: Vec<_> = ids.iter().filter(|id| !shop.is_invoiced(id)).collect();
     let made = ids.len() - missing.len();
-    println!("{} of {} in {}", made, count(ids.len(), "invoice"), shown(&folder));
-    if let Some(first) = ids.iter().find(|id| shop.is_invoiced(id)) {
-        println!("Look at {}", shown(&document::path(&folder, first)));
+    println!("\n{made} of {} in {}", count(ids.len(), "invoice"), shown(&folder));
+    if let Some(last) = ids.iter().rfind(|id| shop.is_invoiced(id)) {
+        println!("Look at {}", shown(&document::path(&folder, last)));
     }
     if lost_lines > 0 {
         println!("{} left out: they tell no order", count(lost_lines, "line"));
@@ -113,15 +113,13 @@ fn open(folder: &Path, shop: Arc<Shop>) -> Result<Queue> {
     Ok(queue)
 }
 
-/// Works until nothing waits any more.
+/// Works until nothing waits any more, and no failed attempt is still to be repeated.
 fn work(queue: &Queue) -> Result<()> {
     let progress = Arc::new(Progress::start());
     let heard = progress.clone();
     let worker = queue.worker().on(QUEUE).threads(THREADS).stop_when_empty();
     let report = worker.listener(move |event| heard.hear(event)).run()?;
-    let (done, took) = progress.done();
-    let rate = done as f64 / took.as_secs_f64().max(0.001);
-    println!("{done} done and {} failed, with {THREADS} threads: {rate:.0} a second", report.failed);
+    println!("  {} done, {} failed{}", report.done, report.failed, progress.pace(THREADS));
     Ok(())
 }
 
@@ -133,24 +131,37 @@ fn retry(queue: &Queue, shop: &Shop) -> Result<()> {
     }
     println!("\nFailed jobs");
     list(&failed, |failed| {
-        println!("  {} {}, {} attempts: {}", failed.id, failed.payload, failed.attempts, failed.exception);
+        println!("  #{} {} {} after {} attempts", failed.id, failed.name, failed.payload, failed.attempts);
+        println!("     {}", failed.exception);
     });
     let ids: Vec<JobId> = failed.into_iter().filter(|failed| mend(failed, shop)).map(|it| it.id).collect();
     if ids.is_empty() {
-        println!("  none can be mended here\n");
         return Ok(());
     }
-    let mut back = 0;
-    queue.failed().retry(&Retry { ids, ..Retry::default() }, |_| back += 1)?;
-    println!("\n{} back on \"{QUEUE}\"", count(back, "job"));
+    println!("\nRetry");
+    let mut lines = Vec::new();
+    queue.failed().retry(&Retry { ids, ..Retry::default() }, |retried| lines.push(told(&retried)))?;
+    list(&lines, |line| println!("  {line}"));
     work(queue)
+}
+
+fn told(retried: &Retried) -> String {
+    match retried {
+        Retried::Back { failed, queue, .. } => format!("#{} is back on \"{queue}\"", failed.id),
+        Retried::Kept { failed, holder } => format!("#{} stays: job {holder} has its unique key", failed.id),
+        Retried::Taken(failed) => format!("#{} is being retried by somebody else", failed.id),
+        Retried::Unknown(id) => format!("#{id} is gone"),
+    }
 }
 
 fn mend(failed: &FailedJob, shop: &Shop) -> bool {
     let job: Option<CreateInvoice> = serde_json::from_str(&failed.payload).ok();
     let Some(mut order) = job.and_then(|job| shop.order(&job.order_id)) else { return false };
     let Some(mend) = order.mend() else { return false };
-    println!("  mended: order {}, line {}: quantity {}, not {}", order.id, mend.line, mend.to, mend.from);
+    println!(
+        "  mended order {}: on line {} the quantity is {}, not {}",
+        order.id, mend.line, mend.to, mend.from
+    );
     shop.save(order);
     true
 }

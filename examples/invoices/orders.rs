@@ -85,7 +85,7 @@ fn parse(text: &[u8]) -> Result<Orders> {
 fn order_id<'a>(columns: &Columns, record: &'a ByteRecord) -> Result<&'a str, String> {
     let id = columns.required(column::ORDER, record)?;
     match id.len() > LONGEST_ID {
-        true => Err(format!("{} has more than {LONGEST_ID} bytes", column::ORDER[0])),
+        true => Err(format!("{} has more than {LONGEST_ID} bytes", columns.name(column::ORDER))),
         false => Ok(id),
     }
 }
@@ -119,12 +119,15 @@ impl Order {
             number,
             item: columns.required(column::ITEM, record)?.to_owned(),
             artist: text(column::ARTIST)?,
-            quantity: quantity(columns.required(column::QUANTITY, record)?)?,
-            unit_price: money(column::UNIT_PRICE[0], columns.required(column::UNIT_PRICE, record)?)?,
+            quantity: quantity(columns.name(column::QUANTITY), columns.required(column::QUANTITY, record)?)?,
+            unit_price: money(
+                columns.name(column::UNIT_PRICE),
+                columns.required(column::UNIT_PRICE, record)?,
+            )?,
         };
         let name = columns.required(column::CUSTOMER, record)?;
         let total = columns.field(column::TOTAL, record)?;
-        let total = total.map(|total| money(column::TOTAL[0], total)).transpose()?;
+        let total = total.map(|total| money(columns.name(column::TOTAL), total)).transpose()?;
         match self.lines.first() {
             None => {
                 self.date = text(column::DATE)?;
@@ -149,7 +152,7 @@ impl Order {
             (Some(before), Some(now)) if before != now => {
                 return Err(format!(
                     "{} is {now} here, and {before} on a line of order {} before it",
-                    column::TOTAL[0],
+                    columns.name(column::TOTAL),
                     self.id
                 ));
             }
@@ -160,9 +163,9 @@ impl Order {
     }
 }
 
-fn quantity(text: &str) -> Result<u32, String> {
-    let wrong = || format!("quantity \"{text}\" is not a whole number from 1 to {MOST_OF_ONE_ITEM}");
-    text.parse().ok().filter(|count| (1..=MOST_OF_ONE_ITEM).contains(count)).ok_or_else(wrong)
+fn quantity(column: &str, text: &str) -> Result<u32, String> {
+    let count = text.parse().ok().filter(|count| (1..=MOST_OF_ONE_ITEM).contains(count));
+    count.ok_or_else(|| format!("{column} \"{text}\" is not a whole number from 1 to {MOST_OF_ONE_ITEM}"))
 }
 
 fn money(column: &str, text: &str) -> Result<Cents, String> {

@@ -10,7 +10,7 @@ use crate::job::CreateInvoice;
 /// A long file shows a sign of life this often.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Most failed attempts of one file fail for the same reason: some are shown.
+/// How many failed attempts are told; the failed jobs are listed later.
 const SHOWN: usize = 9;
 
 pub struct Progress {
@@ -44,33 +44,36 @@ impl Progress {
                     println!("  {} done", counts.done);
                 }
             }
-            Event::Again { job, after, error, .. } => {
-                counts.tell(job, error, &format!("again in {}", craft_queue::time::humane(*after)));
-            }
-            Event::Buried { job, error, .. } => counts.tell(job, error, "kept with the failed jobs"),
+            Event::Again { job, after, .. } => counts.tell(job, &format!("again in {after:?}")),
+            Event::Buried { job, .. } => counts.tell(job, "kept with the failed jobs"),
             Event::Warning(text) => println!("  warning: {text}"),
             _ => {}
         }
     }
 
-    /// How many were done, and how long that took, the waits for failing jobs left out.
-    pub fn done(&self) -> (u64, Duration) {
+    /// How quick it was, the waits for failing jobs left out; nothing where too few were done to tell.
+    pub fn pace(&self, threads: usize) -> String {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        (counts.done, counts.last_done - self.start)
+        match counts.done {
+            0..10 => String::new(),
+            done => {
+                let seconds = (counts.last_done - self.start).as_secs_f64().max(0.001);
+                format!("; {threads} threads did {:.0} a second", done as f64 / seconds)
+            }
+        }
     }
 }
 
 impl Counts {
-    fn tell(&mut self, told: &Told<'_>, error: &str, then: &str) {
+    fn tell(&mut self, told: &Told<'_>, then: &str) {
         self.failed_attempts += 1;
         let name = match serde_json::from_slice::<CreateInvoice>(&told.job.message.payload) {
             Ok(job) => format!("order {}", job.order_id),
             Err(_) => format!("job {}", told.job.id),
         };
         match self.failed_attempts {
-            count if count <= SHOWN => {
-                println!("  {name}, attempt {} of {}: {error}", told.job.attempt, told.attempts);
-                println!("    {then}");
+            1..=SHOWN => {
+                println!("  {name}: attempt {} of {} failed, {then}", told.job.attempt, told.attempts)
             }
             count if count == SHOWN + 1 => println!("  and more"),
             _ => {}
