@@ -2,3 +2,4 @@
 
 mod conformance_memory;
 mod conformance_sqlite;
+mod example_invoices;
