@@ -6,6 +6,7 @@
 //! step of a job is one rename: it happens whole or not at all, and of two workers that rename the same
 //! file one finds that it is gone. The folder may be shared by many processes; it suits some hundred jobs.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -35,16 +36,15 @@ impl Backend for Files {
     }
 }
 
-/// A job, as the name of its file tells it. Times are nanoseconds since 1970.
-#[derive(Clone)]
+/// A job, as the name of its file tells it. Times are nanoseconds since 1970; 0 is none.
+#[derive(Clone, Default)]
 struct Row {
     due: u64,
     uuid: String,
     attempts: u32,
     suspect: bool,
-    /// 0 where its name was never unknown.
     unknown_since: u64,
-    /// 0 where nobody holds it.
+    /// Proves the hold; 0 where nobody holds it.
     token: u64,
     lease_ends: u64,
 }
@@ -56,34 +56,59 @@ impl Row {
     }
 
     fn parse(file_name: &str) -> Option<Self> {
-        let mut parts = file_name.strip_suffix(".job")?.split('_');
+        let parts: Vec<_> = file_name.strip_suffix(".job")?.split('_').collect();
+        let [due, uuid, attempts, suspect, unknown_since, token, lease_ends] = parts[..] else { return None };
         Some(Self {
-            due: parts.next()?.parse().ok()?,
-            uuid: parts.next()?.to_owned(),
-            attempts: parts.next()?.parse().ok()?,
-            suspect: parts.next()?.parse().ok()?,
-            unknown_since: parts.next()?.parse().ok()?,
-            token: parts.next()?.parse().ok()?,
-            lease_ends: parts.next()?.parse().ok()?,
+            due: due.parse().ok()?,
+            uuid: uuid.to_owned(),
+            attempts: attempts.parse().ok()?,
+            suspect: suspect.parse().ok()?,
+            unknown_since: unknown_since.parse().ok()?,
+            token: token.parse().ok()?,
+            lease_ends: lease_ends.parse().ok()?,
         })
     }
 
-    fn hold(&mut self, until: u64) {
-        self.token = fastrand::u64(1..);
-        self.lease_ends = until;
+    /// When it may be taken: a clean one when it is due, a held one when its lease is over.
+    fn ripe(&self) -> u64 {
+        if self.token == 0 { self.due } else { self.lease_ends }
     }
 
-    /// A suspect that waits is held by a token that nobody has, so that it does not pass for clean.
-    fn give_back(&mut self, after: Duration) {
-        self.attempts = self.attempts.saturating_sub(1);
-        match self.suspect {
-            true => self.hold(now() + nanos(after)),
-            false => self.wait(if after.is_zero() { self.due } else { now() + nanos(after) }),
+    fn taken(&self, lease_ends: u64) -> Self {
+        let suspect = self.token != 0;
+        let attempts = self.attempts + u32::from(!suspect || self.suspect);
+        Self { attempts, suspect, token: fastrand::u64(1..), lease_ends, ..self.clone() }
+    }
+
+    /// `None` where it is gone for good.
+    fn settled(&self, verdict: &Verdict) -> Option<Self> {
+        match verdict {
+            Verdict::Done | Verdict::Bury(_) => None,
+            Verdict::Again { after, counted, .. } => Some(Self {
+                due: now() + nanos(*after),
+                uuid: self.uuid.clone(),
+                attempts: self.attempts.saturating_sub(u32::from(!counted)),
+                ..Self::default()
+            }),
+            Verdict::Unknown { after } => {
+                let unknown_since = if self.unknown_since == 0 { now() } else { self.unknown_since };
+                Some(Self { unknown_since, ..self.given_back(*after) })
+            }
+            Verdict::Unstarted { after } => Some(self.given_back(*after)),
         }
     }
 
-    fn wait(&mut self, due: u64) {
-        (self.due, self.token, self.lease_ends) = (due, 0, 0);
+    fn given_back(&self, after: Duration) -> Self {
+        let attempts = self.attempts.saturating_sub(1);
+        let ripe = now() + nanos(after);
+        match self.suspect {
+            // It waits under a token that nobody has, or it would pass for clean.
+            true => Self { attempts, token: fastrand::u64(1..), lease_ends: ripe, ..self.clone() },
+            false => {
+                let due = if after.is_zero() { self.due } else { ripe };
+                Self { attempts, due, token: 0, lease_ends: 0, ..self.clone() }
+            }
+        }
     }
 }
 
@@ -97,133 +122,101 @@ impl Files {
         Ok(rows)
     }
 
-    /// The rows of some queues with what was pushed, the first queue's in front.
-    fn rows_of(&self, queues: &[String]) -> Result<Vec<(Row, Message)>> {
-        let of_queue = |row: Row| {
-            let message = read(&self.0.join(row.file_name()), &row.uuid)?;
-            let place = queues.iter().position(|queue| **queue == *message.queue);
-            place.or(queues.is_empty().then_some(0)).map(|place| (place, row, message))
+    /// The rows of a queue, with what was pushed. A file that has another name by now is left out.
+    fn rows_of(&self, queue: &str) -> Result<Vec<(Row, Message)>> {
+        let read = |row: Row| Some((read(&self.0.join(row.file_name()), &row.uuid)?, row));
+        let rows = self.rows()?.into_iter().filter_map(read);
+        Ok(rows
+            .filter(|(message, _)| *message.queue == *queue)
+            .map(|(message, row)| (row, message))
+            .collect())
+    }
+
+    /// Renames or removes a row; false when somebody else did meanwhile.
+    fn change(&self, row: &Row, next: Option<&Row>) -> Result<bool> {
+        let path = |row: &Row| self.0.join(row.file_name());
+        let changed = match next {
+            Some(next) => fs::rename(path(row), path(next)),
+            None => fs::remove_file(path(row)),
         };
-        let mut rows: Vec<_> = self.rows()?.into_iter().filter_map(of_queue).collect();
-        rows.sort_by_key(|(place, ..)| *place);
-        Ok(rows.into_iter().map(|(_, row, message)| (row, message)).collect())
+        match changed {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            other => other.map(|()| true).map_err(failed),
+        }
     }
 
-    fn held(&self, receipt: Receipt) -> Result<Option<Row>> {
-        Ok(self.rows()?.into_iter().find(|row| row.token == receipt.0))
-    }
-
-    /// Changes a row; false when somebody else has changed it meanwhile.
-    fn rename(&self, from: &Row, to: &Row) -> Result<bool> {
-        unless_gone(fs::rename(self.0.join(from.file_name()), self.0.join(to.file_name())))
-    }
-
-    fn remove(&self, row: &Row) -> Result<bool> {
-        unless_gone(fs::remove_file(self.0.join(row.file_name())))
+    /// Changes the row that is held with this receipt; false when there is none.
+    fn change_held(&self, receipt: Receipt, next: impl FnOnce(&Row) -> Option<Row>) -> Result<bool> {
+        match self.rows()?.iter().find(|row| row.token == receipt.0) {
+            Some(row) => self.change(row, next(row).as_ref()),
+            None => Ok(false),
+        }
     }
 }
 
 impl Driver for Files {
     fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
-        let known = self.rows()?;
-        let mut pushed: Vec<Pushed> = Vec::with_capacity(messages.len());
-        for (place, message) in messages.iter().enumerate() {
-            if message.unique_key.is_some() || message.priority > 0 {
-                return Err(Error::unsupported("files know no unique keys and no priorities"));
-            }
-            let id = JobId::Text(message.uuid.clone());
-            let is_known = known.iter().any(|row| *row.uuid == *message.uuid);
-            if !is_known && pushed.iter().all(|before| *before.id() != id) {
-                // A nanosecond apart, so that they keep their order.
-                let due = now() + nanos(message.delay) + place as u64;
-                let uuid = message.uuid.to_string();
-                let row =
-                    Row { due, uuid, attempts: 0, suspect: false, unknown_since: 0, token: 0, lease_ends: 0 };
-                write(&self.0, &row, message).map_err(failed)?;
-            }
-            pushed.push(Pushed::Added(id));
+        if messages.iter().any(|message| message.unique_key.is_some() || message.priority > 0) {
+            return Err(Error::unsupported("files know no unique keys and no priorities"));
+        }
+        let mut known: HashSet<_> = self.rows()?.into_iter().map(|row| row.uuid).collect();
+        let mut due = now();
+        for message in messages.iter().filter(|message| known.insert(message.uuid.to_string())) {
+            // A nanosecond apart, so that they keep their order.
+            due += 1;
+            let uuid = message.uuid.to_string();
+            let row = Row { due: due + nanos(message.delay), uuid, ..Row::default() };
+            write(&self.0, &row, message).map_err(failed)?;
         }
         // The folder too: a pushed job survives a power cut.
         File::open(&self.0).and_then(|folder| folder.sync_all()).map_err(failed)?;
-        Ok(pushed)
+        Ok(messages.iter().map(|message| Pushed::Added(JobId::Text(message.uuid.clone()))).collect())
     }
 
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
         let (start, now) = (Instant::now(), now());
         let mut taken = Taken::default();
-        let (mut fresh, mut suspects) = (
-            want.fresh,
-            match want.suspects {
-                Suspects::Take(most) => most,
-                Suspects::Ignore | Suspects::Look => 0,
-            },
-        );
-        let mut next = u64::MAX;
-        for (row, message) in self.rows_of(want.queues)? {
-            let is_held = row.token != 0;
-            let (due, left) = if is_held { (row.lease_ends, &mut suspects) } else { (row.due, &mut fresh) };
-            next = next.min(due);
-            if due > now {
-                continue;
+        let mut next = None;
+        let mut fresh = want.fresh;
+        let mut suspects = if let Suspects::Take(most) = want.suspects { most } else { 0 };
+        for queue in want.queues {
+            for (row, message) in self.rows_of(queue)? {
+                let is_held = row.token != 0;
+                if row.ripe() > now {
+                    next = Some(next.unwrap_or(u64::MAX).min(row.ripe() - now));
+                    continue;
+                }
+                let left = if is_held { &mut suspects } else { &mut fresh };
+                if *left == 0 {
+                    taken.suspects_due |= is_held && want.suspects != Suspects::Ignore;
+                    continue;
+                }
+                let ours = row.taken(now + nanos(want.lease));
+                if !self.change(&row, Some(&ours))? {
+                    continue;
+                }
+                *left -= 1;
+                let unknown_since = Some(ours.unknown_since).filter(|since| *since > 0);
+                taken.jobs.push(Reserved {
+                    id: JobId::Text(message.uuid.clone()),
+                    message,
+                    attempt: ours.attempts,
+                    suspect: ours.suspect,
+                    unknown_for: unknown_since.map(|since| Duration::from_nanos(now.saturating_sub(since))),
+                    last_error: None,
+                    held_until: start + want.lease,
+                    receipt: Receipt(ours.token, 0),
+                });
             }
-            if *left == 0 {
-                taken.suspects_due |= is_held && want.suspects != Suspects::Ignore;
-                continue;
-            }
-            let mut ours = row.clone();
-            ours.attempts += u32::from(!is_held || row.suspect);
-            ours.suspect = is_held;
-            ours.hold(now + nanos(want.lease));
-            if !self.rename(&row, &ours)? {
-                continue;
-            }
-            *left -= 1;
-            let unknown_since = Some(ours.unknown_since).filter(|since| *since > 0);
-            taken.jobs.push(Reserved {
-                id: JobId::Text(message.uuid.clone()),
-                message,
-                attempt: ours.attempts,
-                suspect: ours.suspect,
-                unknown_for: unknown_since.map(|since| Duration::from_nanos(now.saturating_sub(since))),
-                last_error: None,
-                held_until: start + want.lease,
-                receipt: Receipt(ours.token, 0),
-            });
         }
-        if taken.jobs.is_empty() && next < u64::MAX {
-            taken.next_due = Some(Duration::from_nanos(next.saturating_sub(now)));
-        }
+        taken.next_due = next.filter(|_| taken.jobs.is_empty()).map(Duration::from_nanos);
         Ok(taken)
     }
 
     fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
         let mut settlement = Settlement::default();
         for Settled { job, verdict } in settled {
-            let was_ours = match self.held(job.receipt)? {
-                None => false,
-                Some(row) => {
-                    let mut next = row.clone();
-                    match verdict {
-                        Verdict::Done | Verdict::Bury(_) => {}
-                        Verdict::Again { after, counted, .. } => {
-                            next.attempts -= u32::from(!counted).min(next.attempts);
-                            (next.suspect, next.unknown_since) = (false, 0);
-                            next.wait(now() + nanos(*after));
-                        }
-                        Verdict::Unknown { after } => {
-                            next.unknown_since =
-                                if row.unknown_since > 0 { row.unknown_since } else { now() };
-                            next.give_back(*after);
-                        }
-                        Verdict::Unstarted { after } => next.give_back(*after),
-                    }
-                    match verdict {
-                        Verdict::Done | Verdict::Bury(_) => self.remove(&row)?,
-                        _ => self.rename(&row, &next)?,
-                    }
-                }
-            };
-            if !was_ours {
+            if !self.change_held(job.receipt, |row| row.settled(verdict))? {
                 settlement.lost.push(job.receipt);
             }
         }
@@ -233,12 +226,8 @@ impl Driver for Files {
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
         let mut lost = Vec::new();
         for job in held {
-            let row = self.held(job.receipt)?;
-            let renewed = row.map(|row| {
-                let next = Row { lease_ends: now() + nanos(lease), ..row.clone() };
-                self.rename(&row, &next)
-            });
-            if !renewed.transpose()?.unwrap_or(false) {
+            let renew = |row: &Row| Some(Row { lease_ends: now() + nanos(lease), ..row.clone() });
+            if !self.change_held(job.receipt, renew)? {
                 lost.push(job.receipt);
             }
         }
@@ -246,50 +235,29 @@ impl Driver for Files {
     }
 
     fn size(&mut self, queues: &[String]) -> Result<Vec<Size>> {
-        let none = |queue: &str| Size {
-            queue: queue.to_owned(),
-            waiting: Some(0),
-            delayed: Some(0),
-            running: Some(0),
+        // Every file would have to be read: `None` says that this is not known.
+        let unknown = |queue: &String| Size {
+            queue: queue.clone(),
+            waiting: None,
+            delayed: None,
+            running: None,
             oldest_wait: None,
         };
-        let now = now();
-        let mut sizes: Vec<_> = queues.iter().map(|queue| none(queue)).collect();
-        for (row, message) in self.rows_of(queues)? {
-            let place = sizes.iter().position(|size| *size.queue == *message.queue).unwrap_or(sizes.len());
-            if place == sizes.len() {
-                sizes.push(none(&message.queue));
-            }
-            let size = &mut sizes[place];
-            let count = match row.token {
-                0 if row.due <= now => &mut size.waiting,
-                0 => &mut size.delayed,
-                _ => &mut size.running,
-            };
-            *count = count.map(|count| count + 1);
-            if row.token == 0 && row.due <= now {
-                size.oldest_wait.get_or_insert(Duration::from_nanos(now - row.due));
-            }
-        }
-        Ok(sizes)
+        Ok(queues.iter().map(unknown).collect())
     }
 
     fn clear(&mut self, queue: &str) -> Result<u64> {
         let mut removed = 0;
-        for (row, _) in self.rows_of(&[queue.to_owned()])? {
-            removed += u64::from(row.token == 0 && self.remove(&row)?);
+        for (row, _) in self.rows_of(queue)? {
+            removed += u64::from(row.token == 0 && self.change(&row, None)?);
         }
         Ok(removed)
     }
 }
 
-/// What a file holds, before the bytes of the payload.
-type Header<'a> = (&'a str, &'a str, Option<&'a str>);
-
 /// Writes under a name that is no row's, and then gives it the row's.
 fn write(folder: &Path, row: &Row, message: &Message) -> io::Result<()> {
-    let header: Header<'_> = (&message.name, &message.queue, message.overrides.as_deref());
-    let mut bytes = serde_json::to_vec(&header)?;
+    let mut bytes = serde_json::to_vec(&(&*message.name, &*message.queue, message.overrides.as_deref()))?;
     bytes.push(b'\n');
     bytes.extend_from_slice(&message.payload);
     let draft = folder.join(format!("{}.draft", row.uuid));
@@ -299,7 +267,6 @@ fn write(folder: &Path, row: &Row, message: &Message) -> io::Result<()> {
     fs::rename(draft, folder.join(row.file_name()))
 }
 
-/// `None` where the file has another name by now.
 fn read(path: &Path, uuid: &str) -> Option<Message> {
     let bytes = fs::read(path).ok()?;
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
@@ -315,14 +282,6 @@ fn read(path: &Path, uuid: &str) -> Option<Message> {
         unique_key: None,
         overrides: overrides.map(Arc::from),
     })
-}
-
-fn unless_gone(done: io::Result<()>) -> Result<bool> {
-    match done {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(failed(error)),
-    }
 }
 
 fn failed(cause: io::Error) -> Error {
@@ -374,6 +333,7 @@ fn conformance(folder: PathBuf) {
     subject.can.unique_keys = false;
     subject.can.priorities = false;
     subject.can.last_errors = false;
+    subject.can.sizes = false;
     check(&subject);
     println!("It keeps the contract.");
     // Its folders are no longer needed; what is left of them harms nobody.
