@@ -1,5 +1,6 @@
 //! Background jobs for programs that have no async runtime.
 
+pub mod bench;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;

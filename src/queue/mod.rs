@@ -208,6 +208,7 @@ impl Builder {
     /// # Errors
     /// As [`Queue::open`].
     pub fn open(self) -> Result<Queue> {
+        self.config.check()?;
         let outlets = outlet::all(&self.config, self.own)?;
         let inner = Inner::open(self.config, self.jobs, outlets, self.listener)?;
         Ok(Queue(Arc::new(Handle(inner))))

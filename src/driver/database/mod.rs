@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::adapter::{Adapter, PutBack, Take};
+use self::adapter::{Adapter, PutBack, Survives, Take};
 use self::statements::{Dialect, Statements};
 use crate::config::{Config, Connection, Durability};
 use crate::driver::{
@@ -95,7 +95,7 @@ impl Database {
         ];
         for (wanted, check, create) in tables {
             if wanted && adapter.query(check, &[]).is_err_and(|error| error.is_schema()) {
-                adapter.begin()?;
+                adapter.begin(Survives::PowerCut)?;
                 let made = match adapter.query(check, &[]) {
                     // Another process made it while this one waited for the lock.
                     Ok(_) => Ok(()),
@@ -105,6 +105,28 @@ impl Database {
             }
         }
         self.check_tables(&mut *adapter, true)
+    }
+
+    /// Whether the table of jobs is there, whatever its columns.
+    ///
+    /// # Errors
+    /// The database can't be reached.
+    pub(crate) fn has_jobs_table(&self) -> Result<bool> {
+        let table = self.jobs.as_deref().unwrap_or("jobs");
+        match self.connect(Open::Create)?.run_script(&format!("SELECT 1 FROM {table} LIMIT 0")) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_schema() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the table of jobs and all that is in it.
+    ///
+    /// # Errors
+    /// The database can't be reached, or did not allow it.
+    pub(crate) fn uninstall_jobs(&self) -> Result<()> {
+        let table = self.jobs.as_deref().unwrap_or("jobs");
+        self.connect(Open::Existing)?.run_script(&format!("DROP TABLE {table}"))
     }
 
     /// Whether it has a table of failed jobs beside the jobs.
@@ -239,7 +261,7 @@ struct JobsTable {
 impl Driver for JobsTable {
     fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
         let created_at = self.zone.format(Timestamp::now());
-        self.transaction(|table| table.adapter.insert(messages, &created_at))
+        self.transaction(Survives::PowerCut, |table| table.adapter.insert(messages, &created_at))
     }
 
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
@@ -247,14 +269,14 @@ impl Driver for JobsTable {
         if !due {
             return Ok(taken);
         }
-        self.transaction(|table| table.take(want))
+        self.transaction(Survives::Crash, |table| table.take(want))
     }
 
     fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
         if settled.is_empty() {
             return Ok(Settlement::default());
         }
-        self.transaction(|table| table.write_down(settled))
+        self.transaction(Survives::PowerCut, |table| table.write_down(settled))
     }
 
     fn settle_and_reserve(
@@ -265,12 +287,12 @@ impl Driver for JobsTable {
         if settled.is_empty() {
             return Ok((Settlement::default(), self.reserve(want)?));
         }
-        self.transaction(|table| Ok((table.write_down(settled)?, table.take(want)?)))
+        self.transaction(Survives::PowerCut, |table| Ok((table.write_down(settled)?, table.take(want)?)))
     }
 
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
         let receipts: Vec<_> = held.iter().map(|job| job.receipt).collect();
-        self.transaction(|table| table.adapter.extend(&receipts, lease))
+        self.transaction(Survives::Crash, |table| table.adapter.extend(&receipts, lease))
     }
 
     fn size(&mut self, queues: &[String]) -> Result<Vec<Size>> {
@@ -309,8 +331,8 @@ impl Driver for JobsTable {
 }
 
 impl JobsTable {
-    fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.adapter.begin()?;
+    fn transaction<T>(&mut self, survives: Survives, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.adapter.begin(survives)?;
         match work(self).and_then(|done| self.adapter.commit().map(|()| done)) {
             Ok(done) => Ok(done),
             Err(error) => {
