@@ -72,7 +72,7 @@ fn every_shipped_order_has_its_invoice_and_the_spoiled_one_tells_its_story() {
     let run = run_on(&shipped());
     assert_eq!(run.code, Some(0), "{}", run.said);
     assert_eq!(run.invoices().len(), 60);
-    let totals = run.invoices().iter().map(|path| total(&fs::read_to_string(path).expect("a page")));
+    let totals = run.invoices().into_iter().map(|path| total(&fs::read_to_string(&path).expect("a page")));
     assert_eq!(totals.sum::<i64>(), 32_175, "the sum of all orders");
     for text in [
         "60 orders in 325 lines",

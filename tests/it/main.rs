@@ -2,4 +2,5 @@
 
 mod conformance_memory;
 mod conformance_sqlite;
+mod example_fourth_driver;
 mod example_invoices;
