@@ -3,6 +3,8 @@
 mod async_driver;
 mod conformance_memory;
 mod conformance_sqlite;
+mod example_fourth_driver;
+mod example_invoices;
 mod jobs;
 mod plans;
 mod pushes;
