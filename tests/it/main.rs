@@ -7,6 +7,8 @@ mod example_fourth_driver;
 mod example_invoices;
 mod jobs;
 mod plans;
+mod processes;
+mod programs;
 mod pushes;
 mod retry;
 mod support;
