@@ -4,3 +4,4 @@ mod conformance_memory;
 mod conformance_sqlite;
 mod example_fourth_driver;
 mod example_invoices;
+mod readme;
