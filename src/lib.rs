@@ -1,6 +1,8 @@
 //! Background jobs for programs that have no async runtime.
 
 pub mod bench;
+#[cfg(feature = "cli")]
+mod cli;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -21,6 +23,8 @@ mod runner;
 pub mod time;
 mod worker;
 
+#[cfg(feature = "cli")]
+pub use cli::{main, stock_jobs};
 pub use config::{
     AmqpConfig, AsyncConfig, CommandJob, Config, Connection, DatabaseConfig, Durability, Entry, Flag, Mode,
     QueueType, Settings, Source,
