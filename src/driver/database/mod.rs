@@ -7,6 +7,7 @@
 mod adapter;
 mod failed;
 mod jobs;
+#[cfg(feature = "cli")]
 mod migrations;
 mod sqlite;
 mod statements;
@@ -14,6 +15,7 @@ mod statements;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "cli")]
 pub(crate) use self::migrations::Table;
 
 use self::adapter::{Adapter, Survives};
@@ -112,6 +114,7 @@ impl Database {
     ///
     /// # Errors
     /// The database can't be reached.
+    #[cfg(feature = "cli")]
     pub(crate) fn has_jobs_table(&self) -> Result<bool> {
         let table = self.jobs.as_deref().unwrap_or("jobs");
         match self.connect(Open::Create)?.run_script(&format!("SELECT 1 FROM {table} LIMIT 0")) {
@@ -125,6 +128,7 @@ impl Database {
     ///
     /// # Errors
     /// The database can't be reached, or did not allow it.
+    #[cfg(feature = "cli")]
     pub(crate) fn uninstall_jobs(&self) -> Result<()> {
         let table = self.jobs.as_deref().unwrap_or("jobs");
         self.connect(Open::Existing)?.run_script(&format!("DROP TABLE {table}"))
@@ -134,6 +138,7 @@ impl Database {
     ///
     /// # Errors
     /// The database can't be reached.
+    #[cfg(feature = "cli")]
     pub(crate) fn missing_indexes(&self) -> Result<Vec<String>> {
         let rows = self.connect(Open::Existing)?.query("missing_indexes", &[])?;
         Ok(rows.iter().map(|row| row.text(0)).collect())
