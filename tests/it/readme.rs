@@ -35,6 +35,17 @@ mod job {
 use craft_queue::{Event, Jobs, Queue};
 use job::{CreateInvoice, Invoices};
 
+/// Only compiled: it would read the arguments of the tests.
+#[cfg(feature = "cli")]
+#[allow(dead_code)]
+mod craft {
+    use super::*;
+
+    fn main() -> std::process::ExitCode {
+        craft_queue::main(Jobs::new().add::<CreateInvoice>())
+    }
+}
+
 fn shop() -> std::io::Result<(TempDir, craft_queue::Config)> {
     let folder = tempfile::tempdir()?;
     let config = craft_queue::Config::sqlite(folder.path().join("shop.sqlite3"));
