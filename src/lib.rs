@@ -41,8 +41,3 @@ pub use message::{JobId, Message, NAME_LIMIT, Overrides, PRIORITY_LIMIT, Pushed,
 pub use push::{Delay, Enlist, Push};
 pub use queue::{Builder, FailedDesk, Left, Queue, Recorder, Retried, Retry, Sent, Worker};
 pub use worker::{Ended, Report, Stopper};
-
-/// Every code sample of the README compiles, and runs where it can.
-#[cfg(all(doctest, feature = "sqlite"))]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -10,6 +10,7 @@ mod plans;
 mod processes;
 mod programs;
 mod pushes;
+mod readme;
 mod retry;
 mod support;
 mod tidy;
