@@ -88,9 +88,9 @@ impl Inner {
     pub(super) fn usable_failed(&self, outlet: &Outlet) -> Option<Arc<dyn FailedBackend>> {
         match &outlet.failed {
             Graveyard::None => None,
-            Graveyard::Configured(failed) => Some(failed.clone()),
-            Graveyard::IfUsable(failed) => match failed.open() {
-                Ok(_) => Some(failed.clone()),
+            Graveyard::Table { backend, asked_for: true } => Some(backend.clone()),
+            Graveyard::Table { backend, asked_for: false } => match backend.open() {
+                Ok(_) => Some(backend.clone()),
                 Err(error) => {
                     log::info!("failed jobs of driver \"{}\" are not kept: {error}", outlet.name);
                     None
@@ -154,15 +154,22 @@ impl Inner {
     }
 
     /// Hands messages to a driver that is not run in this thread.
-    pub(super) fn send(&self, outlet: &Outlet, messages: Vec<Message>) -> Result<Vec<Pushed>> {
-        if let Some(memory) = &outlet.memory {
-            self.pool.open(self)?;
-            // A job that waits for room in the queue that it is taken from would wait for ever.
-            if !is_inside_a_job() {
-                memory.wait_for_room(self.config.memory.capacity);
-            }
+    pub(super) fn send(&self, outlet: &Outlet, mut messages: Vec<Message>) -> Result<Vec<Pushed>> {
+        let Some(memory) = &outlet.memory else { return outlet.pusher.push(messages) };
+        self.pool.open(self)?;
+        // A job that waits for room in the queue that it is taken from would wait for ever.
+        if is_inside_a_job() {
+            return outlet.pusher.push(messages);
         }
-        outlet.pusher.push(messages)
+        let capacity = self.config.memory.capacity;
+        let mut pushed = Vec::with_capacity(messages.len());
+        while !messages.is_empty() {
+            memory.wait_for_room(capacity);
+            let rest = messages.split_off(messages.len().min(capacity));
+            pushed.extend(outlet.pusher.push(messages)?);
+            messages = rest;
+        }
+        Ok(pushed)
     }
 }
 

@@ -66,6 +66,8 @@ impl Pool {
                 };
             }
             State::Failed(why) => return Err(Error::other(why.clone())),
+            // A job that runs is part of what is worked off, and so is what it pushes.
+            State::Closed if is_inside_a_job() => return Ok(()),
             State::Closed => {
                 return Err(Error::unavailable("the async driver is closed: its queue was closed"));
             }

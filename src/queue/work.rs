@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::desk::Inner;
+use crate::backoff::Backoff;
 use crate::config::{Mode, Settings};
 use crate::context::Surroundings;
 use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
 use crate::message::check_name;
-use crate::policy::Backoff;
 use crate::runner::{MakeRunner, Threads};
 #[cfg(unix)]
 use crate::runner::{Processes, Rules};

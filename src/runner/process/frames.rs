@@ -161,6 +161,19 @@ pub(super) fn read_ran(body: &[u8]) -> Option<(u32, Duration, Outcome)> {
     Some((number, took, outcome))
 }
 
+/// That a hook was called, and what went wrong with it.
+pub(super) fn put_hooked(out: &mut Vec<u8>, number: u32, wrong: Option<&str>) {
+    frame(out, HOOKED, |out| {
+        put_u32(out, number);
+        put_option(out, wrong);
+    });
+}
+
+pub(super) fn read_hooked(body: &[u8]) -> Option<(u32, Option<&str>)> {
+    let mut body = Body(body);
+    Some((body.u32()?, body.option()?))
+}
+
 /// A frame that only carries the number of some work.
 pub(super) fn put_number(out: &mut Vec<u8>, kind: u8, number: u32) {
     frame(out, kind, |out| put_u32(out, number));

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use super::frames::{HOOKED, PUSH, RAN, READY, TOO_LATE, read_ran};
+use super::frames::{HOOKED, PUSH, RAN, READY, TOO_LATE, read_hooked, read_ran};
 use super::keeper::Keeper;
 use super::letters::{Request, read_push};
 use super::wire::{Body, Next};
 use crate::policy::Outcome;
+use crate::runner::thread::log_hook;
 use crate::runner::{Finished, Work};
 
 /// What one frame says.
 enum Said {
     Ready,
     Ran(u32, Duration, Outcome),
-    Hooked(u32),
+    Hooked(u32, Option<String>),
     TooLate(u32),
     Push(Request),
 }
@@ -72,8 +73,11 @@ impl Keeper {
                     (self.tell)(Finished::Ran(task, outcome, took));
                 }
             }
-            Said::Hooked(number) => {
-                if child.answered(number).is_some() {
+            Said::Hooked(number, wrong) => {
+                if let Some(Work::Hook(task, _)) = child.answered(number) {
+                    if let Some(why) = wrong {
+                        log_hook(&task, &why);
+                    }
                     (self.tell)(Finished::Hooked);
                 }
             }
@@ -95,7 +99,10 @@ fn understand(kind: u8, body: &[u8]) -> Option<Said> {
             let (number, took, outcome) = read_ran(body)?;
             Said::Ran(number, took, outcome)
         }
-        HOOKED => Said::Hooked(number()?),
+        HOOKED => {
+            let (number, wrong) = read_hooked(body)?;
+            Said::Hooked(number, wrong.map(str::to_owned))
+        }
         TOO_LATE => Said::TooLate(number()?),
         PUSH => Said::Push(read_push(body)?),
         _ => return None,

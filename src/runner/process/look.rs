@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::child::{Child, State};
 use super::keeper::Keeper;
 use crate::policy::Outcome;
+use crate::runner::thread::log_hook;
 use crate::runner::{Finished, Work};
 
 /// The longest it sleeps while something runs: lost holds, and children that end without a sign, are seen
@@ -138,7 +139,7 @@ impl Keeper {
                 (self.tell)(Finished::Ran(task, outcome, ran));
             }
             Work::Hook(task, _) => {
-                log::warn!("the hook `failed` of {} #{}: {how}", task.job.message.name, task.job.id);
+                log_hook(&task, &how);
                 (self.tell)(Finished::Hooked);
             }
         }

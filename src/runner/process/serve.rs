@@ -13,8 +13,8 @@ use crossbeam::channel::{Sender, unbounded};
 use super::SERVES;
 use super::card::{Begin, Card};
 use super::frames::{
-    HELLO, HOLD, HOOK, HOOKED, PUSHED, READY, RUN, Run, TOO_LATE, put_number, put_ran, read_hold, read_hook,
-    read_run,
+    HELLO, HOLD, HOOK, PUSHED, READY, RUN, Run, TOO_LATE, put_hooked, put_number, put_ran, read_hold,
+    read_hook, read_run,
 };
 use super::letters::read_pushed;
 use super::line::{Line, ParentsDesk};
@@ -23,7 +23,7 @@ use super::wire::{Body, Incoming, Next, frame};
 use crate::context::{Context, Hold, Surroundings, inside_a_job};
 use crate::error::{Error, Result};
 use crate::job::JobError;
-use crate::jobs::{Jobs, Kinds};
+use crate::jobs::{Jobs, Kind, Kinds};
 use crate::policy::Outcome;
 use crate::runner::system;
 
@@ -174,14 +174,11 @@ impl Bench {
         if !self.begins(hook.number, hook.round) {
             return Some(());
         }
-        if let Some(kind) = self.kinds.get(hook.name) {
-            let called = inside_a_job(|| kind.failed(hook.payload, &JobError::new(hook.error)));
-            if let Err(why) = called {
-                log::warn!("the hook `failed` of {}: {why}", hook.name);
-            }
-        }
+        let call = |kind: &Arc<dyn Kind>| kind.failed(hook.payload, &JobError::new(hook.error)).err();
+        let wrong = inside_a_job(|| self.kinds.get(hook.name).and_then(call));
         self.line.over();
-        self.line.say(false, |out| put_number(out, HOOKED, hook.number));
+        // The parent logs it: a child that serves before anything else has no logger yet.
+        self.line.say(false, |out| put_hooked(out, hook.number, wrong.as_deref()));
         Some(())
     }
 

@@ -4,6 +4,9 @@ use std::io::{ErrorKind, PipeReader, Read};
 
 use crate::message::JobId;
 
+/// Marks what jobs write, so that a log can show it and hide other things of this level.
+const TARGET: &str = "craft_queue::job";
+
 /// How much of stderr becomes the exception.
 const KEPT: usize = 8 * 1024;
 
@@ -22,7 +25,7 @@ pub(super) struct Output<'a> {
 
 impl<'a> Output<'a> {
     pub(super) fn new(pipe: PipeReader, name: &'a str, id: &'a JobId) -> Self {
-        let is_logged = log::log_enabled!(log::Level::Info);
+        let is_logged = log::log_enabled!(target: TARGET, log::Level::Info);
         Self { pipe: Some(pipe), name, id, line: Vec::new(), kept: Vec::new(), is_logged }
     }
 
@@ -74,7 +77,7 @@ impl<'a> Output<'a> {
     }
 
     fn log_line(&self, line: &[u8]) {
-        log::info!("{} #{}: {}", self.name, self.id, String::from_utf8_lossy(line).trim_end());
+        log::info!(target: TARGET, "{} #{}: {}", self.name, self.id, String::from_utf8_lossy(line).trim_end());
     }
 
     /// Logs what is left, and returns the end of all that was written.

@@ -35,7 +35,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::policy::{Backoff, Judgement, Limits, Policy};
+    use crate::backoff::Backoff;
+    use crate::policy::{Judgement, Limits, Policy};
 
     #[test]
     fn every_status_has_its_meaning() {

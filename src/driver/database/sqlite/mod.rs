@@ -3,6 +3,7 @@
 mod explain;
 mod push_in;
 mod read;
+mod script;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -279,7 +280,9 @@ impl Adapter for Sqlite {
     }
 
     fn run_script(&mut self, sql: &str) -> Result<()> {
-        self.attempt(|sqlite| sqlite.connection.execute_batch(sql))
+        script::run(&self.connection, sql).map_err(|(cause, statement)| {
+            explain(&cause, &self.path).context(format!("in the statement `{statement}`"))
+        })
     }
 }
 
