@@ -30,14 +30,14 @@ fn each_death_is_told_with_its_cause_and_is_nobody_elses() {
 
 #[test]
 fn five_hundred_jobs_of_which_every_tenth_kills_its_child() {
-    let site = Site::of_processes("workers = 4\nattempts = 2");
+    let site = Site::of_processes("workers = 4");
     for number in 0..500 {
         match number % 10 {
             0 => site.push("Die", "\"Abort\""),
             _ => site.push_innocent(number),
         }
     }
-    assert_eq!(site.work_off(&[]).status, 0);
+    assert_eq!(site.work_off(&["--attempts", "2"]).status, 0);
     let runs = ledger(&site.file("ledger"));
     assert_eq!(runs.len(), 450);
     assert!(runs.values().flatten().all(|run| run.attempt == 1), "an innocent was charged");
