@@ -116,7 +116,6 @@ impl Drop for Running {
 /// One run of a job, as its ledger has it.
 #[derive(Clone, Debug)]
 pub struct Run {
-    pub number: u64,
     pub attempt: u32,
     pub process: u32,
     pub begin: u128,
@@ -135,7 +134,7 @@ pub fn ledger(file: &Path) -> BTreeMap<u64, Vec<Run>> {
         let at = words[4].parse().unwrap();
         let of_job = runs.entry(number).or_default();
         match words[0] {
-            "begin" => of_job.push(Run { number, attempt, process, begin: at, end: None }),
+            "begin" => of_job.push(Run { attempt, process, begin: at, end: None }),
             _ => {
                 let run = of_job.iter_mut().rev().find(|run| run.process == process && run.end.is_none());
                 run.unwrap_or_else(|| panic!("an end without a beginning: {line}")).end = Some(at);
