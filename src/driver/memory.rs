@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -208,13 +209,10 @@ impl Driver for Handle {
 
     fn clear(&mut self, queue: &str) -> Result<u64> {
         let mut store = self.memory.lock();
-        let removed: Vec<Job> = match store.lines.remove(queue) {
-            Some(line) => {
-                let delayed = line.delayed.into_iter().map(|Reverse(job)| job);
-                line.ready.into_iter().flatten().chain(delayed).collect()
-            }
-            None => Vec::new(),
-        };
+        // The line stays: jobs of this queue may be held.
+        let line = store.lines.get_mut(queue).map(mem::take).unwrap_or_default();
+        let delayed = line.delayed.into_iter().map(|Reverse(job)| job);
+        let removed: Vec<Job> = line.ready.into_iter().flatten().chain(delayed).collect();
         removed.iter().for_each(|job| store.free_names(job));
         drop(store);
         self.memory.0.room.notify_all();
