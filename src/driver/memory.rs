@@ -257,7 +257,7 @@ impl Store {
         line.promote(now);
         match job.due > now {
             true => line.delayed.push(Reverse(job)),
-            false => line.ready[usize::from(job.message.priority.min(PRIORITY_LIMIT))].push_back(job),
+            false => line.make_ready(job),
         }
     }
 
@@ -327,10 +327,13 @@ impl Store {
         }
     }
 
-    /// A suspect stays held, by a token that nobody has, until it is due.
+    /// A suspect stays held, by a token that nobody has, until it is due. Without a delay a clean job
+    /// keeps its place in line.
     fn give_back(&mut self, mut job: Job, after: Duration, now: Instant) {
         job.attempts -= 1.min(job.attempts);
-        job.due = now + after;
+        if !after.is_zero() {
+            job.due = now + after;
+        }
         match job.suspect {
             true => {
                 let (held, _) = hold(job, now, after);
@@ -379,9 +382,19 @@ impl Line {
     fn promote(&mut self, now: Instant) {
         while self.delayed.peek().is_some_and(|Reverse(job)| job.due <= now) {
             if let Some(Reverse(job)) = self.delayed.pop() {
-                self.ready[usize::from(job.message.priority.min(PRIORITY_LIMIT))].push_back(job);
+                self.make_ready(job);
             }
         }
+    }
+
+    /// Keeps the order in which jobs became due. The place is the end, but for a job that is given back.
+    fn make_ready(&mut self, job: Job) {
+        let ready = &mut self.ready[usize::from(job.message.priority.min(PRIORITY_LIMIT))];
+        let place = match ready.back() {
+            Some(last) if job < *last => ready.partition_point(|other| *other < job),
+            _ => ready.len(),
+        };
+        ready.insert(place, job);
     }
 
     fn first_due(&self) -> Option<Instant> {
