@@ -39,6 +39,8 @@ mod hand;
 mod holds;
 mod late;
 mod leases;
+#[cfg(test)]
+mod mutants;
 mod order;
 mod pushing;
 mod put_back;
