@@ -17,11 +17,16 @@ pub(super) enum Fault {
     Settle(fn(&mut dyn Driver, &[Settled<'_>]) -> Result<Settlement>),
     /// Answers another verdict, where it changes one.
     Verdict(fn(&Verdict) -> Option<Verdict>),
-    SettleAndReserve(fn(&mut dyn Driver, &[Settled<'_>], &Want<'_>) -> Result<(Settlement, Taken)>),
-    Extend(fn(&mut dyn Driver, &[&Reserved], Duration) -> Result<Vec<Receipt>>),
+    SettleAndReserve(SettleAndReserve),
+    /// Settles without a look at the receipt.
+    Unfenced,
+    Extend(Extend),
     Size(fn(&mut dyn Driver, &[String]) -> Result<Vec<Size>>),
     Clear(fn(&mut dyn Driver, &str) -> Result<u64>),
 }
+
+type SettleAndReserve = fn(&mut dyn Driver, &[Settled<'_>], &Want<'_>) -> Result<(Settlement, Taken)>;
+type Extend = fn(&mut dyn Driver, &[&Reserved], Duration) -> Result<Vec<Receipt>>;
 
 /// Pushes the messages changed.
 fn push(driver: &mut dyn Driver, messages: &[Message], change: fn(&mut Message)) -> Result<Vec<Pushed>> {
@@ -160,6 +165,10 @@ pub(super) const FAULTS: &[(&str, Fault)] = &[
     ("late: a late done removes nothing", Fault::Settle(|driver, settled| {
         driver.settle(settled).map(|_| Settlement::default())
     })),
+    ("late: a late done removes nothing", Fault::Unfenced),
+    ("late: a late again puts nothing back", Fault::Unfenced),
+    ("late: a late unknown puts nothing back", Fault::Unfenced),
+    ("late: a late unstarted puts nothing back", Fault::Unfenced),
     // Settling.
     ("settling: a job that is done is gone", Fault::Verdict(|verdict| match verdict {
         Verdict::Done => Some(Verdict::Unstarted { after: Duration::ZERO }),

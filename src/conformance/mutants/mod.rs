@@ -6,6 +6,8 @@ mod faults;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -16,17 +18,27 @@ use crate::driver::{
     Backend, Bell, Driver, Receipt, Reserved, Settled, Settlement, Size, Taken, Verdict, Want,
 };
 use crate::error::Result;
-use crate::message::{Message, Pushed};
+use crate::message::{JobId, Message, Pushed};
 
 /// A driver with a fault.
 struct Mutant<B> {
     sound: B,
     fault: Fault,
+    latest: Latest,
+}
+
+/// The newest receipt of each job, whoever has it.
+type Latest = Arc<Mutex<HashMap<JobId, Receipt>>>;
+
+impl<B> Mutant<B> {
+    fn new(sound: B, fault: Fault) -> Self {
+        Self { sound, fault, latest: Latest::default() }
+    }
 }
 
 impl<B: Backend> Backend for Mutant<B> {
     fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
-        Ok(Box::new(Handle { sound: self.sound.open(bell)?, fault: self.fault }))
+        Ok(Box::new(Handle { sound: self.sound.open(bell)?, fault: self.fault, latest: self.latest.clone() }))
     }
 
     fn describe(&self) -> String {
@@ -37,6 +49,23 @@ impl<B: Backend> Backend for Mutant<B> {
 struct Handle {
     sound: Box<dyn Driver>,
     fault: Fault,
+    latest: Latest,
+}
+
+impl Handle {
+    /// Settles whatever hold there is on the jobs, and answers as if it had looked at the receipts.
+    fn settle_unfenced(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        let latest = self.latest.lock().expect("no panic while held").clone();
+        let unfenced = |job: &Reserved| Reserved { receipt: latest[&job.id], ..job.clone() };
+        let jobs: Vec<_> = settled.iter().map(|one| unfenced(one.job)).collect();
+        let changed = jobs.iter().zip(settled);
+        let changed: Vec<_> =
+            changed.map(|(job, one)| Settled { job, verdict: one.verdict.clone() }).collect();
+        self.sound.settle(&changed)?;
+        let receipts = settled.iter().map(|one| one.job.receipt).zip(&jobs);
+        let lost = receipts.filter(|(receipt, job)| *receipt != job.receipt).map(|(receipt, _)| receipt);
+        Ok(Settlement { lost: lost.collect(), buried: Vec::new() })
+    }
 }
 
 impl Driver for Handle {
@@ -55,6 +84,12 @@ impl Driver for Handle {
                 taken.jobs.iter_mut().for_each(change);
                 Ok(taken)
             }
+            Fault::Unfenced => {
+                let taken = self.sound.reserve(want)?;
+                let receipts = taken.jobs.iter().map(|job| (job.id.clone(), job.receipt));
+                self.latest.lock().expect("no panic while held").extend(receipts);
+                Ok(taken)
+            }
             _ => self.sound.reserve(want),
         }
     }
@@ -68,6 +103,7 @@ impl Driver for Handle {
                     settled.iter().map(|one| Settled { job: one.job, verdict: changed(one) }).collect();
                 self.sound.settle(&settled)
             }
+            Fault::Unfenced => self.settle_unfenced(settled),
             _ => self.sound.settle(settled),
         }
     }
@@ -143,7 +179,7 @@ fn all_are_caught(mutants: Vec<(&'static str, Subject)>) {
 fn every_fault_of_a_driver_is_caught() {
     let mutant = |fault: &Fault| {
         let fault = *fault;
-        hasty(Subject::new(move || Mutant { sound: Memory::new(), fault }))
+        hasty(Subject::new(move || Mutant::new(Memory::new(), fault)))
     };
     all_are_caught(FAULTS.iter().map(|(rule, fault)| (*rule, mutant(fault))).collect());
 }
@@ -151,13 +187,13 @@ fn every_fault_of_a_driver_is_caught() {
 #[test]
 fn without_a_fault_nothing_is_caught() {
     let sound = Fault::Verdict(|_: &Verdict| None);
-    super::check(&Subject::new(move || Mutant { sound: Memory::new(), fault: sound }));
+    super::check(&Subject::new(move || Mutant::new(Memory::new(), sound)));
 }
 
 #[test]
 fn a_check_of_all_names_every_broken_rule_and_skips_what_cannot_be_done() {
     let forgetful = Fault::Clear(|_, _| Ok(0));
-    let mut subject = hasty(Subject::new(move || Mutant { sound: Memory::new(), fault: forgetful }));
+    let mut subject = hasty(Subject::new(move || Mutant::new(Memory::new(), forgetful)));
     subject.can.unique_keys = false;
     let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| super::check(&subject)));
     let told = super::text_of(&*told.expect_err("clear removes nothing"));

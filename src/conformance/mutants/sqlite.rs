@@ -9,6 +9,7 @@ use crate::driver::database::Database;
 use crate::driver::{Settlement, Verdict};
 
 const BURYING: &[(&str, Fault)] = &[
+    ("late: a late bury buries nothing", Fault::Unfenced),
     (
         "burying: a buried job is gone and lies with the failed jobs",
         Fault::Verdict(|verdict| match verdict {
@@ -43,7 +44,7 @@ fn subject(fault: Fault, failed_fault: FailedFault) -> Subject {
         }
         let sound = Database::of_jobs(&Config::sqlite(path), "sqlite").expect("a known connection");
         let failed = FailedMutant { sound: sound.clone(), fault: failed_fault };
-        (Mutant { sound, fault }, failed)
+        (Mutant::new(sound, fault), failed)
     }))
 }
 
