@@ -1,5 +1,10 @@
 //! Background jobs for programs that have no async runtime.
 
+mod backoff;
+#[cfg(feature = "cli")]
+pub mod bench;
+#[cfg(feature = "cli")]
+mod cli;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -11,7 +16,7 @@ pub mod failed;
 mod job;
 mod jobs;
 mod message;
-mod payload;
+pub mod payload;
 pub mod policy;
 mod push;
 mod queue;
@@ -20,6 +25,9 @@ mod runner;
 pub mod time;
 mod worker;
 
+pub use backoff::Backoff;
+#[cfg(feature = "cli")]
+pub use cli::{main, stock_jobs};
 pub use config::{
     AmqpConfig, AsyncConfig, CommandJob, Config, Connection, DatabaseConfig, Durability, Entry, Flag, Mode,
     QueueType, Settings, Source,
@@ -30,7 +38,11 @@ pub use event::{Event, Listener, Told};
 pub use job::{JobError, JobResult, Queueable};
 pub use jobs::Jobs;
 pub use message::{JobId, Message, NAME_LIMIT, Overrides, PRIORITY_LIMIT, Pushed, check_name, new_uuid};
-pub use policy::Backoff;
 pub use push::{Delay, Enlist, Push};
 pub use queue::{Builder, FailedDesk, Left, Queue, Recorder, Retried, Retry, Sent, Worker};
 pub use worker::{Ended, Report, Stopper};
+
+/// Every code sample of the README compiles, and runs where it can.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
