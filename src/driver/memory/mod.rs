@@ -5,6 +5,7 @@ mod store;
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -165,20 +166,16 @@ impl Driver for Handle {
         if !queues.is_empty() {
             return Ok(queues.iter().map(|queue| store.size(queue.clone(), now)).collect());
         }
-        let held = store.held.values().map(|held| &held.job.message.queue);
-        let names: BTreeSet<String> = store.lines.keys().chain(held).map(ToString::to_string).collect();
+        let names: BTreeSet<String> = store.lines.keys().map(ToString::to_string).collect();
         Ok(names.into_iter().map(|queue| store.size(queue, now)).collect())
     }
 
     fn clear(&mut self, queue: &str) -> Result<u64> {
         let mut store = self.memory.lock();
-        let removed: Vec<Job> = match store.lines.remove(queue) {
-            Some(line) => {
-                let delayed = line.delayed.into_iter().map(|Reverse(job)| job);
-                line.ready.into_iter().flatten().chain(delayed).collect()
-            }
-            None => Vec::new(),
-        };
+        // The line stays: jobs of it may be held, and a worker of all queues goes by the lines.
+        let line = store.lines.get_mut(queue).map(mem::take).unwrap_or_default();
+        let delayed = line.delayed.into_iter().map(|Reverse(job)| job);
+        let removed: Vec<Job> = line.ready.into_iter().flatten().chain(delayed).collect();
         removed.iter().for_each(|job| store.free_names(job));
         drop(store);
         self.memory.0.room.notify_all();
