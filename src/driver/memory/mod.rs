@@ -126,8 +126,10 @@ impl Driver for Handle {
             taken.suspects_due = store.first_lease(want.queues).is_some_and(|ends| ends <= now);
         }
         if taken.jobs.is_empty() {
-            let next = [store.first_due(want.queues), store.first_lease(want.queues)];
-            taken.next_due = next.into_iter().flatten().min().map(|at| at.saturating_duration_since(now));
+            let due = store.first_due(want.queues).filter(|_| want.fresh > 0);
+            let hold_ends = store.first_lease(want.queues).filter(|_| want.suspects != Suspects::Ignore);
+            let next = due.into_iter().chain(hold_ends).min();
+            taken.next_due = next.map(|at| at.saturating_duration_since(now));
         }
         Ok(taken)
     }
