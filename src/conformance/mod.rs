@@ -39,8 +39,6 @@ mod hand;
 mod holds;
 mod late;
 mod leases;
-#[cfg(test)]
-mod mutants;
 mod order;
 mod pushing;
 mod put_back;
@@ -50,6 +48,8 @@ mod sizes;
 mod stage;
 mod subject;
 mod suspects;
+#[cfg(test)]
+mod tests;
 mod unique_keys;
 
 use std::any::Any;
