@@ -1,6 +1,7 @@
 //! One binary for all tests that see the crate from outside: it links once.
 
 mod async_driver;
+mod command_line;
 mod conformance_memory;
 mod conformance_sqlite;
 mod example_fourth_driver;

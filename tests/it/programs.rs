@@ -97,10 +97,6 @@ impl Running {
         (status.code(), status.signal())
     }
 
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -116,7 +112,6 @@ impl Drop for Running {
 /// One run of a job, as its ledger has it.
 #[derive(Clone, Debug)]
 pub struct Run {
-    pub number: u64,
     pub attempt: u32,
     pub process: u32,
     pub begin: u128,
@@ -130,12 +125,12 @@ pub fn ledger(file: &Path) -> BTreeMap<u64, Vec<Run>> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     for line in text.lines() {
         let words: Vec<&str> = line.split(' ').collect();
-        let number = words[1].parse().unwrap();
+        let number: u64 = words[1].parse().unwrap();
         let (attempt, process) = (words[2].parse().unwrap(), words[3].parse().unwrap());
         let at = words[4].parse().unwrap();
         let of_job = runs.entry(number).or_default();
         match words[0] {
-            "begin" => of_job.push(Run { number, attempt, process, begin: at, end: None }),
+            "begin" => of_job.push(Run { attempt, process, begin: at, end: None }),
             _ => {
                 let run = of_job.iter_mut().rev().find(|run| run.process == process && run.end.is_none());
                 run.unwrap_or_else(|| panic!("an end without a beginning: {line}")).end = Some(at);
