@@ -378,7 +378,10 @@ fn the_bench_measures_and_leaves_nothing_behind() {
     let figures = out_of_bench(&folder);
     let workloads: Vec<_> =
         figures.iter().map(|figure| figure["workload"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(workloads, ["push", "push", "push_many", "drain", "drain", "drain_deep", "pickup"]);
+    assert_eq!(
+        workloads,
+        ["push", "push", "push_many", "drain", "drain", "drain_deep", "drain_future", "pickup"]
+    );
     for figure in &figures {
         assert_eq!((&figure["lost"], &figure["doubled"]), (&json!(0), &json!(0)), "{figure}");
     }

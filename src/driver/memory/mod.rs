@@ -5,6 +5,7 @@ mod store;
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ pub struct Memory(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     store: Mutex<Store>,
+    /// How many jobs are in the store, as of the last push or settle.
+    count: AtomicUsize,
     /// Told when jobs leave.
     room: Condvar,
 }
@@ -48,9 +51,17 @@ impl Memory {
 
     /// Waits until fewer than `capacity` jobs are in the store, held ones included.
     pub(crate) fn wait_for_room(&self, capacity: usize) {
+        // Without the lock: a push that finds room should not have to wait for the worker first.
+        if self.0.count.load(Ordering::Relaxed) < capacity {
+            return;
+        }
         let store = self.lock();
         let full = |store: &mut Store| store.uuids.len() >= capacity;
         drop(self.0.room.wait_while(store, full).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn count(&self, store: &Store) {
+        self.0.count.store(store.uuids.len(), Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
@@ -102,6 +113,7 @@ impl Driver for Handle {
         let pushed = messages.iter().map(|message| store.push(message, now)).collect();
         // A ring only sends a note: it does not wait, and calls nothing that needs this lock.
         store.bells.iter().for_each(|(_, bell)| bell.ring());
+        self.memory.count(&store);
         Ok(pushed)
     }
 
@@ -141,6 +153,7 @@ impl Driver for Handle {
                 None => settlement.lost.push(job.receipt),
             }
         }
+        self.memory.count(&store);
         drop(store);
         self.memory.0.room.notify_all();
         Ok(settlement)
@@ -180,6 +193,7 @@ impl Driver for Handle {
             None => Vec::new(),
         };
         removed.iter().for_each(|job| store.free_names(job));
+        self.memory.count(&store);
         drop(store);
         self.memory.0.room.notify_all();
         Ok(removed.len() as u64)
