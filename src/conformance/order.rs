@@ -89,9 +89,12 @@ pub(super) fn a_higher_priority_goes_first(stage: &Stage<'_>) {
 
 pub(super) fn what_was_due_first_goes_first(stage: &Stage<'_>) {
     let mut hand = stage.hand();
-    hand.add(Message { delay: 10 * TICK, ..stage.job("third") });
-    hand.add(Message { delay: TICK, ..stage.job("second") });
-    hand.add(stage.job("first"));
+    // In one push, so that a slow machine does not come between them.
+    hand.push(&[
+        Message { delay: 10 * TICK, ..stage.job("third") },
+        Message { delay: 5 * TICK, ..stage.job("second") },
+        stage.job("first"),
+    ]);
     thread::sleep(15 * TICK);
     assert_eq!(names(&hand.take(3)), ["first", "second", "third"]);
 }
