@@ -1,13 +1,17 @@
 //! One binary for all tests that see the crate from outside: it links once.
 
 mod async_driver;
+mod command_line;
 mod conformance_memory;
 mod conformance_sqlite;
 mod example_fourth_driver;
 mod example_invoices;
 mod jobs;
 mod plans;
+mod processes;
+mod programs;
 mod pushes;
+mod readme;
 mod retry;
 mod support;
 mod tidy;

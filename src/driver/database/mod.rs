@@ -1,7 +1,7 @@
 //! Jobs wait in a table of a SQL database.
 //!
 //! What all databases share is here: the driver, the failed jobs, the migrations. What differs is an
-//! [`Adapter`] for each, and its SQL in `sql/`. A finished job's row leaves the table; nothing holds a
+//! adapter for each, and its SQL in `sql/`. A finished job's row leaves the table; nothing holds a
 //! transaction open while a job runs.
 
 mod adapter;

@@ -6,6 +6,7 @@ mod store;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ pub struct Memory(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     store: Mutex<Store>,
+    /// How many jobs are in the store, as of the last push or settle.
+    count: AtomicUsize,
     /// Told when jobs leave.
     room: Condvar,
 }
@@ -49,9 +52,17 @@ impl Memory {
 
     /// Waits until fewer than `capacity` jobs are in the store, held ones included.
     pub(crate) fn wait_for_room(&self, capacity: usize) {
+        // Without the lock: a push that finds room should not have to wait for the worker first.
+        if self.0.count.load(Ordering::Relaxed) < capacity {
+            return;
+        }
         let store = self.lock();
         let full = |store: &mut Store| store.uuids.len() >= capacity;
         drop(self.0.room.wait_while(store, full).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn count(&self, store: &Store) {
+        self.0.count.store(store.uuids.len(), Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
@@ -103,6 +114,7 @@ impl Driver for Handle {
         let pushed = messages.iter().map(|message| store.push(message, now)).collect();
         // A ring only sends a note: it does not wait, and calls nothing that needs this lock.
         store.bells.iter().for_each(|(_, bell)| bell.ring());
+        self.memory.count(&store);
         Ok(pushed)
     }
 
@@ -144,6 +156,7 @@ impl Driver for Handle {
                 None => settlement.lost.push(job.receipt),
             }
         }
+        self.memory.count(&store);
         drop(store);
         self.memory.0.room.notify_all();
         Ok(settlement)
@@ -179,6 +192,7 @@ impl Driver for Handle {
         let delayed = line.delayed.into_iter().map(|Reverse(job)| job);
         let removed: Vec<Job> = line.ready.into_iter().flatten().chain(delayed).collect();
         removed.iter().for_each(|job| store.free_names(job));
+        self.memory.count(&store);
         drop(store);
         self.memory.0.room.notify_all();
         Ok(removed.len() as u64)
