@@ -32,6 +32,22 @@ enum Kind {
     Other,
 }
 
+#[cfg(unix)]
+impl Kind {
+    const ALL: [Self; 10] = [
+        Self::Config,
+        Self::Invalid,
+        Self::NotFound,
+        Self::Schema,
+        Self::Unavailable,
+        Self::Unsupported,
+        Self::OutcomeUnknown,
+        Self::Stuck,
+        Self::JobFailed,
+        Self::Other,
+    ];
+}
+
 impl Error {
     fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner { kind, message: message.into(), help: None }))
@@ -85,6 +101,19 @@ impl Error {
     /// A thread is still inside a job whose time is over.
     pub(crate) fn stuck(message: impl Into<String>) -> Self {
         Self::new(Kind::Stuck, message)
+    }
+
+    /// The kind as a number, to be sent to another process of this program.
+    #[cfg(unix)]
+    pub(crate) fn code(&self) -> u8 {
+        self.0.kind as u8
+    }
+
+    /// An error of another process of this program.
+    #[cfg(unix)]
+    pub(crate) fn from_code(code: u8, message: impl Into<String>) -> Self {
+        let kind = Kind::ALL.into_iter().find(|kind| *kind as u8 == code);
+        Self::new(kind.unwrap_or(Kind::Other), message)
     }
 
     /// Adds what to do next: a command, or a change.

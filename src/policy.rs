@@ -146,6 +146,10 @@ impl Policy {
                 Steer::AgainAfter(after) => {
                     return Judgement::Again { after, counted: false, error: error.to_string() };
                 }
+                Steer::Again => {
+                    let after = limits.backoff.wait(attempt, chance);
+                    return Judgement::Again { after, counted: false, error: error.to_string() };
+                }
                 Steer::Policy => error.to_string(),
             },
             Outcome::TimedOut(limit) => format!("timed out after {}", time::humane(*limit)),
@@ -188,6 +192,7 @@ mod tests {
             (5, 9, failed(), again(60, true, "no")),
             (1, 3, Outcome::Failed(JobError::fail_now("never")), bury("never")),
             (3, 3, later(), again(7, false, "wait")),
+            (3, 3, Outcome::Failed(JobError::again("wait")), again(60, false, "wait")),
             (1, 3, Outcome::Unrunnable("bad payload".into()), bury("bad payload")),
             (1, 2, Outcome::TimedOut(Duration::from_secs(60)), again(1, true, "timed out after 1m")),
             (2, 2, Outcome::TimedOut(Duration::from_secs(59)), bury("timed out after 59s")),

@@ -1,16 +1,25 @@
 //! Log lines of the library, on stderr.
 
+use std::sync::OnceLock;
+
 use clap::ArgMatches;
-use log::{Level, LevelFilter, Log, Metadata, Record};
+use log::{LevelFilter, Log, Metadata, Record};
 
 use super::print;
 
 struct ToStderr;
 
+static LEVEL: OnceLock<LevelFilter> = OnceLock::new();
+
 impl Log for ToStderr {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Other crates' chatter is not the user's.
-        metadata.target().starts_with("craft_queue") || metadata.level() <= Level::Warn
+        let level = LEVEL.get().copied().unwrap_or(LevelFilter::Warn);
+        // Other crates' chatter is not the user's; what jobs print is.
+        match metadata.target() {
+            "craft_queue::job" => level >= LevelFilter::Warn,
+            ours if ours.starts_with("craft_queue") => metadata.level() <= level,
+            _ => metadata.level() <= level.min(LevelFilter::Warn),
+        }
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -32,6 +41,7 @@ pub(super) fn start(matches: &ArgMatches) {
     };
     // A program that has a logger keeps it.
     if log::set_logger(&ToStderr).is_ok() {
-        log::set_max_level(level);
+        let _ = LEVEL.set(level);
+        log::set_max_level(level.max(LevelFilter::Info));
     }
 }

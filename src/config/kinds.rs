@@ -99,6 +99,17 @@ pub(super) const WORKERS: Kind<usize> = Kind::new(
     usize::to_string,
 );
 
+pub(super) const JOBS_PER_CHILD: Kind<u64> =
+    Kind::new("a whole number, at least 1", number, |jobs| *jobs > 0, u64::to_string);
+
+/// In MB. With less even a program that does nothing may not start.
+pub(super) const CHILD_MEMORY: Kind<u64> = Kind::new(
+    "a number of megabytes from 16 to 16777216",
+    number,
+    |memory| (16..=16_777_216).contains(memory),
+    u64::to_string,
+);
+
 /// The room for this many jobs is set aside at once.
 pub(super) const CAPACITY: Kind<usize> = Kind::new(
     "a whole number from 1 to 10000000",

@@ -19,6 +19,8 @@ use crate::jobs::{Jobs, Kinds};
 use crate::message::{Message, Pushed, check_name, new_uuid};
 use crate::payload::PAYLOAD_LIMIT;
 use crate::push::{Desk, Enlist, Letter, Options};
+#[cfg(unix)]
+use crate::runner::Program;
 use crate::time::Timestamp;
 
 /// The inside of a queue.
@@ -40,7 +42,7 @@ impl Inner {
         outlets: BTreeMap<String, Arc<Outlet>>,
         listener: Option<Listener>,
     ) -> Result<Arc<Self>> {
-        let (kinds, state) = jobs.into_parts()?;
+        let (kinds, state) = with_programs(jobs, &config)?.into_parts()?;
         Ok(Arc::new_cyclic(|own| Self {
             config,
             kinds,
@@ -78,7 +80,8 @@ impl Inner {
 
     /// What jobs share. They hold the queue weakly, or it would never be dropped.
     pub(super) fn surroundings(&self) -> Surroundings {
-        Surroundings { state: self.state.clone(), desk: Arc::new(FromJobs(self.own.clone())) }
+        let desk = Arc::new(FromJobs(self.own.clone()));
+        Surroundings { state: self.state.clone(), desk, killed: Arc::default() }
     }
 
     /// Where a driver's dead go; what nobody asked for by name is left out when it can't be used.
@@ -212,6 +215,27 @@ impl Desk for Inner {
             "cannot push within a transaction: driver \"{}\" keeps its jobs outside of the database",
             outlet.name
         )))
+    }
+}
+
+/// Adds the jobs that are programs.
+#[cfg(unix)]
+fn with_programs(mut jobs: Jobs, config: &Config) -> Result<Jobs> {
+    for (name, command) in &config.commands {
+        let program = Program::new(name, command).map_err(|error| error.context(format!("[jobs.{name}]")))?;
+        jobs.insert(name, Arc::new(program));
+    }
+    Ok(jobs)
+}
+
+#[cfg(not(unix))]
+fn with_programs(jobs: Jobs, config: &Config) -> Result<Jobs> {
+    match config.commands.keys().next() {
+        Some(name) => Err(config.error_at(
+            &format!("jobs.{name}.command"),
+            "jobs that are programs are not supported on this system",
+        )),
+        None => Ok(jobs),
     }
 }
 

@@ -26,7 +26,7 @@ impl Pump {
                 self.look_for_stuck_jobs(now);
             }
             Stop::Waiting { why, deadline: Some(deadline) } if now >= deadline => self.stop = Stop::Now(why),
-            Stop::Waiting { .. } | Stop::Stuck | Stop::Now(_) => {}
+            Stop::Waiting { .. } | Stop::Stuck | Stop::Now(_) | Stop::Broken(_) => {}
         }
     }
 
@@ -48,7 +48,7 @@ impl Pump {
             Stop::No | Stop::Stuck => {}
             // A worker that ends by itself can still be asked to hurry.
             Stop::Waiting { deadline: None, .. } if asked_to => {}
-            Stop::Waiting { .. } | Stop::Now(_) => return,
+            Stop::Waiting { .. } | Stop::Now(_) | Stop::Broken(_) => return,
         }
         // The last job of a limit is still to be begun; all others go back.
         if why != Ended::JobLimit {
@@ -70,11 +70,11 @@ impl Pump {
     /// A thread can't be killed. A job that is stuck in one stays held, so that nobody else runs it; the
     /// worker lets the others finish and ends, for its supervisor to start it again.
     fn look_for_stuck_jobs(&mut self, now: Instant) {
-        if self.runner.isolates() || self.stuck_at().is_none_or(|at| now < at) {
+        if self.stuck_at().is_none_or(|at| now < at) {
             return;
         }
         let over = |at: &Instant| *at + self.setup.grace <= now;
-        let stuck = self.held.all().find(|holding| holding.task.deadline().as_ref().is_some_and(over));
+        let stuck = self.held.all().find(|holding| holding.task.stuck_after().as_ref().is_some_and(over));
         let Some(task) = stuck.map(|holding| holding.task.clone()) else { return };
         let warning = format!(
             "{} #{} is stuck: it should have ended within {}, and a thread cannot be killed. This worker \
@@ -89,18 +89,21 @@ impl Pump {
     }
 
     fn stuck_at(&self) -> Option<Instant> {
-        Some(self.held.first_deadline()? + self.setup.grace)
+        if self.runner.isolates() {
+            return None;
+        }
+        Some(self.held.first_stuck_after()? + self.setup.grace)
     }
 
     pub(super) fn is_over(&self) -> bool {
         let idle = self.held.is_empty() && self.judged.is_empty() && self.hooks == 0;
         match self.stop {
-            Stop::Now(_) => true,
+            Stop::Now(_) | Stop::Broken(_) => true,
             Stop::Waiting { .. } => idle,
             Stop::Stuck => {
                 let now = Instant::now();
                 let stuck = |at: Instant| at + self.setup.grace <= now;
-                let all_stuck = self.held.all().all(|holding| holding.task.deadline().is_some_and(stuck));
+                let all_stuck = self.held.all().all(|holding| holding.task.stuck_after().is_some_and(stuck));
                 all_stuck && self.judged.is_empty()
             }
             Stop::No => {
@@ -137,23 +140,23 @@ impl Pump {
 
     pub(super) fn end(mut self) -> Result<Report> {
         let may_give_back = self.setup.process_ends || self.runner.isolates();
-        match self.stop {
+        match &self.stop {
             Stop::No => self.report.ended = Ended::Empty,
-            Stop::Waiting { why, .. } => self.report.ended = why,
+            Stop::Waiting { why, .. } => self.report.ended = *why,
             Stop::Now(why) => {
-                self.report.ended = why;
-                self.runner.kill();
-                self.give_back_what_has_not_begun();
-                if may_give_back {
-                    self.interrupt_what_runs();
-                }
+                self.report.ended = *why;
+                self.give_up_what_runs(may_give_back);
             }
+            Stop::Broken(_) => self.give_up_what_runs(may_give_back),
             Stop::Stuck if may_give_back => self.count_stuck_attempts(),
             Stop::Stuck => {}
         }
         let stuck = matches!(self.stop, Stop::Stuck);
         let running: Vec<_> = self.held.all().map(|holding| name_of(holding.job())).collect();
         self.settle_for_the_last_time();
+        if let Stop::Broken(error) = self.stop {
+            return Err(error);
+        }
         if self.held.is_empty() && !stuck {
             return Ok(self.report);
         }
@@ -167,6 +170,14 @@ impl Pump {
             self.keep_holds_until_threads_end();
         }
         Err(error)
+    }
+
+    fn give_up_what_runs(&mut self, may_give_back: bool) {
+        self.runner.kill();
+        self.give_back_what_has_not_begun();
+        if may_give_back {
+            self.interrupt_what_runs();
+        }
     }
 
     /// Running jobs of a process that is about to exit: uncounted, and due when they are surely dead.

@@ -82,8 +82,8 @@ impl Held {
         self.0.values().filter(|holding| holding.task.begun.get().is_some()).count()
     }
 
-    /// The first moment at which a running job is over time.
-    pub(super) fn first_deadline(&self) -> Option<Instant> {
-        self.0.values().filter_map(|holding| holding.task.deadline()).min()
+    /// The first moment at which a job that runs in a thread is over time.
+    pub(super) fn first_stuck_after(&self) -> Option<Instant> {
+        self.0.values().filter_map(|holding| holding.task.stuck_after()).min()
     }
 }

@@ -111,6 +111,8 @@ enum Stop {
     Stuck,
     /// It ends now, whatever runs.
     Now(Ended),
+    /// Nothing can be run any more.
+    Broken(Error),
 }
 
 impl Pump {
@@ -211,6 +213,10 @@ impl Pump {
             Finished::TooLate(task) => return self.give_back(task, Duration::ZERO),
             Finished::Hooked => {
                 self.hooks -= 1;
+                return;
+            }
+            Finished::Broken(error) => {
+                self.stop = Stop::Broken(error);
                 return;
             }
         };

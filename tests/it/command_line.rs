@@ -368,7 +368,7 @@ fn the_process_id_is_written_while_it_works() {
 fn a_program_of_ones_own_has_its_own_jobs() {
     let folder = Folder::new();
     let said = run(test_jobs(&folder, &["job:list"]));
-    assert_eq!((said.status, &*said.out), (0, "  Die\n  Ledger\n"));
+    assert_eq!((said.status, &*said.out), (0, "  Die\n  Ledger\n  Nothing\n  Odd\n"));
     assert_eq!(out(&folder, &["job:list"]), "  Echo\n  Fail\n");
 }
 

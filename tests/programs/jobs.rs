@@ -1,6 +1,9 @@
 //! A program with jobs that misbehave, for tests that kill real processes. It is the command line of
 //! `craft`, with these jobs: `cargo run --example test_jobs -- queue:work`.
 
+mod misbehave;
+mod pool;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,8 +12,20 @@ use std::time::{Duration, Instant};
 use craft_queue::{Backoff, Context, JobError, JobResult, Jobs, Queueable};
 use serde::{Deserialize, Serialize};
 
+use misbehave::{Die, Nothing, Odd};
+
 fn main() -> ExitCode {
-    craft_queue::main(Jobs::new().add::<Ledger>().add::<Die>())
+    let jobs = || Jobs::new().add::<Ledger>().add::<Die>().add::<Odd>().add::<Nothing>();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| arguments.get(at).and_then(|text| text.parse().ok());
+    match arguments.first().map(String::as_str) {
+        Some("pool:deaths") => pool::deaths(jobs().serve_if_child()),
+        Some("pool:speed") => {
+            pool::speed(jobs().serve_if_child(), number(1).unwrap_or(1_000_000), number(2).unwrap_or(2));
+        }
+        _ => return craft_queue::main(jobs()),
+    }
+    ExitCode::SUCCESS
 }
 
 /// Writes a line when it begins and one when it ends, each in one write, into a file that no fault of
@@ -68,34 +83,4 @@ impl Queueable for Ledger {
     fn backoff() -> Option<Backoff> {
         Some(Duration::from_millis(10).into())
     }
-}
-
-/// Kills its worker.
-#[derive(Serialize, Deserialize)]
-enum Die {
-    Abort,
-    Exit(i32),
-    Overflow,
-}
-
-impl Queueable for Die {
-    const NAME: &'static str = "Die";
-
-    fn handle(&self, _: &Context) -> JobResult {
-        match self {
-            Self::Abort => std::process::abort(),
-            Self::Exit(status) => std::process::exit(*status),
-            Self::Overflow => {
-                std::hint::black_box(overflow(0));
-                Ok(())
-            }
-        }
-    }
-}
-
-/// Each call keeps a large array alive, so it can't become a loop.
-#[allow(unconditional_recursion)]
-fn overflow(depth: u64) -> u64 {
-    let block = std::hint::black_box([depth; 1_024]);
-    overflow(depth + 1) + block[0]
 }

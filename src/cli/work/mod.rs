@@ -33,6 +33,8 @@ pub(super) fn command() -> Command {
         .arg(option("attempts", "N", "Attempts before a job is a failed job [default: 3]"))
         .arg(option("workers", "N", "How many jobs run at once [default: 1]"))
         .arg(option("mode", "MODE", "threading or multiprocess"))
+        .arg(option("max-jobs-per-child", "N", "Replace a child process after so many jobs"))
+        .arg(option("child-memory", "MB", "The most memory that a child process may have"))
         .arg(switch("once", "Run one job, or none when none waits"))
         .arg(switch("stop-when-empty", "End when nothing is due and no retry of its own is still to come"))
         .arg(option("max-jobs", "N", "End after so many jobs"))

@@ -318,7 +318,11 @@ impl Play {
 
     pub(super) fn run(mut self) -> Result<Report> {
         self.setup.slots = self.slots;
-        let surroundings = Surroundings { state: Arc::new(State::default()), desk: Arc::new(NoDesk) };
+        let surroundings = Surroundings {
+            state: Arc::new(State::default()),
+            desk: Arc::new(NoDesk),
+            killed: Arc::default(),
+        };
         let slots = self.slots;
         let runner: MakeRunner =
             Box::new(move |tell| Ok(Box::new(Threads::start(slots, "handle", &surroundings, &tell)?)));
