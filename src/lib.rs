@@ -1,6 +1,8 @@
 //! Background jobs for programs that have no async runtime.
 
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
 pub mod driver;
 mod error;
