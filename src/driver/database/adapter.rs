@@ -25,7 +25,13 @@ pub(crate) trait Adapter: Send {
         Ok(())
     }
 
+    /// Adds messages within the transaction that is open.
     fn insert(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>>;
+
+    /// Adds messages in a transaction of its own. Provided; overridden where one statement is enough.
+    fn push(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
+        transaction(self, |adapter| adapter.insert(messages, created_at))
+    }
 
     /// In how long the first clean job of these queues is due; zero when one is due now.
     fn first_due(&mut self, queues: &[String]) -> Result<Option<Duration>>;
@@ -42,6 +48,20 @@ pub(crate) trait Adapter: Send {
     /// Removes held jobs, and answers those that were not held by these receipts.
     fn delete(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>>;
 
+    /// Removes held jobs, then takes clean ones, in a transaction of its own. It is what a busy worker does
+    /// most. Provided; overridden where one statement is enough.
+    fn delete_and_take(
+        &mut self,
+        done: &[Receipt],
+        take: &Take<'_>,
+        most: usize,
+    ) -> Result<(Vec<Receipt>, Vec<Reserved>)> {
+        transaction(self, |adapter| {
+            let lost = if done.is_empty() { Vec::new() } else { adapter.delete(done)? };
+            Ok((lost, if most == 0 { Vec::new() } else { adapter.take(take, most)? }))
+        })
+    }
+
     /// Puts held jobs back, and answers those that were not held by these receipts. `fresh_token` keeps
     /// suspects held until they are due.
     fn put_back(&mut self, jobs: &[PutBack<'_>], fresh_token: i64) -> Result<Vec<Receipt>>;
@@ -57,6 +77,29 @@ pub(crate) trait Adapter: Send {
 
     /// Runs SQL text of any length, as a migration file holds it.
     fn run_script(&mut self, sql: &str) -> Result<()>;
+
+    /// Keeps others from making tables until [`unlock_schema`](Adapter::unlock_schema), or until the
+    /// connection is dropped.
+    fn lock_schema(&mut self) -> Result<()> {
+        self.begin()
+    }
+
+    fn unlock_schema(&mut self) -> Result<()> {
+        self.commit()
+    }
+}
+
+/// Runs steps that are kept all or none.
+pub(crate) fn transaction<A: Adapter + ?Sized, T>(
+    adapter: &mut A,
+    steps: impl FnOnce(&mut A) -> Result<T>,
+) -> Result<T> {
+    adapter.begin()?;
+    let done = steps(adapter).and_then(|done| adapter.commit().map(|()| done));
+    if done.is_err() {
+        adapter.rollback();
+    }
+    done
 }
 
 /// The hold that a take puts on jobs.
