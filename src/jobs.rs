@@ -80,11 +80,6 @@ impl Jobs {
         }
     }
 
-    /// Finds a kind, and its shared name.
-    pub(crate) fn get(&self, name: &str) -> Option<(&Arc<str>, &Arc<dyn Kind>)> {
-        self.kinds.get_key_value(name)
-    }
-
     /// Parts them: the kinds for the workers, the state for the jobs.
     ///
     /// # Errors

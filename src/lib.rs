@@ -1,5 +1,8 @@
 //! Background jobs for programs that have no async runtime.
 
+pub mod bench;
+#[cfg(feature = "cli")]
+mod cli;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -20,6 +23,8 @@ mod runner;
 pub mod time;
 mod worker;
 
+#[cfg(feature = "cli")]
+pub use cli::{main, stock_jobs};
 pub use config::{
     AmqpConfig, AsyncConfig, CommandJob, Config, Connection, DatabaseConfig, Durability, Entry, Flag, Mode,
     QueueType, Settings, Source,
@@ -34,3 +39,8 @@ pub use policy::Backoff;
 pub use push::{Delay, Enlist, Push};
 pub use queue::{Builder, FailedDesk, Left, Queue, Recorder, Retried, Retry, Sent, Worker};
 pub use worker::{Ended, Report, Stopper};
+
+/// Every code sample of the README compiles, and runs where it can.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

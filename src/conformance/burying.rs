@@ -73,7 +73,7 @@ pub(super) fn a_job_that_dies_again_during_its_retry_is_not_forgotten(stage: &St
     hand.settle(&job, bury());
     let first = all(stage, &mut *failed).remove(0).id;
     let marked = failed.mark(std::slice::from_ref(&first)).expect("can mark");
-    assert_eq!(marked, [first.clone()]);
+    assert_eq!(marked, std::slice::from_ref(&first));
     hand.add(message.clone());
     let job = hand.take_one();
     hand.settle(&job, bury());

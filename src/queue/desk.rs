@@ -133,14 +133,13 @@ impl Inner {
                     ))
                     .with_help("store large data elsewhere and push a reference to it"));
                 }
-                let of_type = letter
-                    .queue
-                    .or_else(|| self.kinds.get(&*letter.name).and_then(|kind| kind.queue()))
-                    .map(Arc::from);
+                // A known name is shared with the registry.
+                let known = self.kinds.get_key_value(&*letter.name);
+                let of_type = letter.queue.or_else(|| known?.1.queue()).map(Arc::from);
                 Ok(Message {
                     uuid: new_uuid(),
                     queue: asked.clone().or(of_type).unwrap_or_else(|| outlet.default_queue.clone()),
-                    name: letter.name,
+                    name: known.map_or_else(|| Arc::from(&*letter.name), |(name, _)| name.clone()),
                     payload: letter.payload.into(),
                     delay: options.delay,
                     priority: options.overrides.priority.unwrap_or(0),
@@ -152,15 +151,22 @@ impl Inner {
     }
 
     /// Hands messages to a driver that is not run in this thread.
-    pub(super) fn send(&self, outlet: &Outlet, messages: Vec<Message>) -> Result<Vec<Pushed>> {
-        if let Some(memory) = &outlet.memory {
-            self.pool.open(self)?;
-            // A job that waits for room in the queue that it is taken from would wait for ever.
-            if !is_inside_a_job() {
-                memory.wait_for_room(self.config.memory.capacity);
-            }
+    pub(super) fn send(&self, outlet: &Outlet, mut messages: Vec<Message>) -> Result<Vec<Pushed>> {
+        let Some(memory) = &outlet.memory else { return outlet.pusher.push(messages) };
+        self.pool.open(self)?;
+        // A job that waits for room in the queue that it is taken from would wait for ever.
+        if is_inside_a_job() {
+            return outlet.pusher.push(messages);
         }
-        outlet.pusher.push(messages)
+        let capacity = self.config.memory.capacity;
+        let mut pushed = Vec::with_capacity(messages.len());
+        while !messages.is_empty() {
+            memory.wait_for_room(capacity);
+            let rest = messages.split_off(messages.len().min(capacity));
+            pushed.extend(outlet.pusher.push(messages)?);
+            messages = rest;
+        }
+        Ok(pushed)
     }
 }
 

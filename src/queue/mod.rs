@@ -159,6 +159,14 @@ impl Queue {
         self.0.0.outlet(driver)?.open()?.clear(queue)
     }
 
+    /// How a driver's back end is shown to people, without secrets: `sqlite database.sqlite3`.
+    ///
+    /// # Errors
+    /// There is no such driver.
+    pub fn describe(&self, driver: Option<&str>) -> Result<String> {
+        Ok(self.0.0.outlet(driver)?.backend.describe())
+    }
+
     /// The configuration it was opened with.
     pub fn config(&self) -> &Config {
         &self.0.0.config
@@ -208,6 +216,7 @@ impl Builder {
     /// # Errors
     /// As [`Queue::open`].
     pub fn open(self) -> Result<Queue> {
+        self.config.check()?;
         let outlets = outlet::all(&self.config, self.own)?;
         let inner = Inner::open(self.config, self.jobs, outlets, self.listener)?;
         Ok(Queue(Arc::new(Handle(inner))))

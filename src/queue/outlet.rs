@@ -87,7 +87,13 @@ pub(super) fn all(
     }
     match outlets.contains_key(&config.default) {
         true => Ok(outlets),
-        false => Err(unknown_driver(&outlets, &config.default)),
+        false => {
+            let known: Vec<_> = outlets.keys().map(String::as_str).collect();
+            let message = format!("no driver is named \"{}\"", config.default);
+            Err(config
+                .error_at("default", message)
+                .with_help(format!("this program has: {}", known.join(", "))))
+        }
     }
 }
 

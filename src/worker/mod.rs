@@ -14,6 +14,8 @@ mod held;
 mod line;
 mod pace;
 mod setup;
+#[cfg(test)]
+mod tests;
 mod verdicts;
 
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use crate::time::whole_millis;
 /// An open connection. The statements it runs by name are those of its folder in `sql/`.
 pub(crate) trait Adapter: Send {
     /// Begins a transaction that will write.
-    fn begin(&mut self) -> Result<()>;
+    fn begin(&mut self, survives: Survives) -> Result<()>;
 
     fn commit(&mut self) -> Result<()>;
 
@@ -100,6 +100,14 @@ pub(crate) fn transaction<A: Adapter + ?Sized, T>(
         adapter.rollback();
     }
     done
+}
+
+/// What a commit must survive, as far as the configured durability goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Survives {
+    PowerCut,
+    /// Nothing beyond the end of this process: a take that is lost costs nothing, as nobody has the job then.
+    Crash,
 }
 
 /// The hold that a take puts on jobs.

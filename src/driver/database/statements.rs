@@ -89,6 +89,7 @@ const SQLITE: &[(&str, &str)] = files!("sqlite":
     "done" "again" "give_back" "extend" "size" "clear"
     "record" "withdraw" "list_failed" "count_failed" "forget" "lock_failed"
     "lock_unmarked" "mark_retried" "forget_retried"
+    "create_migrations" "list_migrations" "note_migration" "missing_indexes"
 );
 
 #[cfg(test)]
