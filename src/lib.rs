@@ -3,6 +3,8 @@
 pub mod bench;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "database")]
+pub mod clients;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::Config;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "database")]
 use crate::driver::database::Database;
 use crate::error::{Error, Result};
 use crate::jobs::Jobs;
@@ -120,7 +120,7 @@ impl Bench {
         }
     }
 
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "database")]
     fn set_up(&self, config: &Config) -> Result<()> {
         if self.driver != "database" {
             return Ok(());
@@ -133,7 +133,7 @@ impl Bench {
         database.install()
     }
 
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "database")]
     fn clean_up(&self, config: &Config) -> Result<()> {
         match &*self.driver {
             "database" => Database::of_jobs(config, &config.database.connection)?.uninstall_jobs(),
@@ -141,12 +141,12 @@ impl Bench {
         }
     }
 
-    #[cfg(not(feature = "sqlite"))]
+    #[cfg(not(feature = "database"))]
     fn set_up(&self, _: &Config) -> Result<()> {
         Ok(())
     }
 
-    #[cfg(not(feature = "sqlite"))]
+    #[cfg(not(feature = "database"))]
     fn clean_up(&self, _: &Config) -> Result<()> {
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::pusher::Pusher;
 use crate::config::Config;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "database")]
 use crate::driver::database::Database;
 use crate::driver::memory::Memory;
 use crate::driver::{Backend, Bell, Driver};
@@ -71,15 +71,21 @@ pub(super) fn all(
     let memory = Memory::new();
     let outlet = Outlet::new(config, "async", "", Arc::new(memory.clone()), graveyard(config, "async")?);
     add(Outlet { memory: Some(memory), ..outlet });
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "database")]
     {
         let connection = &config.database.connection;
-        let database = Arc::new(Database::of_jobs(config, connection)?);
-        let failed = match database.keeps_failed() {
-            true => Graveyard::Configured(database.clone()),
-            false => graveyard(config, "database")?,
-        };
-        add(Outlet::new(config, "database", connection, database, failed));
+        match Database::of_jobs(config, connection) {
+            // A program that uses other drivers need not have this kind of database compiled in.
+            Err(error) if error.is_unsupported() && config.default != "database" => {}
+            database => {
+                let database = Arc::new(database?);
+                let failed = match database.keeps_failed() {
+                    true => Graveyard::Configured(database.clone()),
+                    false => graveyard(config, "database")?,
+                };
+                add(Outlet::new(config, "database", connection, database, failed));
+            }
+        }
     }
     for (name, backend) in own {
         let failed = graveyard(config, &name)?;
@@ -103,20 +109,20 @@ pub(super) fn unknown_driver(outlets: &BTreeMap<String, Arc<Outlet>>, name: &str
         .with_help(format!("this program has: {}", known.join(", ")))
 }
 
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "database")]
 fn graveyard(config: &Config, driver: &str) -> Result<Graveyard> {
     let settings = config.settings(driver);
     let Some(table) = &settings.failed_table else { return Ok(Graveyard::None) };
     Ok(match &settings.failed_connection {
         Some(name) => Graveyard::Configured(Arc::new(Database::of_failed(config, name, table)?)),
-        None => {
-            let database = Database::of_failed(config, &config.database.connection, table)?;
-            Graveyard::IfUsable(Arc::new(database))
-        }
+        None => match Database::of_failed(config, &config.database.connection, table) {
+            Err(error) if error.is_unsupported() => Graveyard::None,
+            database => Graveyard::IfUsable(Arc::new(database?)),
+        },
     })
 }
 
-#[cfg(not(feature = "sqlite"))]
+#[cfg(not(feature = "database"))]
 fn graveyard(_: &Config, _: &str) -> Result<Graveyard> {
     Ok(Graveyard::None)
 }

@@ -13,6 +13,11 @@ pub(crate) trait Adapter: Send {
     /// Begins a transaction that will write.
     fn begin(&mut self, survives: Survives) -> Result<()>;
 
+    /// Begins a transaction that makes tables, and that no other makes tables beside.
+    fn begin_schema(&mut self) -> Result<()> {
+        self.begin(Survives::PowerCut)
+    }
+
     fn commit(&mut self) -> Result<()>;
 
     /// Ends a transaction that failed. It must not fail: a connection that can't roll back is dropped by
@@ -30,7 +35,7 @@ pub(crate) trait Adapter: Send {
 
     /// Adds messages in a transaction of its own. Provided; overridden where one statement is enough.
     fn push(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
-        transaction(self, |adapter| adapter.insert(messages, created_at))
+        transaction(self, Survives::PowerCut, |adapter| adapter.insert(messages, created_at))
     }
 
     /// In how long the first clean job of these queues is due; zero when one is due now.
@@ -56,7 +61,7 @@ pub(crate) trait Adapter: Send {
         take: &Take<'_>,
         most: usize,
     ) -> Result<(Vec<Receipt>, Vec<Reserved>)> {
-        transaction(self, |adapter| {
+        transaction(self, Survives::PowerCut, |adapter| {
             let lost = if done.is_empty() { Vec::new() } else { adapter.delete(done)? };
             Ok((lost, if most == 0 { Vec::new() } else { adapter.take(take, most)? }))
         })
@@ -77,24 +82,15 @@ pub(crate) trait Adapter: Send {
 
     /// Runs SQL text of any length, as a migration file holds it.
     fn run_script(&mut self, sql: &str) -> Result<()>;
-
-    /// Keeps others from making tables until [`unlock_schema`](Adapter::unlock_schema), or until the
-    /// connection is dropped.
-    fn lock_schema(&mut self) -> Result<()> {
-        self.begin()
-    }
-
-    fn unlock_schema(&mut self) -> Result<()> {
-        self.commit()
-    }
 }
 
 /// Runs steps that are kept all or none.
 pub(crate) fn transaction<A: Adapter + ?Sized, T>(
     adapter: &mut A,
+    survives: Survives,
     steps: impl FnOnce(&mut A) -> Result<T>,
 ) -> Result<T> {
-    adapter.begin()?;
+    adapter.begin(survives)?;
     let done = steps(adapter).and_then(|done| adapter.commit().map(|()| done));
     if done.is_err() {
         adapter.rollback();

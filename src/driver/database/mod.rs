@@ -8,6 +8,11 @@ mod adapter;
 mod failed;
 mod jobs;
 mod migrations;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;
 
@@ -16,7 +21,7 @@ use std::time::Duration;
 
 pub(crate) use self::migrations::Table;
 
-use self::adapter::{Adapter, Survives};
+use self::adapter::Adapter;
 use self::statements::{Dialect, Statements};
 use crate::config::{Config, Connection, Durability};
 use crate::driver::{Backend, Bell, Driver};
@@ -96,7 +101,7 @@ impl Database {
         ];
         for (wanted, check, create) in tables {
             if wanted && adapter.query(check, &[]).is_err_and(|error| error.is_schema()) {
-                adapter.begin(Survives::PowerCut)?;
+                adapter.begin_schema()?;
                 let made = match adapter.query(check, &[]) {
                     // Another process made it while this one waited for the lock.
                     Ok(_) => Ok(()),
@@ -170,11 +175,19 @@ impl Database {
     }
 
     fn connect(&self, open: Open) -> Result<Box<dyn Adapter>> {
+        // Only a file can be made; only a file has a durability of ours.
+        let _ = (open, self.durability);
         match &self.connection {
+            #[cfg(feature = "sqlite")]
             Connection::Sqlite { database } => {
                 sqlite::open(database, open, self.statements.clone(), self.durability, self.patience)
             }
-            Connection::Postgres { .. } | Connection::Mysql { .. } => Err(not_compiled_in()),
+            #[cfg(feature = "postgres")]
+            Connection::Postgres { url } => postgres::open(url, self.statements.clone(), self.patience),
+            #[cfg(feature = "mysql")]
+            Connection::Mysql { url } => mysql::open(url, self.statements.clone(), self.patience),
+            #[allow(unreachable_patterns, reason = "with all three drivers nothing is left")]
+            other => Err(not_compiled_in(other)),
         }
         .map_err(|error| error.context(format!("cannot open connection \"{}\"", self.name)))
     }
@@ -226,8 +239,10 @@ impl Database {
     }
 }
 
-fn not_compiled_in() -> Error {
-    Error::config("this build has no driver for PostgreSQL or MySQL")
+fn not_compiled_in(connection: &Connection) -> Error {
+    let driver = connection.driver();
+    Error::unsupported(format!("this build has no driver for {driver}"))
+        .with_help(format!("build craft-queue with the feature \"{driver}\""))
 }
 
 /// Whether a file that is missing is made.
@@ -247,8 +262,7 @@ impl Backend for Database {
     fn describe(&self) -> String {
         match &self.connection {
             Connection::Sqlite { database } => format!("sqlite {}", database.display()),
-            Connection::Postgres { .. } => "postgres".into(),
-            Connection::Mysql { .. } => "mysql".into(),
+            server => server.to_string(),
         }
     }
 }
