@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::error;
-use crate::policy::Backoff;
 
 /// What a job's `handle` returns.
 pub type JobResult = Result<(), JobError>;

@@ -1,5 +1,7 @@
 //! Background jobs for programs that have no async runtime.
 
+mod backoff;
+#[cfg(feature = "cli")]
 pub mod bench;
 #[cfg(feature = "cli")]
 mod cli;
@@ -16,7 +18,7 @@ pub mod failed;
 mod job;
 mod jobs;
 mod message;
-mod payload;
+pub mod payload;
 pub mod policy;
 mod push;
 mod queue;
@@ -25,6 +27,7 @@ mod runner;
 pub mod time;
 mod worker;
 
+pub use backoff::Backoff;
 #[cfg(feature = "cli")]
 pub use cli::{main, stock_jobs};
 pub use config::{
@@ -37,12 +40,6 @@ pub use event::{Event, Listener, Told};
 pub use job::{JobError, JobResult, Queueable};
 pub use jobs::Jobs;
 pub use message::{JobId, Message, NAME_LIMIT, Overrides, PRIORITY_LIMIT, Pushed, check_name, new_uuid};
-pub use policy::Backoff;
 pub use push::{Delay, Enlist, Push};
 pub use queue::{Builder, FailedDesk, Left, Queue, Recorder, Retried, Retry, Sent, Worker};
 pub use worker::{Ended, Report, Stopper};
-
-/// Every code sample of the README compiles, and runs where it can.
-#[cfg(all(doctest, feature = "sqlite"))]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 use crate::job::Queueable;
 use crate::message::{Message, Overrides, Pushed};
-use crate::policy::Backoff;
 use crate::time;
 
 /// Where a push is handed in: the queue, seen from a running job or from the program.

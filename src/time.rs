@@ -145,7 +145,7 @@ pub(crate) fn seconds_to_span(seconds: f64) -> Option<Duration> {
 pub fn humane(span: Duration) -> String {
     let seconds = span.as_secs();
     let fraction = span.as_secs_f64();
-    if span < Duration::from_secs(1) && span.subsec_nanos() % 1_000_000 == 0 {
+    if span < Duration::from_secs(1) && span.subsec_nanos().is_multiple_of(1_000_000) {
         format!("{}ms", span.as_millis())
     } else if span < Duration::from_secs(1) {
         format!("{:.2}ms", fraction * 1e3)

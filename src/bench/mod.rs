@@ -11,7 +11,6 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::Config;
-#[cfg(feature = "database")]
 use crate::driver::database::Database;
 use crate::error::{Error, Result};
 use crate::jobs::Jobs;
@@ -120,7 +119,6 @@ impl Bench {
         }
     }
 
-    #[cfg(feature = "database")]
     fn set_up(&self, config: &Config) -> Result<()> {
         if self.driver != "database" {
             return Ok(());
@@ -133,22 +131,11 @@ impl Bench {
         database.install()
     }
 
-    #[cfg(feature = "database")]
     fn clean_up(&self, config: &Config) -> Result<()> {
         match &*self.driver {
             "database" => Database::of_jobs(config, &config.database.connection)?.uninstall_jobs(),
             _ => Ok(()),
         }
-    }
-
-    #[cfg(not(feature = "database"))]
-    fn set_up(&self, _: &Config) -> Result<()> {
-        Ok(())
-    }
-
-    #[cfg(not(feature = "database"))]
-    fn clean_up(&self, _: &Config) -> Result<()> {
-        Ok(())
     }
 }
 

@@ -36,7 +36,8 @@ pub(super) fn root(entries: &[Entry]) -> Command {
                 .hide_possible_values(true)
                 .help("Colour: auto, always or never"),
         ));
-    root.subcommands(entries.iter().map(|entry| (entry.command)()))
+    // Of an option that is given twice the last one counts, as scripts that add to a command expect.
+    root.subcommands(entries.iter().map(|entry| (entry.command)().args_override_self(true)))
 }
 
 pub(super) fn parse(

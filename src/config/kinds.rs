@@ -9,8 +9,8 @@ use super::kind::Kind;
 use super::mask::MASK;
 use super::value::Value;
 use super::{Durability, Mode, QueueType};
+use crate::backoff::Backoff;
 use crate::message::check_name;
-use crate::policy::Backoff;
 use crate::time::{self, Zone};
 
 // Text

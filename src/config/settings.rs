@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::kind::Field;
 use super::kinds;
-use crate::policy::{Backoff, Limits, Policy};
+use crate::backoff::Backoff;
+use crate::policy::{Limits, Policy};
 use crate::time::Zone;
 
 /// What every driver's section may say.

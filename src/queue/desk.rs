@@ -85,9 +85,9 @@ impl Inner {
     pub(super) fn usable_failed(&self, outlet: &Outlet) -> Option<Arc<dyn FailedBackend>> {
         match &outlet.failed {
             Graveyard::None => None,
-            Graveyard::Configured(failed) => Some(failed.clone()),
-            Graveyard::IfUsable(failed) => match failed.open() {
-                Ok(_) => Some(failed.clone()),
+            Graveyard::Table { backend, asked_for: true } => Some(backend.clone()),
+            Graveyard::Table { backend, asked_for: false } => match backend.open() {
+                Ok(_) => Some(backend.clone()),
                 Err(error) => {
                     log::info!("failed jobs of driver \"{}\" are not kept: {error}", outlet.name);
                     None

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::desk::Inner;
+use crate::backoff::Backoff;
 use crate::config::{Mode, Settings};
 use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
 use crate::message::check_name;
-use crate::policy::Backoff;
 use crate::runner::{MakeRunner, Threads};
 use crate::worker::{self, Bounds, Inbox, Report, Setup, Stopper};
 

@@ -145,8 +145,9 @@ impl Pump {
             Stop::Stuck if may_give_back => self.count_stuck_attempts(),
             Stop::Stuck => {}
         }
-        self.settle_for_the_last_time();
         let stuck = matches!(self.stop, Stop::Stuck);
+        let running: Vec<_> = self.held.all().map(|holding| name_of(holding.job())).collect();
+        self.settle_for_the_last_time();
         if self.held.is_empty() && !stuck {
             return Ok(self.report);
         }
@@ -155,7 +156,7 @@ impl Pump {
             self.report.unsettled = names;
             return Ok(self.report);
         }
-        let error = stuck_error(&names);
+        let error = stuck_error(if stuck { &running } else { &names });
         if !may_give_back {
             self.keep_holds_until_threads_end();
         }

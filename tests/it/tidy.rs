@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The floors: a file imports from its own floor and from those above it (a lower number).
-const FLOORS: [(&str, u8); 27] = [
+const FLOORS: [(&str, u8); 28] = [
     ("error", 0),
     ("time", 0),
+    ("backoff", 1),
     ("config", 1),
     ("context", 1),
     ("event", 1),

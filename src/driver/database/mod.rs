@@ -7,6 +7,7 @@
 mod adapter;
 mod failed;
 mod jobs;
+#[cfg(feature = "cli")]
 mod migrations;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -19,6 +20,7 @@ mod statements;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "cli")]
 pub(crate) use self::migrations::Table;
 
 use self::adapter::Adapter;
@@ -117,6 +119,7 @@ impl Database {
     ///
     /// # Errors
     /// The database can't be reached.
+    #[cfg(feature = "cli")]
     pub(crate) fn has_jobs_table(&self) -> Result<bool> {
         let table = self.jobs.as_deref().unwrap_or("jobs");
         match self.connect(Open::Create)?.run_script(&format!("SELECT 1 FROM {table} LIMIT 0")) {
@@ -130,6 +133,7 @@ impl Database {
     ///
     /// # Errors
     /// The database can't be reached, or did not allow it.
+    #[cfg(feature = "cli")]
     pub(crate) fn uninstall_jobs(&self) -> Result<()> {
         let table = self.jobs.as_deref().unwrap_or("jobs");
         self.connect(Open::Existing)?.run_script(&format!("DROP TABLE {table}"))
@@ -139,6 +143,7 @@ impl Database {
     ///
     /// # Errors
     /// The database can't be reached.
+    #[cfg(feature = "cli")]
     pub(crate) fn missing_indexes(&self) -> Result<Vec<String>> {
         let rows = self.connect(Open::Existing)?.query("missing_indexes", &[])?;
         Ok(rows.iter().map(|row| row.text(0)).collect())

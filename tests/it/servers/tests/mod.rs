@@ -23,6 +23,6 @@ fn leaves_nothing<Server>(server: Server, pid: Option<u32>, folder: &Path) {
     assert!(is_alive(pid) && folder.exists());
     drop(server);
     family.retain(|pid| is_alive(*pid));
-    assert_eq!(family, [], "processes that are left");
+    assert_eq!(family, [0_u32; 0], "processes that are left");
     assert!(!folder.exists(), "the folder is left");
 }
