@@ -3,7 +3,8 @@
 --
 -- Instants are in UTC, whatever the session's time zone is. The uuid is ordered by time (version 7): its
 -- index grows at its end. One index serves both sides of the line: a row without a lease waits, in the
--- order of the reserve query; a row with one is held, the first hold to end in front.
+-- order of the reserve query; a row with one is held, the first hold to end in front. unique_key is binary,
+-- as to text "a" and "a " are equal.
 CREATE TABLE jobs (
     id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     uuid CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT (LOWER(CONCAT(
@@ -27,7 +28,7 @@ CREATE TABLE jobs (
     suspect TINYINT NOT NULL DEFAULT 0,
     unknown_since DATETIME(6) NULL,
     last_error TEXT CHARACTER SET utf8mb4 NULL,
-    unique_key VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL,
+    unique_key VARBINARY(255) NULL,
     options TEXT CHARACTER SET utf8mb4 NULL,
     KEY jobs_ready (queue, lease, priority, available_at, id),
     UNIQUE KEY jobs_uuid (uuid),

@@ -2,6 +2,6 @@
 -- for later.
 SELECT (TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), available_at) + 999) DIV 1000
 FROM jobs
-WHERE queue = ? AND lease IS NULL AND priority = ?
+WHERE queue = ? AND LENGTH(queue) = ? AND lease IS NULL AND priority = ?
 ORDER BY available_at
 LIMIT 1;

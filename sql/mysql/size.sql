@@ -8,5 +8,5 @@ SELECT queue,
 FROM jobs
 CROSS JOIN (SELECT ? AS queues) AS asked
 WHERE asked.queues = '[]' OR JSON_CONTAINS(asked.queues, JSON_QUOTE(queue))
-GROUP BY queue
+GROUP BY queue, LENGTH(queue)
 ORDER BY queue;

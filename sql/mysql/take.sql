@@ -3,7 +3,7 @@
 SELECT id, uuid, name, queue, payload, attempts, priority, suspect,
     TIMESTAMPDIFF(MICROSECOND, unknown_since, UTC_TIMESTAMP(6)) DIV 1000, last_error, unique_key, options, available_at
 FROM jobs
-WHERE queue = ? AND lease IS NULL AND priority = ? AND available_at >= ? AND available_at <= UTC_TIMESTAMP(6)
+WHERE queue = ? AND LENGTH(queue) = ? AND lease IS NULL AND priority = ? AND available_at >= ? AND available_at <= UTC_TIMESTAMP(6)
 ORDER BY available_at, id
 LIMIT ?
 FOR UPDATE SKIP LOCKED;

@@ -74,6 +74,11 @@ pub(crate) trait Adapter: Send {
     /// Renews holds, and answers those that were not held by these receipts.
     fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>>;
 
+    /// Removes clean jobs of a queue, and says how many; a server removes at most 10,000 at a time.
+    fn clear(&mut self, queue: &str) -> Result<u64> {
+        self.execute("clear", &[queue.into()])
+    }
+
     /// Runs a statement that answers rows.
     fn query(&mut self, statement: &str, values: &[Value]) -> Result<Vec<Row>>;
 

@@ -91,7 +91,7 @@ impl Driver for JobsTable {
         // Servers remove at most 10,000 at a time, or a large queue would outlast the patience.
         let mut removed = 0;
         loop {
-            let count = self.adapter.execute("clear", &[queue.into()])?;
+            let count = self.adapter.clear(queue)?;
             removed += count;
             if count < 10_000 {
                 return Ok(removed);

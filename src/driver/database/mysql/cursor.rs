@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use ::mysql::Value;
 
+/// A take that looks for fewer jobs than this walks little, and is exact about the order.
+pub(super) const WORTH_IT: usize = 50;
+
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(1);
 
 /// For each queue and priority.

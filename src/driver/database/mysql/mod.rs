@@ -79,7 +79,7 @@ impl Mysql {
 
     /// The priorities of a queue that have a clean job, the highest first.
     fn next_priority(&mut self, queue: &str, below: i64) -> Result<Option<i64>> {
-        let rows = self.session.rows("next_priority", (queue, below))?;
+        let rows = self.session.rows("next_priority", (queue, queue.len(), below))?;
         Ok(rows.first().and_then(|row| row.number(0)))
     }
 
@@ -90,8 +90,9 @@ impl Mysql {
             let Some(priority) = self.next_priority(queue, below)? else { break };
             let room = most - jobs.len();
             let from = self.cursor.get(queue, priority);
-            let rows = self.session.select("take", (queue, priority, from, room as u64))?;
-            let last = rows.last().filter(|_| rows.len() == room).and_then(|row| row.get(read::AVAILABLE_AT));
+            let rows = self.session.select("take", (queue, queue.len(), priority, from, room))?;
+            let full = room >= cursor::WORTH_IT && rows.len() == room;
+            let last = rows.last().filter(|_| full).and_then(|row| row.get(read::AVAILABLE_AT));
             self.cursor.set(queue, priority, last);
             for row in rows {
                 let mut job = read::reserved(row, take)?;
@@ -157,7 +158,7 @@ impl Adapter for Mysql {
         for queue in queues {
             let mut below = i64::from(PRIORITY_LIMIT) + 1;
             while let Some(priority) = self.next_priority(queue, below)? {
-                let rows = self.session.rows("first_due", (queue, priority))?;
+                let rows = self.session.rows("first_due", (queue, queue.len(), priority))?;
                 first = [first, rows.first().and_then(|row| row.millis(0))].into_iter().flatten().min();
                 below = priority;
             }
@@ -168,7 +169,7 @@ impl Adapter for Mysql {
     fn first_lease(&mut self, queues: &[String]) -> Result<Option<Duration>> {
         let mut first = None;
         for queue in queues {
-            let rows = self.session.rows("first_lease", (queue,))?;
+            let rows = self.session.rows("first_lease", (queue, queue.len()))?;
             first = [first, rows.first().and_then(|row| row.millis(0))].into_iter().flatten().min();
         }
         Ok(first)
@@ -188,7 +189,7 @@ impl Adapter for Mysql {
         for queue in take.queues {
             let room = most - jobs.len();
             if room > 0 {
-                for row in self.session.select("take_suspects", (queue, room as u64))? {
+                for row in self.session.select("take_suspects", (queue, queue.len(), room))? {
                     let mut job = read::reserved(row, take)?;
                     job.attempt += u32::from(job.suspect);
                     job.suspect = true;
@@ -271,6 +272,10 @@ impl Adapter for Mysql {
             }
         }
         Ok(lost)
+    }
+
+    fn clear(&mut self, queue: &str) -> Result<u64> {
+        self.session.execute("clear", (queue, queue.len()))
     }
 
     fn query(&mut self, statement: &str, values: &[Value]) -> Result<Vec<Row>> {
