@@ -85,6 +85,8 @@ mod backoff;
 pub mod bench;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "database")]
+pub mod clients;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;

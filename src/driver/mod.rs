@@ -18,7 +18,7 @@
 //!    first. A retried job goes behind what waits.
 
 mod bell;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "database")]
 pub mod database;
 pub mod memory;
 
