@@ -130,7 +130,7 @@ impl Error {
         self
     }
 
-    /// Puts "cannot <do this>" in front of the message; kind and help stay.
+    /// Puts what could not be done in front of the message; kind and help stay.
     #[must_use]
     pub fn context(mut self, what: impl fmt::Display) -> Self {
         self.0.message = format!("{what}: {}", self.0.message);

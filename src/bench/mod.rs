@@ -35,7 +35,8 @@ pub struct Bench {
     pub pushers: usize,
     /// How many slots the worker of the second drain has.
     pub workers: usize,
-    /// How many further jobs wait behind those of `drain_deep`; 0 leaves that workload out.
+    /// How many further jobs wait behind those of `drain_deep`, and are due tomorrow in `drain_future`; 0
+    /// leaves both out.
     pub backlog: usize,
     /// How many jobs are timed from push to begin; 0 leaves that workload out.
     pub pickups: usize,
@@ -44,7 +45,7 @@ pub struct Bench {
 /// One figure.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figure {
-    /// `push`, `push_many`, `drain`, `drain_deep`, `pickup`, or `push_and_run`.
+    /// `push`, `push_many`, `drain`, `drain_deep`, `drain_future`, `pickup`, or `push_and_run`.
     pub workload: &'static str,
     /// `sqlite`, `postgres`, `mysql`, `amqp` or `async`.
     pub backend: String,

@@ -1,4 +1,4 @@
-//! The workloads: push, push many, drain, drain with a backlog, pickup.
+//! The workloads: push, push many, drain, drain with others behind or due later, pickup.
 
 use std::time::{Duration, Instant};
 
@@ -30,10 +30,11 @@ impl Workloads<'_> {
         tell(self.push(1, single)?);
         tell(self.push(self.bench.pushers, self.bench.jobs)?);
         tell(self.push_many()?);
-        tell(self.drain("drain", 1, 0)?);
-        tell(self.drain("drain", self.bench.workers, 0)?);
+        tell(self.drain("drain", 1)?);
+        tell(self.drain("drain", self.bench.workers)?);
         if self.bench.backlog > 0 {
-            tell(self.drain("drain_deep", self.bench.workers, self.bench.backlog)?);
+            tell(self.drain_deep()?);
+            tell(self.drain_future()?);
         }
         if self.bench.pickups > 0 {
             tell(self.pickup()?);
@@ -63,30 +64,49 @@ impl Workloads<'_> {
     }
 
     fn pushed(&self, workload: &'static str, threads: usize, jobs: usize, took: Duration) -> Result<Figure> {
-        let queue = &self.queue.config().settings(&self.bench.driver).queue;
-        let there = usize::try_from(self.queue.clear(None, queue)?).unwrap_or(usize::MAX);
+        let there = usize::try_from(self.clear()?).unwrap_or(usize::MAX);
         let lost = jobs.saturating_sub(there);
         Ok(self.figure(workload, threads, jobs, took, (lost, there.saturating_sub(jobs))))
     }
 
-    fn drain(&self, workload: &'static str, slots: usize, backlog: usize) -> Result<Figure> {
+    fn drain(&self, workload: &'static str, slots: usize) -> Result<Figure> {
         let jobs = self.bench.jobs;
-        self.ledger.begin(jobs + backlog);
-        self.fill(jobs + backlog)?;
+        self.ledger.begin(jobs);
+        self.fill(jobs)?;
         let start = Instant::now();
-        let worker = self.queue.worker().threads(slots);
-        match backlog {
-            0 => worker.stop_when_empty().run()?,
-            _ => worker.max_jobs(jobs as u64).run()?,
-        };
+        self.queue.worker().threads(slots).stop_when_empty().run()?;
         let took = start.elapsed();
-        let counted = match backlog {
-            0 => self.ledger.lost_and_doubled(jobs),
-            // Which of them ran is the back end's choice; that as many ran as were asked for is not.
-            _ => (jobs.saturating_sub(self.ledger.total()), self.ledger.lost_and_doubled(jobs + backlog).1),
-        };
-        self.queue.clear(None, &self.queue.config().settings(&self.bench.driver).queue)?;
-        Ok(self.figure(workload, slots, jobs, took, counted))
+        Ok(self.figure(workload, slots, jobs, took, self.ledger.lost_and_doubled(jobs)))
+    }
+
+    /// As many jobs as `drain` runs, with others waiting behind them.
+    fn drain_deep(&self) -> Result<Figure> {
+        let (jobs, all) = (self.bench.jobs, self.bench.jobs + self.bench.backlog);
+        self.ledger.begin(all);
+        self.fill(all)?;
+        let start = Instant::now();
+        self.queue.worker().threads(self.bench.workers).max_jobs(jobs as u64).run()?;
+        let took = start.elapsed();
+        // Which of them ran is the back end's choice; that as many ran as were asked for is not.
+        let counted = (jobs.saturating_sub(self.ledger.total()), self.ledger.lost_and_doubled(all).1);
+        self.clear()?;
+        Ok(self.figure("drain_deep", self.bench.workers, jobs, took, counted))
+    }
+
+    /// With others in the table that are due tomorrow and would go first.
+    fn drain_future(&self) -> Result<Figure> {
+        let tomorrow = Duration::from_secs(86_400);
+        for first in (0..self.bench.backlog).step_by(A_CALL) {
+            let call = (first..self.bench.backlog.min(first + A_CALL)).map(Nothing::number);
+            self.queue.options().delay(tomorrow).priority(9).push_many(call)?;
+        }
+        let figure = self.drain("drain_future", self.bench.workers)?;
+        self.clear()?;
+        Ok(figure)
+    }
+
+    fn clear(&self) -> Result<u64> {
+        self.queue.clear(None, &self.queue.config().settings(&self.bench.driver).queue)
     }
 
     /// From a push to the job's beginning, by a worker that was idle for a second.

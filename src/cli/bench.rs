@@ -16,7 +16,11 @@ pub(super) fn command() -> Command {
         .arg(option("jobs", "N", "How many jobs to move [default: 20000]"))
         .arg(option("workers", "N", "Slots of the second drain [default: 10]"))
         .arg(option("threads", "N", "Threads of the second push [default: 16]"))
-        .arg(option("backlog", "N", "Further jobs that wait behind a third drain [default: 0, none]"))
+        .arg(option(
+            "backlog",
+            "N",
+            "Further jobs that wait behind a third drain, or are due tomorrow in a fourth [default: none]",
+        ))
         .arg(option("poll", "SEC", "The longest sleep between looks").short('p'))
         .arg(json())
 }

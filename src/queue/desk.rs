@@ -10,7 +10,7 @@ use super::outlet::{self, Graveyard};
 use super::pool::Pool;
 use crate::config::Config;
 use crate::context::{State, Surroundings, is_inside_a_job};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "database")]
 use crate::driver::database::Database;
 use crate::error::{Error, Result};
 use crate::event::Listener;
@@ -99,7 +99,7 @@ impl Inner {
         }
     }
 
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "database")]
     pub(super) fn install(&self) -> Result<()> {
         Database::of_jobs(&self.config, &self.config.database.connection)?.install()?;
         let settings = &self.config.database.settings;
@@ -111,7 +111,7 @@ impl Inner {
         }
     }
 
-    #[cfg(not(feature = "sqlite"))]
+    #[cfg(not(feature = "database"))]
     pub(super) fn install(&self) -> Result<()> {
         Err(Error::unsupported("cannot install tables: this build has no database driver"))
     }
@@ -204,7 +204,7 @@ impl Desk for Inner {
         }
         let outlet = self.outlet(options.driver.as_deref())?;
         let messages = self.address(outlet, options, letters)?;
-        #[cfg(feature = "sqlite")]
+        #[cfg(feature = "database")]
         if outlet.name == "database" {
             let created_at = self.config.database.settings.tz.format(Timestamp::now());
             let database = Database::of_jobs(&self.config, &self.config.database.connection)?;

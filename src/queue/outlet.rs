@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::pusher::Pusher;
 use crate::config::Config;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "database")]
 use crate::driver::database::Database;
 use crate::driver::memory::Memory;
 use crate::driver::{Backend, Bell, Driver};
@@ -78,7 +78,7 @@ pub(super) fn all(config: &Config, own: Own) -> Result<BTreeMap<String, Arc<Outl
     let memory = Memory::new();
     let outlet = Outlet::new(config, "async", "", Arc::new(memory.clone()), graveyard("async")?);
     add(Outlet { memory: Some(memory), ..outlet });
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "database")]
     match database(config) {
         Ok(outlet) => add(outlet),
         Err(error) if config.default == "database" => return Err(error),
@@ -99,7 +99,7 @@ pub(super) fn all(config: &Config, own: Own) -> Result<BTreeMap<String, Arc<Outl
     }
 }
 
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "database")]
 fn database(config: &Config) -> Result<Outlet> {
     let connection = &config.database.connection;
     let database = Arc::new(Database::of_jobs(config, connection)?);
@@ -116,7 +116,7 @@ pub(super) fn unknown_driver(outlets: &BTreeMap<String, Arc<Outlet>>, name: &str
         .with_help(format!("this program has: {}", known.join(", ")))
 }
 
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "database")]
 fn configured_graveyard(config: &Config, driver: &str) -> Result<Graveyard> {
     let settings = config.settings(driver);
     let Some(table) = &settings.failed_table else { return Ok(Graveyard::None) };
@@ -129,7 +129,7 @@ fn configured_graveyard(config: &Config, driver: &str) -> Result<Graveyard> {
     }
 }
 
-#[cfg(not(feature = "sqlite"))]
+#[cfg(not(feature = "database"))]
 fn configured_graveyard(_: &Config, _: &str) -> Result<Graveyard> {
     Ok(Graveyard::None)
 }

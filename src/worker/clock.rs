@@ -25,7 +25,7 @@ impl Pump {
                 }
                 self.look_for_stuck_jobs(now);
             }
-            Stop::Waiting { why, deadline } if now >= deadline => self.stop = Stop::Now(why),
+            Stop::Waiting { why, deadline: Some(deadline) } if now >= deadline => self.stop = Stop::Now(why),
             Stop::Waiting { .. } | Stop::Stuck | Stop::Now(_) | Stop::Broken(_) => {}
         }
     }
@@ -43,16 +43,22 @@ impl Pump {
     }
 
     pub(super) fn begin_to_stop(&mut self, why: Ended) {
-        if !matches!(self.stop, Stop::No | Stop::Stuck) {
-            return;
+        let asked_to = why == Ended::Stopped;
+        match self.stop {
+            Stop::No | Stop::Stuck => {}
+            // A worker that ends by itself can still be asked to hurry.
+            Stop::Waiting { deadline: None, .. } if asked_to => {}
+            Stop::Waiting { .. } | Stop::Now(_) | Stop::Broken(_) => return,
         }
         // The last job of a limit is still to be begun; all others go back.
         if why != Ended::JobLimit {
             self.give_back_what_has_not_begun();
         }
         let grace = self.setup.grace;
-        self.stop = Stop::Waiting { why, deadline: Instant::now() + grace };
-        self.tell(&Event::Stopping { running: self.held.running(), grace });
+        self.stop = Stop::Waiting { why, deadline: asked_to.then(|| Instant::now() + grace) };
+        if asked_to {
+            self.tell(&Event::Stopping { running: self.held.running(), grace });
+        }
     }
 
     fn give_back_what_has_not_begun(&mut self) {
@@ -127,7 +133,7 @@ impl Pump {
         at(self.setup.bounds.time.map(|most| self.started + most));
         at(self.setup.bounds.memory.map(|_| now + MEMORY_LOOK));
         if let Stop::Waiting { deadline, .. } = self.stop {
-            at(Some(deadline));
+            at(deadline);
         }
         wakes
     }
@@ -145,11 +151,12 @@ impl Pump {
             Stop::Stuck if may_give_back => self.count_stuck_attempts(),
             Stop::Stuck => {}
         }
+        let stuck = matches!(self.stop, Stop::Stuck);
+        let running: Vec<_> = self.held.all().map(|holding| name_of(holding.job())).collect();
         self.settle_for_the_last_time();
         if let Stop::Broken(error) = self.stop {
             return Err(error);
         }
-        let stuck = matches!(self.stop, Stop::Stuck);
         if self.held.is_empty() && !stuck {
             return Ok(self.report);
         }
@@ -158,7 +165,7 @@ impl Pump {
             self.report.unsettled = names;
             return Ok(self.report);
         }
-        let error = stuck_error(&names);
+        let error = stuck_error(if stuck { &running } else { &names });
         if !may_give_back {
             self.keep_holds_until_threads_end();
         }
@@ -214,8 +221,7 @@ impl Pump {
 
     /// A worker inside a program that goes on: the threads may still run, so the holds are kept alive.
     fn keep_holds_until_threads_end(mut self) {
-        let far = Duration::from_secs(100 * 365 * 86_400);
-        self.stop = Stop::Waiting { why: self.report.ended, deadline: Instant::now() + far };
+        self.stop = Stop::Waiting { why: self.report.ended, deadline: None };
         self.setup.process_ends = false;
         let keeper = std::thread::Builder::new().name("craft-keeper".into()).spawn(move || {
             // The error would be this worker's own, which its owner has been told.

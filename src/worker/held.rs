@@ -1,14 +1,14 @@
 //! The jobs that a worker holds: ready, running, or over and not yet written down.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::hash::ById;
 use crate::reserved::{Receipt, Reserved};
 use crate::runner::Task;
 
 #[derive(Default)]
-pub(super) struct Held(HashMap<Arc<str>, Holding>);
+pub(super) struct Held(ById<Arc<str>, Holding>);
 
 pub(super) struct Holding {
     pub(super) task: Arc<Task>,

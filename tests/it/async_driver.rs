@@ -181,7 +181,7 @@ fn a_worker_of_its_own_for_it_is_refused_with_a_reason() {
 }
 
 #[test]
-fn children_are_not_supported_yet_or_say_what_they_need() {
+fn a_program_that_serves_no_children_is_told_so_before_any_is_started() {
     let folder = Folder::new();
     let (queue, _) = open(&folder, |config| config.memory.settings.mode = craft_queue::Mode::Multiprocess);
     // This program's main is a test harness, which serves no children.

@@ -225,3 +225,35 @@ fn without_its_table_a_dead_job_stays_in_the_queue_with_its_reason() {
     assert_eq!(failed[0].exception, "it does not work");
     assert_eq!(diary.lines(), ["dead 1"]);
 }
+
+#[test]
+fn a_file_or_a_table_of_somebody_else_is_refused_and_left_as_it_is() {
+    let folder = Folder::new();
+    std::fs::write(folder.join("jobs.sqlite3"), "Dear diary, today I wrote no database.").unwrap();
+    let queue = Queue::open(config(&folder), Jobs::new().add::<Act>()).unwrap();
+    for error in [queue.install().unwrap_err(), queue.worker().run().unwrap_err()] {
+        assert!(error.to_string().ends_with("jobs.sqlite3 is no SQLite database"), "{error}");
+        assert!(error.help().unwrap().contains("name another file in queue.toml"));
+    }
+    assert!(std::fs::read_to_string(folder.join("jobs.sqlite3")).unwrap().starts_with("Dear diary"));
+
+    let folder = Folder::new();
+    let file = rusqlite::Connection::open(folder.join("jobs.sqlite3")).unwrap();
+    file.execute_batch("CREATE TABLE jobs (id INTEGER PRIMARY KEY, title TEXT)").unwrap();
+    let queue = Queue::open(config(&folder), Jobs::new().add::<Act>()).unwrap();
+    let error = queue.push(Act::new("a", Then::Succeed)).unwrap_err();
+    assert!(error.is_schema());
+    let text = "table \"jobs\" of connection \"sqlite\" does not fit this version: no such column: ";
+    assert!(error.to_string().starts_with(text), "{error}");
+}
+
+#[test]
+fn a_folder_that_does_not_exist_is_an_error_that_says_so() {
+    let folder = Folder::new();
+    let mut config = Config::sqlite(folder.join("no/such/folder/jobs.sqlite3"));
+    config.database.settings.poll = Duration::from_millis(50);
+    let queue = Queue::open(config, Jobs::new()).unwrap();
+    let error = queue.install().unwrap_err();
+    assert!(error.to_string().ends_with("jobs.sqlite3 can't be opened or created"), "{error}");
+    assert_eq!(error.help(), Some("does the folder exist, and may this user write there?"));
+}

@@ -129,7 +129,7 @@ pub fn ledger(file: &Path) -> BTreeMap<u64, Vec<Run>> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     for line in text.lines() {
         let words: Vec<&str> = line.split(' ').collect();
-        let number = words[1].parse().unwrap();
+        let number: u64 = words[1].parse().unwrap();
         let (attempt, process) = (words[2].parse().unwrap(), words[3].parse().unwrap());
         let at = words[4].parse().unwrap();
         let of_job = runs.entry(number).or_default();

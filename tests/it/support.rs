@@ -5,8 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use craft_queue::{Backoff, Config, Context, JobError, JobResult, Jobs, Queue, Queueable};
+use craft_queue::driver::database::Database;
+use craft_queue::{Backoff, Config, Connection, Context, JobError, JobResult, Jobs, Queue, Queueable};
 use serde::{Deserialize, Serialize};
+
+use crate::servers::mariadb::MariaDb;
+use crate::servers::postgres::Postgres;
 
 /// The longest a test waits for what must happen.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -146,6 +150,31 @@ pub fn config(folder: &Folder) -> Config {
     let mut config = Config::sqlite(folder.join("jobs.sqlite3"));
     config.database.settings.poll = Duration::from_millis(50);
     config
+}
+
+/// A configuration whose jobs lie in the database of this url, with times for tests.
+pub fn config_on(url: &str) -> Config {
+    let mut config = Config::default();
+    config.connections.insert("server".into(), Connection::from_url(url).unwrap());
+    config.database.connection = "server".into();
+    config.database.settings.poll = Duration::from_millis(50);
+    config
+}
+
+/// A database of its own with its tables, on the PostgreSQL server of these tests.
+pub fn postgres() -> Database {
+    installed(&config_on(&Postgres::shared().database()))
+}
+
+/// The same on the MariaDB server.
+pub fn mariadb() -> Database {
+    installed(&config_on(&MariaDb::shared().database()))
+}
+
+fn installed(config: &Config) -> Database {
+    let database = Database::of_jobs(config, "server").unwrap();
+    database.install().unwrap();
+    database
 }
 
 /// A queue with its tables, whose jobs write into the diary.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The floors: a file imports from its own floor and from those above it (a lower number).
-const FLOORS: [(&str, u8); 28] = [
+const FLOORS: [(&str, u8); 29] = [
     ("error", 0),
+    ("hash", 0),
     ("time", 0),
     ("backoff", 1),
     ("config", 1),

@@ -20,7 +20,7 @@ pub(super) struct JobsTable {
 impl Driver for JobsTable {
     fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
         let created_at = self.zone.format(Timestamp::now());
-        self.transaction(Survives::PowerCut, |table| table.adapter.insert(messages, &created_at))
+        self.adapter.push(messages, &created_at)
     }
 
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
@@ -45,6 +45,13 @@ impl Driver for JobsTable {
     ) -> Result<(Settlement, Taken)> {
         if settled.is_empty() {
             return Ok((Settlement::default(), self.reserve(want)?));
+        }
+        if want.suspects == Suspects::Ignore
+            && let Some(done) = all_done(settled)
+        {
+            let (lost, jobs) = self.adapter.delete_and_take(&done, &hold(want), want.fresh)?;
+            let settlement = Settlement { lost, buried: Vec::new() };
+            return Ok((settlement, Taken { jobs, ..Taken::default() }));
         }
         self.transaction(Survives::PowerCut, |table| Ok((table.write_down(settled)?, table.take(want)?)))
     }
@@ -81,7 +88,15 @@ impl Driver for JobsTable {
     }
 
     fn clear(&mut self, queue: &str) -> Result<u64> {
-        self.adapter.execute("clear", &[queue.into()])
+        // Servers remove at most 10,000 at a time, or a large queue would outlast the patience.
+        let mut removed = 0;
+        loop {
+            let count = self.adapter.clear(queue)?;
+            removed += count;
+            if count < 10_000 {
+                return Ok(removed);
+            }
+        }
     }
 
     fn buries(&self) -> bool {
@@ -122,12 +137,7 @@ impl JobsTable {
     }
 
     fn take(&mut self, want: &Want<'_>) -> Result<Taken> {
-        let hold = Take {
-            queues: want.queues,
-            token: new_token(),
-            lease: want.lease,
-            held_until: Instant::now() + want.lease,
-        };
+        let hold = hold(want);
         let mut taken = Taken::default();
         if let Suspects::Take(most @ 1..) = want.suspects {
             taken.jobs = self.adapter.take_suspects(&hold, most)?;
@@ -182,6 +192,20 @@ impl JobsTable {
         }
         Ok(settlement)
     }
+}
+
+/// The receipts, when every job is simply done.
+fn all_done(settled: &[Settled<'_>]) -> Option<Vec<Receipt>> {
+    let receipt = |settled: &Settled<'_>| match settled.verdict {
+        Verdict::Done => Some(settled.job.receipt),
+        _ => None,
+    };
+    settled.iter().map(receipt).collect()
+}
+
+fn hold<'a>(want: &Want<'a>) -> Take<'a> {
+    let held_until = Instant::now() + want.lease;
+    Take { queues: want.queues, token: new_token(), lease: want.lease, held_until }
 }
 
 /// A token that no other reservation has, made here so that a batch needs no answer to know it. 63 bits,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::adapter::{Adapter, Survives, Value};
+use super::adapter::{Adapter, Value};
 use super::{Database, Open};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
@@ -39,7 +39,7 @@ impl Database {
     pub(crate) fn migrations(&self, folder: &Path) -> Result<Vec<Migration>> {
         let files = files(folder)?;
         let mut adapter = self.connect(Open::Create)?;
-        adapter.run_script(self.statements.get("create_migrations"))?;
+        self.create_migrations(&mut *adapter)?;
         let applied = applied(&mut *adapter)?;
         Ok(files
             .iter()
@@ -56,12 +56,12 @@ impl Database {
     pub(crate) fn migrate(&self, folder: &Path, mut tell: impl FnMut(&str)) -> Result<usize> {
         let files = files(folder)?;
         let mut adapter = self.connect(Open::Create)?;
-        adapter.run_script(self.statements.get("create_migrations"))?;
+        self.create_migrations(&mut *adapter)?;
         let mut count = 0;
         for file in files {
             let name = name(&file);
             let sql = std::fs::read_to_string(&file).map_err(|cause| unreadable(&file, &cause))?;
-            adapter.begin(Survives::PowerCut)?;
+            adapter.begin_schema()?;
             let ran = self.apply(&mut *adapter, &name, &sql);
             match ran.and_then(|ran| adapter.commit().map(|()| ran)) {
                 Ok(true) => {
@@ -76,6 +76,12 @@ impl Database {
             }
         }
         Ok(count)
+    }
+
+    fn create_migrations(&self, adapter: &mut dyn Adapter) -> Result<()> {
+        adapter.begin_schema()?;
+        let made = adapter.run_script(self.statements.get("create_migrations"));
+        made.and_then(|()| adapter.commit()).inspect_err(|_| adapter.rollback())
     }
 
     /// Applies one file, unless another process has while this one waited for the lock.

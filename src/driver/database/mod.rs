@@ -1,7 +1,7 @@
 //! Jobs wait in a table of a SQL database.
 //!
 //! What all databases share is here: the driver, the failed jobs, the migrations. What differs is an
-//! [`Adapter`] for each, and its SQL in `sql/`. A finished job's row leaves the table; nothing holds a
+//! adapter for each, and its SQL in `sql/`. A finished job's row leaves the table; nothing holds a
 //! transaction open while a job runs.
 
 mod adapter;
@@ -9,6 +9,11 @@ mod failed;
 mod jobs;
 #[cfg(feature = "cli")]
 mod migrations;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;
 
@@ -18,7 +23,7 @@ use std::time::Duration;
 #[cfg(feature = "cli")]
 pub(crate) use self::migrations::Table;
 
-use self::adapter::{Adapter, Survives};
+use self::adapter::Adapter;
 use self::statements::{Dialect, Statements};
 use crate::config::{Config, Connection, Durability};
 use crate::driver::{Backend, Bell, Driver};
@@ -98,7 +103,7 @@ impl Database {
         ];
         for (wanted, check, create) in tables {
             if wanted && adapter.query(check, &[]).is_err_and(|error| error.is_schema()) {
-                adapter.begin(Survives::PowerCut)?;
+                adapter.begin_schema()?;
                 let made = match adapter.query(check, &[]) {
                     // Another process made it while this one waited for the lock.
                     Ok(_) => Ok(()),
@@ -175,11 +180,19 @@ impl Database {
     }
 
     fn connect(&self, open: Open) -> Result<Box<dyn Adapter>> {
+        // Only a file can be made; only a file has a durability of ours.
+        let _ = (open, self.durability);
         match &self.connection {
+            #[cfg(feature = "sqlite")]
             Connection::Sqlite { database } => {
                 sqlite::open(database, open, self.statements.clone(), self.durability, self.patience)
             }
-            Connection::Postgres { .. } | Connection::Mysql { .. } => Err(not_compiled_in()),
+            #[cfg(feature = "postgres")]
+            Connection::Postgres { url } => postgres::open(url, self.statements.clone(), self.patience),
+            #[cfg(feature = "mysql")]
+            Connection::Mysql { url } => mysql::open(url, self.statements.clone(), self.patience),
+            #[allow(unreachable_patterns, reason = "with all three drivers nothing is left")]
+            other => Err(not_compiled_in(other)),
         }
         .map_err(|error| error.context(format!("cannot open connection \"{}\"", self.name)))
     }
@@ -231,8 +244,10 @@ impl Database {
     }
 }
 
-fn not_compiled_in() -> Error {
-    Error::config("this build has no driver for PostgreSQL or MySQL")
+fn not_compiled_in(connection: &Connection) -> Error {
+    let driver = connection.driver();
+    Error::unsupported(format!("this build has no driver for {driver}"))
+        .with_help(format!("build craft-queue with the feature \"{driver}\""))
 }
 
 /// Whether a file that is missing is made.
@@ -252,8 +267,7 @@ impl Backend for Database {
     fn describe(&self) -> String {
         match &self.connection {
             Connection::Sqlite { database } => format!("sqlite {}", database.display()),
-            Connection::Postgres { .. } => "postgres".into(),
-            Connection::Mysql { .. } => "mysql".into(),
+            server => server.to_string(),
         }
     }
 }

@@ -5,6 +5,8 @@ mod store;
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,8 @@ pub struct Memory(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     store: Mutex<Store>,
+    /// How many jobs are in the store, as of the last push or settle.
+    count: AtomicUsize,
     /// Told when jobs leave.
     room: Condvar,
 }
@@ -48,9 +52,17 @@ impl Memory {
 
     /// Waits until fewer than `capacity` jobs are in the store, held ones included.
     pub(crate) fn wait_for_room(&self, capacity: usize) {
+        // Without the lock: a push that finds room should not have to wait for the worker first.
+        if self.0.count.load(Ordering::Relaxed) < capacity {
+            return;
+        }
         let store = self.lock();
         let full = |store: &mut Store| store.uuids.len() >= capacity;
         drop(self.0.room.wait_while(store, full).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn count(&self, store: &Store) {
+        self.0.count.store(store.uuids.len(), Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
@@ -102,6 +114,7 @@ impl Driver for Handle {
         let pushed = messages.iter().map(|message| store.push(message, now)).collect();
         // A ring only sends a note: it does not wait, and calls nothing that needs this lock.
         store.bells.iter().for_each(|(_, bell)| bell.ring());
+        self.memory.count(&store);
         Ok(pushed)
     }
 
@@ -125,8 +138,10 @@ impl Driver for Handle {
             taken.suspects_due = store.first_lease(want.queues).is_some_and(|ends| ends <= now);
         }
         if taken.jobs.is_empty() {
-            let next = [store.first_due(want.queues), store.first_lease(want.queues)];
-            taken.next_due = next.into_iter().flatten().min().map(|at| at.saturating_duration_since(now));
+            let due = store.first_due(want.queues).filter(|_| want.fresh > 0);
+            let hold_ends = store.first_lease(want.queues).filter(|_| want.suspects != Suspects::Ignore);
+            let next = due.into_iter().chain(hold_ends).min();
+            taken.next_due = next.map(|at| at.saturating_duration_since(now));
         }
         Ok(taken)
     }
@@ -141,6 +156,7 @@ impl Driver for Handle {
                 None => settlement.lost.push(job.receipt),
             }
         }
+        self.memory.count(&store);
         drop(store);
         self.memory.0.room.notify_all();
         Ok(settlement)
@@ -165,21 +181,18 @@ impl Driver for Handle {
         if !queues.is_empty() {
             return Ok(queues.iter().map(|queue| store.size(queue.clone(), now)).collect());
         }
-        let held = store.held.values().map(|held| &held.job.message.queue);
-        let names: BTreeSet<String> = store.lines.keys().chain(held).map(ToString::to_string).collect();
+        let names: BTreeSet<String> = store.lines.keys().map(ToString::to_string).collect();
         Ok(names.into_iter().map(|queue| store.size(queue, now)).collect())
     }
 
     fn clear(&mut self, queue: &str) -> Result<u64> {
         let mut store = self.memory.lock();
-        let removed: Vec<Job> = match store.lines.remove(queue) {
-            Some(line) => {
-                let delayed = line.delayed.into_iter().map(|Reverse(job)| job);
-                line.ready.into_iter().flatten().chain(delayed).collect()
-            }
-            None => Vec::new(),
-        };
+        // The line stays: jobs of it may be held, and a worker of all queues goes by the lines.
+        let line = store.lines.get_mut(queue).map(mem::take).unwrap_or_default();
+        let delayed = line.delayed.into_iter().map(|Reverse(job)| job);
+        let removed: Vec<Job> = line.ready.into_iter().flatten().chain(delayed).collect();
         removed.iter().for_each(|job| store.free_names(job));
+        self.memory.count(&store);
         drop(store);
         self.memory.0.room.notify_all();
         Ok(removed.len() as u64)

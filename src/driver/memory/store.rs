@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::driver::{Bell, Receipt, Reserved, Size, Verdict, Want};
+use crate::hash::ById;
 use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed};
 
 #[derive(Default)]
@@ -13,9 +14,9 @@ pub(super) struct Store {
     last_id: i64,
     pub(super) last_bell: u64,
     pub(super) lines: HashMap<Arc<str>, Line>,
-    pub(super) held: HashMap<i64, Held>,
+    pub(super) held: ById<i64, Held>,
     /// Every job that is here, waiting or held.
-    pub(super) uuids: HashMap<Arc<str>, i64>,
+    pub(super) uuids: ById<Arc<str>, i64>,
     unique_keys: HashMap<Arc<str>, i64>,
     pub(super) bells: Vec<(u64, Bell)>,
 }

@@ -126,6 +126,23 @@ fn a_stuck_job_ends_the_worker_and_is_counted_as_timed_out() {
     drop(end);
 }
 
+/// The grace is for a worker that was asked to stop; one that ends by itself has all the time in the world.
+#[test]
+fn a_worker_that_reached_its_bound_lets_the_last_job_run_to_its_end() {
+    let stage = Stage::default();
+    stage.find([job(1, "longer than the grace")]);
+    let mut play = Play::new(&stage, |_, _| {
+        std::thread::sleep(Duration::from_millis(200));
+        Ok(())
+    });
+    play.setup.grace = Duration::from_millis(1);
+    play.setup.process_ends = true;
+    play.setup.bounds.jobs = Some(1);
+    let report = play.run().unwrap();
+    assert_eq!((report.done, report.ended), (1, Ended::JobLimit));
+    assert_eq!(stage.settled(), [(Receipt(1, 101), "done".to_owned())]);
+}
+
 #[test]
 fn it_never_takes_more_jobs_than_it_may_run() {
     let stage = Stage::default();

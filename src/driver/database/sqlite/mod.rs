@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use self::explain::explain;
 use super::Open;
@@ -68,11 +68,7 @@ fn connect(
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(patience)?;
     connection.set_prepared_statement_cache_capacity(64);
-    // The mode is kept in the file. Asking first spares every later opener the write lock.
-    let mode = |sql| connection.query_row(sql, [], |row| row.get::<_, String>(0));
-    if mode("PRAGMA journal_mode")? != "wal" {
-        mode("PRAGMA journal_mode = WAL")?;
-    }
+    use_wal(&connection)?;
     set_synchronous(&connection, durability)?;
     Ok(connection)
 }
@@ -85,6 +81,23 @@ fn set_synchronous(connection: &Connection, durability: Durability) -> rusqlite:
     };
     // Not prepared: this pragma takes effect while it is compiled, so a cached one would do nothing.
     connection.execute_batch(sql)
+}
+
+/// The mode is kept in the file. Asking first spares every later opener the write lock.
+fn use_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let mode = |sql| connection.query_row(sql, [], |row| row.get::<_, String>(0));
+    if mode("PRAGMA journal_mode")? == "wal" {
+        return Ok(());
+    }
+    match mode("PRAGMA journal_mode = WAL") {
+        // Of those that open a new file at once SQLite refuses some without waiting. Whoever has had the
+        // write lock comes after the one that was let through.
+        Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+            connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+            mode("PRAGMA journal_mode = WAL").map(drop)
+        }
+        done => done.map(drop),
+    }
 }
 
 impl Sqlite {
