@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossbeam::channel::{Receiver, Sender, unbounded};
+
 use super::Order;
 use super::child::Child;
 use super::keeper::{Keeper, is_program};
@@ -16,6 +18,20 @@ const MOST_AHEAD: u128 = 200;
 
 /// Nor is it given more than this many bytes that it has not read.
 const MOST_BYTES: usize = 1024 * 1024;
+
+/// Threads that wait for programs; as many as ran at once so far.
+pub(super) struct Waiters {
+    count: usize,
+    work: Sender<Work>,
+    waiting: Receiver<Work>,
+}
+
+impl Waiters {
+    pub(super) fn none() -> Self {
+        let (work, waiting) = unbounded();
+        Self { count: 0, work, waiting }
+    }
+}
 
 impl Keeper {
     pub(super) fn give(&mut self, now: Instant) {
@@ -75,28 +91,38 @@ impl Keeper {
         u64::from(child.given_in_all()) >= most
     }
 
-    /// A job that is a program is a process of its own: it needs no child, only somebody who waits for it.
+    /// A job that is a program is a process of its own: it needs no child, only a thread that waits for it.
     fn run_program(&mut self, work: Work) {
+        if self.programs == self.waiters.count
+            && let Err(cause) = self.start_waiter()
+        {
+            log::error!("cannot start a thread for a job that is a program, it is put back: {cause}");
+            return (self.tell)(match work {
+                Work::Run(task) => Finished::TooLate(task),
+                Work::Hook(..) => Finished::Hooked,
+            });
+        }
         self.programs += 1;
+        // It can't fail: this thread itself keeps a receiver.
+        let _ = self.waiters.work.send(work);
+    }
+
+    fn start_waiter(&mut self) -> std::io::Result<()> {
         let (surroundings, tell, orders) =
             (self.surroundings.clone(), self.tell.clone(), self.orders.clone());
-        let callback = self.rules.callback.clone();
-        let undone = match &work {
-            Work::Run(task) => Finished::TooLate(task.clone()),
-            Work::Hook(..) => Finished::Hooked,
+        let (work, callback) = (self.waiters.waiting.clone(), self.rules.callback.clone());
+        let wait = move || {
+            for work in work {
+                tell(match work {
+                    Work::Run(task) => run(task, &callback, &surroundings),
+                    Work::Hook(task, error) => call_hook(&task, error),
+                });
+                orders.give(Order::ProgramOver);
+            }
         };
-        let waiter = std::thread::Builder::new().name("craft-program".into()).spawn(move || {
-            tell(match work {
-                Work::Run(task) => run(task, &callback, &surroundings),
-                Work::Hook(task, error) => call_hook(&task, error),
-            });
-            orders.give(Order::ProgramOver);
-        });
-        if let Err(cause) = waiter {
-            log::error!("cannot start a thread for a job that is a program, it is put back: {cause}");
-            self.programs -= 1;
-            (self.tell)(undone);
-        }
+        std::thread::Builder::new().name("craft-program".into()).spawn(wait)?;
+        self.waiters.count += 1;
+        Ok(())
     }
 
     /// Has the desk push what a job in a child asks for. The desk may wait for its back end, and the keeper

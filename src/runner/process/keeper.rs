@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender};
 
 use super::child::Child;
+use super::give::Waiters;
 use super::spawn::Nursery;
 use super::{Order, Orders, Rules};
 use crate::context::Surroundings;
@@ -36,6 +37,7 @@ pub(super) struct Keeper {
     pub(super) children: Vec<Child>,
     /// Jobs that are programs: they need no child.
     pub(super) programs: usize,
+    pub(super) waiters: Waiters,
     /// How long jobs took lately.
     pub(super) pace: Duration,
     /// How often in a row a child died before it was ready.
@@ -66,6 +68,7 @@ impl Keeper {
             shelf: VecDeque::new(),
             children: Vec::new(),
             programs: 0,
+            waiters: Waiters::none(),
             pace: Duration::from_millis(1),
             failed_starts: 0,
             next_start: Instant::now(),
