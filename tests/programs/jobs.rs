@@ -29,6 +29,10 @@ fn main() -> ExitCode {
         Some("pool:speed") => {
             pool::speed(jobs().serve_if_child(), number(1).unwrap_or(1_000_000), number(2).unwrap_or(2));
         }
+        Some("pool:programs") => {
+            drop(jobs().serve_if_child());
+            pool::programs(jobs, number(1).unwrap_or(4_000), number(2).unwrap_or(2));
+        }
         _ => return craft_queue::main(jobs()),
     }
     ExitCode::SUCCESS

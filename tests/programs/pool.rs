@@ -1,9 +1,10 @@
 //! The async driver with child processes, as a program uses it.
 
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use craft_queue::{Config, Event, Jobs, Mode, Queue, Queueable};
+use craft_queue::{CommandJob, Config, Event, Jobs, Mode, Queue, Queueable};
 
 use crate::misbehave::{Die, Nothing};
 
@@ -55,6 +56,33 @@ pub fn speed(jobs: Jobs, count: usize, workers: usize) {
     let left = queue.close(Duration::from_secs(600)).unwrap();
     let per_second = count as f64 / begun.elapsed().as_secs_f64();
     println!("{per_second:.0} {}/s through {workers} children, {left:?}", Nothing::NAME);
+}
+
+/// Runs so many programs that do nothing, in either mode, beside as many bare ones.
+pub fn programs(jobs: fn() -> Jobs, count: usize, workers: usize) {
+    let per_second = |begun: Instant| count as f64 / begun.elapsed().as_secs_f64();
+    for mode in [Mode::Threading, Mode::Multiprocess] {
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    (0..count / workers)
+                        .for_each(|_| assert!(Command::new("true").status().unwrap().success()));
+                });
+            }
+        });
+        let bare = per_second(begun);
+        let mut config = config(workers);
+        config.memory.settings.mode = mode;
+        let command = CommandJob { command: vec!["true".into()], ..CommandJob::default() };
+        config.commands.insert("True".into(), command);
+        let queue = Queue::open(config, jobs()).unwrap();
+        let begun = Instant::now();
+        queue.options().push_json("True", "{}", count).unwrap();
+        let left = queue.close(Duration::from_secs(600)).unwrap();
+        let ours = per_second(begun);
+        println!("{bare:.0} bare, {ours:.0} {mode:?}: {:.2}, {left:?}", ours / bare);
+    }
 }
 
 /// Children of this process that have ended and were not waited for.
