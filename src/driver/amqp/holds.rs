@@ -13,12 +13,16 @@ use crate::driver::Receipt;
 pub(super) struct Held {
     /// Acknowledges it on this connection.
     pub(super) tag: u64,
+    pub(super) queue: Arc<str>,
     pub(super) state: State,
     /// For a copy; its body is the worker's.
     pub(super) envelope: Envelope,
     pub(super) uuid: Arc<str>,
     /// Until when the worker may be believed to have it.
     pub(super) until: Instant,
+    /// Its bytes, when the worker had it before this delivery came: should it not show that it still has
+    /// it, somebody else needs them.
+    pub(super) adopted: Option<Vec<u8>>,
 }
 
 /// All holds of one connection.
@@ -26,12 +30,21 @@ pub(super) struct Held {
 pub(super) struct Holds {
     jobs: HashMap<Receipt, Held>,
     unacked: BTreeSet<u64>,
+    /// All tags up to this one have been seen. A higher one may be seen first: a message that was fetched
+    /// overtakes those that were delivered and not looked at yet.
+    seen: u64,
+    seen_beyond: BTreeSet<u64>,
 }
 
 impl Holds {
     /// A delivery came.
     pub(super) fn delivered(&mut self, tag: u64) {
         self.unacked.insert(tag);
+        self.seen_beyond.insert(tag);
+        while self.seen_beyond.first() == Some(&(self.seen + 1)) {
+            self.seen_beyond.pop_first();
+            self.seen += 1;
+        }
     }
 
     /// The worker has it.
@@ -39,10 +52,7 @@ impl Holds {
         self.jobs.insert(receipt, held);
     }
 
-    pub(super) fn get(&self, receipt: Receipt) -> Option<&Held> {
-        self.jobs.get(&receipt)
-    }
-
+    /// The worker tells what became of it; `None` when it has lost it.
     pub(super) fn release(&mut self, receipt: Receipt) -> Option<Held> {
         self.jobs.remove(&receipt)
     }
@@ -63,7 +73,7 @@ impl Holds {
         for tag in &tags {
             self.unacked.remove(tag);
         }
-        let first_open = self.unacked.first().copied().unwrap_or(u64::MAX);
+        let first_open = self.unacked.first().copied().unwrap_or(u64::MAX).min(self.seen + 1);
         let merged = tags.partition_point(|tag| *tag < first_open);
         let mut acks = Vec::with_capacity(1 + tags.len() - merged);
         if let Some(last) = merged.checked_sub(1) {
@@ -71,6 +81,14 @@ impl Holds {
         }
         acks.extend(tags[merged..].iter().map(|tag| (*tag, false)));
         acks
+    }
+
+    /// Takes out the adopted jobs that the worker has shown no sign of since their hold ran out.
+    pub(super) fn lapsed(&mut self, now: Instant) -> Vec<Held> {
+        let lapsed = |held: &Held| held.adopted.is_some() && held.until <= now;
+        let receipts: Vec<_> =
+            self.jobs.iter().filter(|(_, held)| lapsed(held)).map(|(receipt, _)| *receipt).collect();
+        receipts.into_iter().filter_map(|receipt| self.jobs.remove(&receipt)).collect()
     }
 
     /// Takes out the jobs whose worker is not to be believed any more.
@@ -148,8 +166,20 @@ mod tests {
         assert_eq!(holds.acks(vec![6]), [(6, true)]);
     }
 
+    #[test]
+    fn an_ack_never_covers_what_was_not_seen_yet() {
+        let mut holds = Holds::default();
+        holds.delivered(1);
+        holds.delivered(3);
+        assert_eq!(holds.acks(vec![1, 3]), [(1, true), (3, false)]);
+        holds.delivered(2);
+        holds.delivered(4);
+        assert_eq!(holds.acks(vec![2, 4]), [(4, true)]);
+    }
+
     fn held(uuid: &str, until: Instant) -> Held {
-        Held { tag: 1, state: State::default(), envelope: Envelope::default(), uuid: uuid.into(), until }
+        let (state, envelope) = (State::default(), Envelope::default());
+        Held { tag: 1, queue: "q".into(), state, envelope, uuid: uuid.into(), until, adopted: None }
     }
 
     #[test]

@@ -46,11 +46,14 @@ pub(super) struct Publisher {
     published: u64,
     declared: HashSet<String>,
     has_ladder: bool,
+    /// How long it waits for the broker's word.
+    pub(super) patience: Duration,
 }
 
 impl Publisher {
     pub(super) fn new(outbox: Box<dyn Outbox>, options: Arc<Options>) -> Self {
-        Self { outbox, options, published: 0, declared: HashSet::new(), has_ladder: false }
+        let patience = options.publish_timeout;
+        Self { outbox, options, published: 0, declared: HashSet::new(), has_ladder: false, patience }
     }
 
     /// Publishes all. `Ok` means that the broker has every one of them.
@@ -143,7 +146,7 @@ impl Publisher {
                 self.published += 1;
                 sent += 1;
             }
-            let answers = self.outbox.answers(self.options.publish_timeout)?;
+            let answers = self.outbox.answers(self.patience)?;
             if answers.confirms.is_empty() && answers.returned.is_empty() {
                 return Err(self.no_answer());
             }
@@ -157,7 +160,7 @@ impl Publisher {
     }
 
     fn no_answer(&mut self) -> Error {
-        let (place, waited) = (self.options.place(), crate::time::humane(self.options.publish_timeout));
+        let (place, waited) = (self.options.place(), crate::time::humane(self.patience));
         match self.outbox.blocked() {
             Some(reason) => Error::unavailable(format!("RabbitMQ at {place} takes no messages now: {reason}"))
                 .with_help("free memory or disk space of the broker: rabbitmq-diagnostics alarms"),

@@ -71,7 +71,7 @@ pub(super) trait Inbox: Send {
     fn subscribe(&mut self, queue: &Arc<str>, prefetch: u16) -> Result<()>;
 
     /// Ends all deliveries. What was on its way is among the next [`arrivals`](Inbox::arrivals).
-    fn unsubscribe(&mut self) -> Result<()>;
+    fn unsubscribe(&mut self, limit: Duration) -> Result<()>;
 
     /// What arrived since the last call. Never waits.
     fn arrivals(&mut self) -> Result<Vec<Arrival>>;

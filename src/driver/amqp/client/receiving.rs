@@ -137,8 +137,8 @@ impl Inbox for Receiving {
         self.ask(limit, |reply| Request::Subscribe { queue, prefetch, reply })
     }
 
-    fn unsubscribe(&mut self) -> Result<()> {
-        self.ask(self.options.answer_timeout, |reply| Request::Unsubscribe { reply })
+    fn unsubscribe(&mut self, limit: Duration) -> Result<()> {
+        self.ask(limit, |reply| Request::Unsubscribe { reply })
     }
 
     fn arrivals(&mut self) -> Result<Vec<Arrival>> {
