@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::holds::{Held, Holds, Orphans};
+use super::ladder;
 use super::letter;
 use super::options::Options;
 use super::publisher::{Parcel, Place, Publisher};
@@ -21,7 +22,7 @@ use crate::driver::{Receipt, Reserved, Suspects, Taken, Want};
 use crate::error::Result;
 
 /// The most that the broker hands out ahead when nothing is configured.
-const PREFETCH_LIMIT: usize = 1_000;
+const PREFETCH_LIMIT: usize = 1 << 15;
 
 /// How long a leaving driver waits for each answer.
 const LEAVING: Duration = Duration::from_millis(500);
@@ -63,7 +64,7 @@ impl Intake {
     ) -> Result<Taken> {
         let until = Instant::now() + want.lease;
         let queues = want.queues.iter().map(|queue| Arc::from(&**queue)).collect::<Vec<_>>();
-        self.declare(&queues)?;
+        self.declare(&queues, publisher)?;
         self.sort_arrivals(publisher, orphans)?;
         self.suspect_lapsed(publisher)?;
         self.subscribe(&queues, want, publisher, orphans)?;
@@ -91,13 +92,27 @@ impl Intake {
         Ok(taken)
     }
 
-    fn declare(&mut self, queues: &[Arc<str>]) -> Result<()> {
+    fn declare(&mut self, queues: &[Arc<str>], publisher: &mut Publisher) -> Result<()> {
         for queue in queues {
             if !self.declared.contains(queue) {
                 crate::message::check_name("queue", queue)?;
                 self.inbox.declare(&topology::work(&self.options, queue))?;
                 self.declared.insert(Arc::clone(queue));
+                self.bring_strays_home(publisher)?;
             }
+        }
+        Ok(())
+    }
+
+    /// A queue is there that may have been missing when delayed jobs came down the ladder for it.
+    fn bring_strays_home(&mut self, publisher: &mut Publisher) -> Result<()> {
+        let stray: Arc<str> = ladder::STRAY.into();
+        // Only what is there now: those whose queue is still missing come back here.
+        for _ in 0..self.inbox.count(&stray)? {
+            let Some((mut arrival, _)) = self.inbox.get(&stray)? else { break };
+            self.holds.delivered(arrival.tag);
+            let key = std::mem::take(&mut arrival.routing_key);
+            self.copy(vec![arrival], Place::Home(key), |state| state, publisher)?;
         }
         Ok(())
     }
@@ -118,7 +133,7 @@ impl Intake {
             self.stand_aside(self.options.answer_timeout, publisher, orphans)?;
         }
         let wanted = (self.holds.len() + want.fresh).min(PREFETCH_LIMIT).next_power_of_two();
-        let prefetch = self.options.prefetch.unwrap_or(wanted.min(PREFETCH_LIMIT) as u16);
+        let prefetch = self.options.prefetch.unwrap_or(wanted as u16);
         if prefetch > self.prefetch {
             for queue in queues {
                 self.inbox.subscribe(queue, prefetch)?;

@@ -114,7 +114,8 @@ impl Consuming {
             },
             ready => {
                 let (queue, consumer) = &consumers[ready - 1];
-                self.receive(queue, consumer.receiver(), AT_ONCE)
+                let receiver = consumer.receiver();
+                self.receive(queue, AT_ONCE, || receiver.try_recv())
             }
         }
     }
@@ -169,23 +170,25 @@ impl Consuming {
         Ok(())
     }
 
-    /// Ends a consumer and takes what it still has.
+    /// Ends a consumer and takes what it still has, up to the word that it has ended: dropped before that,
+    /// amiquip could not deliver the word, and would end the connection.
     fn cancel(&mut self, queue: &Arc<str>, consumer: &Consumer<'_>) -> Result<(), End> {
         consumer.cancel().map_err(|error| self.fault("stop receiving", error))?;
-        self.receive(queue, consumer.receiver(), usize::MAX)
+        let receiver = consumer.receiver();
+        self.receive(queue, usize::MAX, || receiver.recv().map_err(|_| TryRecvError::Disconnected))
     }
 
     /// Moves what a consumer has into the buffer.
     fn receive(
         &mut self,
         queue: &Arc<str>,
-        came: &Receiver<ConsumerMessage>,
         at_most: usize,
+        next: impl Fn() -> Result<ConsumerMessage, TryRecvError>,
     ) -> Result<(), End> {
         let mut arrivals = Vec::new();
         let mut end = None;
         while arrivals.len() < at_most && end.is_none() {
-            match came.try_recv() {
+            match next() {
                 Ok(ConsumerMessage::Delivery(delivery)) => arrivals.push(self.unpack(queue, delivery)),
                 Ok(ConsumerMessage::ClientCancelled) | Err(TryRecvError::Empty) => break,
                 Ok(ConsumerMessage::ServerCancelled) => {
