@@ -1,6 +1,7 @@
 //! What a running job may know about itself, and the hold that its worker has on it.
 
 use std::any::{Any, TypeId, type_name};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -102,6 +103,24 @@ impl Context {
     pub fn on(&self, queue: impl Into<String>) -> Push<'_> {
         self.options().on(queue)
     }
+}
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs code of a job's; see [`is_inside_a_job`].
+pub(crate) fn inside_a_job<T>(code: impl FnOnce() -> T) -> T {
+    let before = INSIDE.replace(true);
+    let result = code();
+    INSIDE.set(before);
+    result
+}
+
+/// Whether this thread is running a job. A push from there must not wait for room in a queue that only
+/// this thread may empty.
+pub(crate) fn is_inside_a_job() -> bool {
+    INSIDE.get()
 }
 
 /// A worker's hold on one job: until when it may believe that nobody else runs it.

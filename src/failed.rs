@@ -53,17 +53,19 @@ pub trait FailedJobs: Send {
     fn count(&mut self) -> Result<Vec<FailedCount>>;
 
     /// Puts failed jobs back onto their queue and forgets them, in one transaction, where the two tables
-    /// share a connection; `None` where they don't. A job whose unique key another job holds stays.
+    /// share a connection; `None` where they don't. Answers for each, in order: `None` when it was not
+    /// there any more. A job whose unique key another job holds is a duplicate, and stays.
     ///
     /// # Errors
     /// None was put back.
-    fn put_back(&mut self, jobs: &[(JobId, Message)]) -> Result<Option<Vec<Pushed>>>;
+    fn put_back(&mut self, jobs: &[(JobId, Message)]) -> Result<Option<Vec<Option<Pushed>>>>;
 
-    /// Marks these as being retried, before they are pushed elsewhere.
+    /// Marks these as being retried, before they are pushed elsewhere, and answers which the caller may
+    /// push: not those that are gone, and not those that somebody marked within the last minute.
     ///
     /// # Errors
     /// None was marked.
-    fn mark(&mut self, ids: &[JobId]) -> Result<()>;
+    fn mark(&mut self, ids: &[JobId]) -> Result<Vec<JobId>>;
 
     /// Removes those of these that are still marked: the ones that have not failed again meanwhile.
     ///

@@ -26,7 +26,7 @@ pub struct Message {
     /// The queue it waits in.
     pub queue: Arc<str>,
     /// The job's fields as JSON.
-    pub payload: Vec<u8>,
+    pub payload: Arc<[u8]>,
     /// How long from now until it is due.
     pub delay: Duration,
     /// 0 to 9, higher first.

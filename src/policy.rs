@@ -3,6 +3,7 @@
 //! Pure: no clock, no chance, no back end. Attempts are counted when a job is taken, by the back end;
 //! here they are only compared.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,20 @@ impl Backoff {
 impl Default for Backoff {
     fn default() -> Self {
         Self::exponential()
+    }
+}
+
+/// As [`Backoff::parse`] reads it.
+impl fmt::Display for Backoff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Curve::Exponential => f.write_str("exponential"),
+            Curve::List(waits) if waits.is_empty() => f.write_str("0"),
+            Curve::List(waits) => {
+                let waits: Vec<_> = waits.iter().map(|wait| wait.as_secs_f64().to_string()).collect();
+                f.write_str(&waits.join(","))
+            }
+        }
     }
 }
 
@@ -379,5 +394,8 @@ mod tests {
         let list = Backoff::list([1, 10].map(Duration::from_secs));
         assert_eq!(Backoff::parse("1, 10").unwrap(), list);
         assert!(Backoff::parse("often").unwrap_err().is_invalid());
+        for text in ["exponential", "5", "1,0.5,600"] {
+            assert_eq!(Backoff::parse(text).unwrap().to_string(), text);
+        }
     }
 }

@@ -5,13 +5,38 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::job::Queueable;
-use crate::message::{Overrides, Pushed};
+use crate::message::{Message, Overrides, Pushed};
 use crate::policy::Backoff;
 use crate::time;
 
 /// Where a push is handed in: the queue, seen from a running job or from the program.
 pub(crate) trait Desk: Send + Sync {
     fn accept(&self, options: &Options, letters: Vec<Letter>) -> Result<Vec<Pushed>>;
+
+    fn accept_in(
+        &self,
+        transaction: &mut dyn Enlist,
+        options: &Options,
+        letters: Vec<Letter>,
+    ) -> Result<Vec<Pushed>>;
+}
+
+/// A transaction of the caller's that a job can be pushed in: those of rusqlite, postgres and mysql, as
+/// far as they are compiled in.
+pub trait Enlist {
+    /// Which SQL it speaks: `sqlite`, `postgres` or `mysql`.
+    fn dialect(&self) -> &'static str;
+
+    /// Adds the messages. `statement` gives the text of a statement of that dialect.
+    ///
+    /// # Errors
+    /// The database refused it; the transaction is the caller's to roll back.
+    fn insert(
+        &mut self,
+        statement: &dyn Fn(&str) -> String,
+        messages: &[Message],
+        created_at: &str,
+    ) -> Result<Vec<Pushed>>;
 }
 
 /// A job that was written down and not yet addressed.
@@ -104,8 +129,19 @@ impl<'a> Push<'a> {
     pub fn push<J: Queueable>(self, job: J) -> Result<Pushed> {
         let letter = Letter::of(&job, Arc::from(J::NAME))?;
         let mut pushed = self.hand_in(vec![letter])?;
-        // The desk answers once for each letter, in order.
-        pushed.pop().ok_or_else(|| Error::other(format!("cannot push {}: no answer", J::NAME)))
+        pushed.pop().ok_or_else(|| no_answer(J::NAME))
+    }
+
+    /// Pushes one job within a transaction of yours: the job exists exactly when it commits. The
+    /// transaction must be on the database that the driver uses.
+    ///
+    /// # Errors
+    /// As [`Queue::push`](crate::Queue::push); and when the driver's jobs lie in no such database.
+    pub fn push_in<J: Queueable>(self, transaction: &mut dyn Enlist, job: J) -> Result<Pushed> {
+        let letter = Letter::of(&job, Arc::from(J::NAME))?;
+        let (desk, options) = self.checked()?;
+        let mut pushed = desk.accept_in(transaction, &options, vec![letter])?;
+        pushed.pop().ok_or_else(|| no_answer(J::NAME))
     }
 
     /// Pushes many jobs in one go, which is far quicker than one by one. The answers are in order.
@@ -136,12 +172,21 @@ impl<'a> Push<'a> {
     }
 
     fn hand_in(self, letters: Vec<Letter>) -> Result<Vec<Pushed>> {
-        if let Some(error) = self.wrong {
-            return Err(error);
-        }
-        self.options.overrides.check()?;
-        self.desk.accept(&self.options, letters)
+        let (desk, options) = self.checked()?;
+        desk.accept(&options, letters)
     }
+
+    fn checked(self) -> Result<(&'a dyn Desk, Options)> {
+        match self.wrong {
+            Some(error) => Err(error),
+            None => self.options.overrides.check().map(|()| (self.desk, self.options)),
+        }
+    }
+}
+
+/// A back end that answers for fewer jobs than it was given; none of ours does.
+fn no_answer(name: &str) -> Error {
+    Error::other(format!("cannot push {name}: the driver gave no answer"))
 }
 
 impl Letter {

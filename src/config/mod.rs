@@ -1,14 +1,52 @@
 //! The configuration: the chapter's dictionary, key for key.
 //!
 //! Flag > environment > file > built-in. No file is needed for the embedded default.
+//!
+//! `load` finds the text, `file` walks it, `environment` and flags go on top, `check` compares. Each key
+//! stands once, in the `fields` of its section; what a value may be stands once, in `kinds`.
+
+mod amqp;
+mod check;
+mod command;
+mod connection;
+mod database;
+mod environment;
+mod file;
+mod interpolate;
+mod kind;
+mod kinds;
+mod load;
+mod mask;
+mod memory;
+mod nearest;
+mod settings;
+mod snippet;
+mod source;
+#[cfg(test)]
+mod tests;
+mod url;
+mod value;
+mod wrong;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+pub use amqp::{AmqpConfig, QueueType};
+pub use command::CommandJob;
+pub use connection::Connection;
+pub use database::{DatabaseConfig, Durability};
+pub use environment::Flag;
+pub use memory::AsyncConfig;
+pub use settings::{Mode, Settings};
+pub use source::{Entry, Source};
 
 use crate::error::{Error, Result};
-use crate::policy::{Limits, Policy};
-use crate::time::Zone;
+use environment::Environment;
+use kind::Field;
+use source::Origins;
+use value::Value;
+use wrong::Wrong;
 
 /// What queue.toml, the environment and the program say, checked.
 ///
@@ -34,147 +72,11 @@ pub struct Config {
     pub connections: BTreeMap<String, Connection>,
     /// `[jobs.*]`: jobs that are programs.
     pub commands: BTreeMap<String, CommandJob>,
+    origins: Origins,
 }
 
-/// What every driver's section may say.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The queue for pushes and workers that name none.
-    pub queue: String,
-    /// How often a job is attempted before it is a failed job, at least 1.
-    pub attempts: u32,
-    /// How long to wait between attempts.
-    pub backoff: crate::policy::Backoff,
-    /// How long one attempt may take.
-    pub timeout: Option<Duration>,
-    /// The longest an idle worker sleeps before it looks for jobs.
-    pub poll: Duration,
-    /// How long a job stays held without a sign of life from its worker; at least 1 second.
-    pub lease: Duration,
-    /// How long a stopping worker waits for running jobs.
-    pub grace: Duration,
-    /// How long a job with an unknown name is kept before it fails.
-    pub unknown_for: Duration,
-    /// The zone of what is saved and shown for people.
-    pub tz: Zone,
-    /// The method of a job that runs.
-    pub callback: String,
-    /// Threads or child processes.
-    pub mode: Mode,
-    /// How many jobs run at once; at least 1.
-    pub workers: usize,
-    /// The connection, a key of `[connections]`, that holds the failed jobs; `None`: the database
-    /// driver's, where it can be used.
-    pub failed_connection: Option<String>,
-    /// The table of failed jobs; `None` keeps none.
-    pub failed_table: Option<String>,
-}
-
-/// `[database]`: jobs wait in a table.
-#[derive(Clone, Debug)]
-pub struct DatabaseConfig {
-    /// What every driver may say.
-    pub settings: Settings,
-    /// A key of `[connections]`.
-    pub connection: String,
-    /// The table that jobs wait in.
-    pub table: String,
-    /// SQLite only: what survives a power cut.
-    pub durability: Durability,
-}
-
-/// What survives a power cut (SQLite).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// A push that returned `Ok`.
-    #[default]
-    Full,
-    /// The database, but not the last commits. A crash of the program loses nothing either way.
-    Normal,
-}
-
-/// `[amqp]`: jobs wait in RabbitMQ.
-#[derive(Clone, Debug)]
-pub struct AmqpConfig {
-    /// What every driver may say.
-    pub settings: Settings,
-    /// The user's name.
-    pub username: String,
-    /// The user's password.
-    pub password: String,
-    /// The port.
-    pub port: u16,
-    /// The virtual host; "" means "/".
-    pub vhost: String,
-    /// The host's name or address.
-    pub host: String,
-    /// The label of the publisher channel.
-    pub channel: String,
-    /// The exchange to publish to; "" is the default exchange.
-    pub exchange: String,
-    /// Options of the connection as in a URL's query (`heartbeat=30`).
-    pub connection_options: String,
-}
-
-/// `[async]`: jobs wait in memory.
-#[derive(Clone, Debug)]
-pub struct AsyncConfig {
-    /// What every driver may say.
-    pub settings: Settings,
-    /// Run each job in the pushing thread.
-    pub blocking: bool,
-    /// How many jobs may wait before a push waits; at least 1.
-    pub capacity: usize,
-}
-
-/// How a worker runs jobs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// In threads.
-    #[default]
-    Threading,
-    /// In child processes.
-    Multiprocess,
-}
-
-/// `[connections.*]`: a database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Connection {
-    /// A file.
-    Sqlite {
-        /// Its path.
-        database: PathBuf,
-    },
-    /// A PostgreSQL server.
-    Postgres {
-        /// `postgres://…`, password included.
-        url: String,
-    },
-    /// A MySQL or MariaDB server.
-    Mysql {
-        /// `mysql://…`, password included.
-        url: String,
-    },
-}
-
-/// `[jobs.*]`: a job that is a program.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CommandJob {
-    /// The program and its arguments.
-    pub command: Vec<String>,
-    /// The folder it runs in.
-    pub cwd: Option<PathBuf>,
-    /// What is added to its environment.
-    pub env: BTreeMap<String, String>,
-    /// How often it is attempted.
-    pub attempts: Option<u32>,
-    /// How long to wait between attempts.
-    pub backoff: Option<crate::policy::Backoff>,
-    /// How long one attempt may take.
-    pub timeout: Option<Duration>,
-    /// The queue it goes to when the push names none.
-    pub queue: Option<String>,
-}
+/// The sections of drivers.
+const SECTIONS: [&str; 3] = ["database", "amqp", "async"];
 
 impl Config {
     /// Everything built in: the database driver on SQLite in `database.sqlite3`.
@@ -185,10 +87,86 @@ impl Config {
     /// The database driver on an SQLite file, all else built in.
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
         let mut config = Self::default();
-        config.default = "database".into();
         let connection = Connection::Sqlite { database: path.into() };
         config.connections.insert("sqlite".into(), connection);
         config
+    }
+
+    /// Reads the file that `CRAFT_CONFIG` names, else `queue.toml`, else `config/queue.toml`, else none;
+    /// then applies the environment: `CRAFT_DRIVER`, `CRAFT_QUEUE`, `CRAFT_CONNECTION`, `CRAFT_POLL`,
+    /// `CRAFT_ATTEMPTS`, `CRAFT_WORKERS`, `DATABASE_URL` and `AMQP_URL`. A variable that is set to
+    /// nothing counts as not set.
+    ///
+    /// `CRAFT_QUEUE`, `_POLL`, `_ATTEMPTS` and `_WORKERS` hold for every driver, `CRAFT_CONNECTION` for
+    /// the database driver. `DATABASE_URL` takes the place of the connection that the file gives to the
+    /// database driver, unless a connection of the file takes `${DATABASE_URL}` itself.
+    ///
+    /// # Errors
+    /// A file that is named can't be read, or a value is wrong; the message shows the file, the line and
+    /// what was expected. [`Error::is_config`] is true for all of them.
+    pub fn load() -> Result<Self> {
+        load::load(Path::new(""), &Environment(&|name| std::env::var_os(name)))
+    }
+
+    /// As [`Config::load`], from this file.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_from(path: impl AsRef<Path>) -> Result<Self> {
+        load::load_from(path.as_ref(), &Environment(&|name| std::env::var_os(name)))
+    }
+
+    /// As [`Config::load`], from a text and an environment. `file_name` is where the text stands: it is
+    /// shown in messages, and relative paths of command jobs start at its folder.
+    ///
+    /// ```
+    /// use craft_queue::Config;
+    ///
+    /// let text = "[amqp]\nhost = \"${BROKER:-localhost}\"";
+    /// let config = Config::parse(text, "queue.toml", |_| None)?;
+    /// assert_eq!(config.amqp.host, "localhost");
+    /// # Ok::<(), craft_queue::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(
+        text: &str,
+        file_name: impl AsRef<Path>,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self> {
+        load::parse(text.to_owned(), file_name.as_ref(), &Environment(&environment))
+    }
+
+    /// Sets what a flag of the command line says, on top of everything.
+    ///
+    /// # Errors
+    /// The value is wrong; the message names the flag.
+    pub fn set_flag(&mut self, flag: Flag, value: &str) -> Result<()> {
+        let keys = flag.keys();
+        for key in &keys {
+            self.set(key, &Value::loose(value), Source::Flag(flag.name()))?;
+        }
+        let shown = self.shown().into_iter().filter(|(key, _)| keys.contains(key));
+        self.origins.seal(shown);
+        self.check()
+    }
+
+    /// Every value with its source, in the order of the chapter, secrets masked.
+    pub fn entries(&self) -> Vec<Entry> {
+        let built_in: BTreeMap<_, _> = Self::default().shown().into_iter().collect();
+        let is_set = |(key, now): &(String, Option<String>)| now.is_some() || !key.starts_with("jobs.");
+        let entry = |(key, now): (String, Option<String>)| {
+            let source = self.origins.source(&key, &now, built_in.get(&key));
+            let secret = self.origins.is_secret(&key);
+            let value = match now {
+                Some(_) if secret => mask::MASK.into(),
+                Some(empty) if empty.is_empty() => "\"\"".into(),
+                now => now.unwrap_or("none".into()),
+            };
+            Entry { key, value, source }
+        };
+        self.shown().into_iter().filter(is_set).map(entry).collect()
     }
 
     /// The settings of a driver; one of your own has the database driver's.
@@ -205,21 +183,52 @@ impl Config {
     /// # Errors
     /// There is none of that name.
     pub fn connection(&self, name: &str) -> Result<&Connection> {
-        self.connections.get(name).ok_or_else(|| {
-            let known: Vec<_> = self.connections.keys().map(String::as_str).collect();
-            Error::config(format!("no connection is named \"{name}\""))
-                .with_help(format!("known are {}; add [connections.{name}] to queue.toml", known.join(", ")))
-        })
+        self.connections.get(name).ok_or_else(|| self.unknown_connection(name).into_error(str::to_owned))
     }
-}
 
-impl Settings {
-    /// The part that decides what becomes of jobs.
-    pub(crate) fn policy(&self) -> Policy {
-        Policy {
-            limits: Limits { attempts: self.attempts, backoff: self.backoff.clone(), timeout: self.timeout },
-            unknown_for: self.unknown_for,
+    /// The error `key: message` that shows where the value of a key comes from: the line of the file,
+    /// the variable or the flag. For what can only be judged later, such as the name of a driver.
+    pub fn error_at(&self, key: &str, message: impl Into<String>) -> Error {
+        self.error(key, Wrong::new(message))
+    }
+
+    fn error(&self, key: &str, wrong: Wrong) -> Error {
+        let source = self.entries().into_iter().find(|entry| entry.key == key).map(|entry| entry.source);
+        self.origins.error(key, &source.unwrap_or(Source::Program), wrong)
+    }
+
+    fn set(&mut self, key: &str, value: &Value, source: Source) -> Result<()> {
+        if let Some((_, mut field)) = self.fields().into_iter().find(|(path, _)| path == key) {
+            field.set(value).map_err(|wrong| wrong.at(&source.to_string()))?;
         }
+        self.origins.note(key, source);
+        Ok(())
+    }
+
+    /// Every key but those of connections, with its place.
+    fn fields(&mut self) -> Vec<(String, Field<'_>)> {
+        let Self { default, database, amqp, memory, commands, .. } = self;
+        let mut all = vec![("default".to_owned(), Field::new("default", default, kinds::NAME))];
+        let sections = [database.fields(), amqp.fields(), memory.fields()];
+        for (section, fields) in SECTIONS.into_iter().zip(sections) {
+            all.extend(fields.into_iter().map(|field| (format!("{section}.{}", field.name), field)));
+        }
+        for (name, job) in commands {
+            all.extend(job.fields().into_iter().map(|field| (format!("jobs.{name}.{}", field.name), field)));
+        }
+        all
+    }
+
+    /// Every key with its value as people read it.
+    fn shown(&self) -> Vec<(String, Option<String>)> {
+        let mut copy = self.clone();
+        let fields = copy.fields().into_iter().map(|(key, field)| (key, field.show()));
+        let connections = self.connections.iter();
+        let connections = connections.map(|(name, it)| (format!("connections.{name}"), Some(it.to_string())));
+        let (jobs, mut shown): (Vec<_>, Vec<_>) = fields.partition(|(key, _)| key.starts_with("jobs."));
+        shown.extend(connections);
+        shown.extend(jobs);
+        shown
     }
 }
 
@@ -233,68 +242,7 @@ impl Default for Config {
             memory: AsyncConfig::default(),
             connections: BTreeMap::from([("sqlite".into(), sqlite)]),
             commands: BTreeMap::new(),
-        }
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        let Policy { limits, unknown_for } = Policy::default();
-        Self {
-            queue: "default".into(),
-            attempts: limits.attempts,
-            backoff: limits.backoff,
-            timeout: limits.timeout,
-            poll: Duration::from_secs(1),
-            lease: Duration::from_secs(60),
-            grace: Duration::from_secs(25),
-            unknown_for,
-            tz: Zone::default(),
-            callback: "handle".into(),
-            mode: Mode::Threading,
-            workers: 1,
-            failed_connection: None,
-            failed_table: Some("failed_jobs".into()),
-        }
-    }
-}
-
-impl Default for DatabaseConfig {
-    fn default() -> Self {
-        Self {
-            settings: Settings::default(),
-            connection: "sqlite".into(),
-            table: "jobs".into(),
-            durability: Durability::Full,
-        }
-    }
-}
-
-impl Default for AmqpConfig {
-    fn default() -> Self {
-        Self {
-            settings: Settings::default(),
-            username: "guest".into(),
-            password: "guest".into(),
-            port: 5672,
-            vhost: String::new(),
-            host: "localhost".into(),
-            channel: "default".into(),
-            exchange: String::new(),
-            connection_options: String::new(),
-        }
-    }
-}
-
-impl Default for AsyncConfig {
-    fn default() -> Self {
-        Self {
-            settings: Settings {
-                workers: 5 * std::thread::available_parallelism().map_or(1, usize::from),
-                ..Settings::default()
-            },
-            blocking: false,
-            capacity: 10_000,
+            origins: Origins::default(),
         }
     }
 }

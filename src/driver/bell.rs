@@ -27,7 +27,9 @@ impl Bell {
 
     /// Says that a reserve may now find something.
     pub fn ring(&self) {
+        // The load keeps a busy pusher from fighting over the cache line.
         if let Some(inner) = &self.0
+            && inner.listening.load(Ordering::SeqCst)
             && inner.listening.swap(false, Ordering::SeqCst)
         {
             (inner.wake)();

@@ -20,6 +20,9 @@
 #[cfg(feature = "amqp")]
 pub mod amqp;
 mod bell;
+#[cfg(feature = "sqlite")]
+pub mod database;
+pub mod memory;
 
 use std::time::Duration;
 

@@ -1,0 +1,2 @@
+DELETE FROM jobs
+WHERE token IS NULL AND queue = ?1;

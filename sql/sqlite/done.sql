@@ -1,0 +1,2 @@
+DELETE FROM jobs
+WHERE id = ?1 AND token = ?2;

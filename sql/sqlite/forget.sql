@@ -1,0 +1,2 @@
+DELETE FROM failed_jobs
+WHERE id IN (SELECT value FROM json_each(?1));

@@ -1,0 +1,11 @@
+UPDATE jobs
+SET token = ?1, lease = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + ?2, reserved_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), attempts = attempts + 1
+WHERE id IN (
+    SELECT id
+    FROM jobs
+    WHERE token IS NULL AND queue = ?3 AND priority = ?4 AND available_at <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+    ORDER BY available_at, id
+    LIMIT ?5
+)
+RETURNING id, uuid, name, queue, payload, attempts, priority, available_at, suspect,
+    CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - unknown_since, last_error, unique_key, options;

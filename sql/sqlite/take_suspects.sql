@@ -1,0 +1,12 @@
+-- Jobs whose hold has run out. The first time their attempt stays: they may be innocent.
+UPDATE jobs
+SET token = ?1, lease = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + ?2, reserved_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), attempts = attempts + suspect, suspect = 1
+WHERE id IN (
+    SELECT id
+    FROM jobs
+    WHERE token IS NOT NULL AND lease <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) AND queue IN (SELECT value FROM json_each(?3))
+    ORDER BY lease
+    LIMIT ?4
+)
+RETURNING id, uuid, name, queue, payload, attempts, priority, available_at, suspect,
+    CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - unknown_since, last_error, unique_key, options;

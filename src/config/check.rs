@@ -1,0 +1,76 @@
+//! Rules between values, and the check of what a program set.
+
+use super::nearest::nearest;
+use super::wrong::Wrong;
+use super::{Config, QueueType, Settings};
+use crate::error::Result;
+
+impl Config {
+    /// Checks every value, as opening a queue does: a program may have set any.
+    ///
+    /// # Errors
+    /// A value is out of range, a connection has no such name, or two values don't fit each other.
+    pub fn check(&self) -> Result<()> {
+        for (key, field) in self.clone().fields() {
+            field.check().map_err(|wrong| self.error(&key, wrong))?;
+        }
+        self.check_database()?;
+        for (section, connection_key, settings) in [
+            ("database", "failed_connection", &self.database.settings),
+            ("amqp", "connection", &self.amqp.settings),
+            ("async", "connection", &self.memory.settings),
+        ] {
+            self.check_failed(section, connection_key, settings)?;
+        }
+        if self.amqp.queue_type == QueueType::Quorum && self.amqp.max_priority.is_some() {
+            let wrong = Wrong::new("quorum queues have no priorities")
+                .with_help("leave max_priority out, or use queue_type = \"classic\"");
+            return Err(self.error("amqp.max_priority", wrong));
+        }
+        Ok(())
+    }
+
+    fn check_database(&self) -> Result<()> {
+        let Settings { poll, lease, .. } = self.database.settings;
+        if poll > lease {
+            let lease = lease.as_secs_f64();
+            let wrong = Wrong::new(format!(
+                "expected at most the lease of {lease} seconds, found {}",
+                poll.as_secs_f64()
+            ));
+            return Err(self.error("database.poll", wrong));
+        }
+        // One that nobody chose may be missing: the program may use another driver.
+        let chosen = self.origins.has("database.connection");
+        if chosen && !self.connections.contains_key(&self.database.connection) {
+            return Err(self.error("database.connection", self.unknown_connection(&self.database.connection)));
+        }
+        Ok(())
+    }
+
+    /// The failed jobs of each driver: a connection that exists, and a table of their own.
+    fn check_failed(&self, section: &str, connection_key: &str, settings: &Settings) -> Result<()> {
+        if let Some(name) = &settings.failed_connection
+            && !self.connections.contains_key(name)
+        {
+            return Err(self.error(&format!("{section}.{connection_key}"), self.unknown_connection(name)));
+        }
+        let connection = settings.failed_connection.as_ref().unwrap_or(&self.database.connection);
+        let shares = *connection == self.database.connection;
+        if shares && settings.failed_table.as_deref().is_some_and(|table| self.database.is_table(table)) {
+            let wrong = Wrong::new(format!("the table \"{}\" holds the jobs that wait", self.database.table))
+                .with_help("give the failed jobs a table of their own");
+            return Err(self.error(&format!("{section}.failed_table"), wrong));
+        }
+        Ok(())
+    }
+
+    pub(super) fn unknown_connection(&self, name: &str) -> Wrong {
+        let known: Vec<_> = self.connections.keys().map(String::as_str).collect();
+        let hint = match nearest(name, &known) {
+            Some(nearest) => format!("did you mean {nearest}?"),
+            None => format!("known are {}; add [connections.{name}] to queue.toml", known.join(", ")),
+        };
+        Wrong::new(format!("no connection is named \"{name}\"")).with_help(hint)
+    }
+}

@@ -1,0 +1,64 @@
+//! `[jobs.*]`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::kind::{Field, debug};
+use super::kinds;
+use crate::policy::Backoff;
+
+/// `[jobs.*]`: a job that is a program.
+#[derive(Clone, Default, PartialEq)]
+pub struct CommandJob {
+    /// The program and its arguments; at least the program. A relative program with a slash in its path
+    /// was made relative to the folder of queue.toml; one without is searched in `PATH`.
+    pub command: Vec<String>,
+    /// The folder it runs in; from a file, that of queue.toml unless it says otherwise.
+    pub cwd: Option<PathBuf>,
+    /// What is added to its environment.
+    pub env: BTreeMap<String, String>,
+    /// How often it is attempted; at least 1.
+    pub attempts: Option<u32>,
+    /// How long to wait between attempts.
+    pub backoff: Option<Backoff>,
+    /// How long one attempt may take; at least 1 millisecond.
+    pub timeout: Option<Duration>,
+    /// The queue it goes to when the push names none.
+    pub queue: Option<String>,
+}
+
+/// Without the values of its environment.
+impl fmt::Debug for CommandJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(f, "CommandJob", &self.clone().fields())
+    }
+}
+
+impl CommandJob {
+    pub(super) fn fields(&mut self) -> Vec<Field<'_>> {
+        let Self { command, cwd, env, attempts, backoff, timeout, queue } = self;
+        vec![
+            Field::new("command", command, kinds::COMMAND),
+            Field::optional("timeout", timeout, kinds::TIMEOUT),
+            Field::optional("cwd", cwd, kinds::FOLDER),
+            Field::new("env", env, kinds::VARIABLES),
+            Field::optional("attempts", attempts, kinds::ATTEMPTS),
+            Field::optional("backoff", backoff, kinds::BACKOFF),
+            Field::optional("queue", queue, kinds::QUEUE),
+        ]
+    }
+
+    /// Makes relative paths start at the folder of queue.toml, so that a job runs the same program
+    /// wherever its worker was started. Arguments are covered by the folder that it runs in.
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        if folder.as_os_str().is_empty() {
+            return;
+        }
+        self.cwd = Some(self.cwd.take().map_or_else(|| folder.to_owned(), |cwd| folder.join(cwd)));
+        if let Some(program) = self.command.first_mut().filter(|program| program.contains('/')) {
+            *program = folder.join(&program).to_string_lossy().into_owned();
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! `[connections.*]`: a database, from a URL or its parts.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::kind::Field;
+use super::kinds;
+use super::url::{self, Url};
+use super::wrong::Wrong;
+use crate::error::Result;
+
+/// `[connections.*]`: a database.
+///
+/// It is printed without its password:
+///
+/// ```
+/// use craft_queue::Connection;
+///
+/// let connection = Connection::from_url("mysql://shop:secret@db.example/shop")?;
+/// assert_eq!(connection.to_string(), "mysql://shop:***@db.example/shop");
+/// # Ok::<(), craft_queue::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub enum Connection {
+    /// A file.
+    Sqlite {
+        /// Its path. A relative one starts at the current folder, wherever it comes from, so that the
+        /// same path is the same file in queue.toml, in `DATABASE_URL` and for the shell.
+        database: PathBuf,
+    },
+    /// A PostgreSQL server.
+    Postgres {
+        /// `postgres://…`, password included.
+        url: String,
+    },
+    /// A MySQL or MariaDB server.
+    Mysql {
+        /// `mysql://…`, password included.
+        url: String,
+    },
+}
+
+impl Connection {
+    /// Reads a URL: `sqlite:path`, `postgres://user:password@host:port/database` (or `postgresql://`),
+    /// `mysql://…` (or `mariadb://`). A password may hold `@`, `:` and `/` as they are.
+    ///
+    /// # Errors
+    /// It is no such URL. The message does not show it.
+    pub fn from_url(url: &str) -> Result<Self> {
+        Self::read_url(url).map_err(|wrong| wrong.at("connection"))
+    }
+
+    /// What `driver` says in queue.toml: `sqlite`, `postgres` or `mysql`.
+    pub fn driver(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Postgres { .. } => "postgres",
+            Self::Mysql { .. } => "mysql",
+        }
+    }
+
+    pub(super) fn read_url(text: &str) -> Result<Self, Wrong> {
+        let text = text.trim();
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            return sqlite_url(path.strip_prefix("//").unwrap_or(path));
+        }
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        match scheme.as_deref() {
+            Some("postgres" | "postgresql") => server("postgres", Url::parse(text)?),
+            Some("mysql" | "mariadb") => server("mysql", Url::parse(text)?),
+            found => {
+                let found = found.map_or("none".into(), |scheme| format!("\"{scheme}://\""));
+                Err(Wrong::new(format!(
+                    "expected a URL that starts with sqlite:, postgres:// or mysql://, found {found}"
+                )))
+            }
+        }
+    }
+}
+
+/// A file in memory would be another one for each that opens it.
+fn sqlite_file(path: String) -> Result<Connection, Wrong> {
+    if path.is_empty() {
+        return Err(Wrong::new("the path of the SQLite file is empty"));
+    }
+    if path == ":memory:" || path.starts_with("file:") {
+        return Err(Wrong::new("jobs in SQLite need a file that every process can open, by its path")
+            .with_help("name a file; for jobs in memory there is the driver async"));
+    }
+    Ok(Connection::Sqlite { database: path.into() })
+}
+
+fn sqlite_url(rest: &str) -> Result<Connection, Wrong> {
+    match rest.split_once('?') {
+        None => sqlite_file(url::decode(rest)?),
+        // What other libraries ask for, and we do anyway.
+        Some((path, "mode=rwc")) => sqlite_file(url::decode(path)?),
+        Some(_) => Err(Wrong::new("a SQLite URL takes no options but mode=rwc")
+            .with_help("a \"?\" in the file's name is written as %3F")),
+    }
+}
+
+fn server(driver: &str, mut url: Url) -> Result<Connection, Wrong> {
+    url.scheme = driver.into();
+    let names_host = url.query.as_deref().is_some_and(|query| query.contains("host="));
+    if url.host.is_empty() && !names_host {
+        return Err(Wrong::new("the URL names no host"));
+    }
+    if driver == "postgres" {
+        return Ok(Connection::Postgres { url: url.to_string() });
+    }
+    if url.path.is_empty() {
+        return Err(Wrong::new("the URL names no database").with_help("mysql://user:password@host/database"));
+    }
+    Ok(Connection::Mysql { url: url.to_string() })
+}
+
+/// For people: an SQLite file's path, or a server's URL with the password masked.
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite { database } => write!(f, "{}", database.display()),
+            Self::Postgres { url } | Self::Mysql { url } => match Url::parse(url) {
+                Ok(url) => f.write_str(&url.masked()),
+                // A program put something else in; it may hold a password anywhere.
+                Err(_) => write!(f, "{}://***", self.driver()),
+            },
+        }
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connection({self})")
+    }
+}
+
+/// A connection as it is written in queue.toml.
+#[derive(Default)]
+pub(super) struct Parts {
+    url: Option<String>,
+    driver: Option<String>,
+    database: Option<String>,
+    host: Option<String>,
+    port: Option<u16>,
+    username: Option<String>,
+    password: Option<String>,
+}
+
+impl Parts {
+    pub(super) fn fields(&mut self) -> Vec<Field<'_>> {
+        let Self { url, driver, database, host, port, username, password } = self;
+        vec![
+            Field::optional("url", url, kinds::URL),
+            Field::optional("driver", driver, kinds::CONNECTION_DRIVER),
+            Field::optional("database", database, kinds::DATABASE),
+            Field::optional("host", host, kinds::HOST),
+            Field::optional("port", port, kinds::PORT),
+            Field::optional("username", username, kinds::WORD),
+            Field::optional("password", password, kinds::PASSWORD),
+        ]
+    }
+
+    /// The connection, or the key that is wrong ("" for the whole section) and why.
+    pub(super) fn connection(mut self) -> Result<Connection, (&'static str, Wrong)> {
+        let parts = self.fields().into_iter().filter(|field| field.name != "url");
+        let part = parts.filter(|field| field.show().is_some()).map(|field| field.name).next();
+        match (self.url.take(), part) {
+            (Some(url), None) => Connection::read_url(&url).map_err(|wrong| ("url", wrong)),
+            (Some(_), Some(part)) => Err((
+                part,
+                Wrong::new("the connection has a url already").with_help("write the url or its parts"),
+            )),
+            (None, _) => self.put_together(),
+        }
+    }
+
+    fn put_together(self) -> Result<Connection, (&'static str, Wrong)> {
+        let missing = |what| ("", Wrong::new(format!("{what} is missing")).with_help(EXAMPLE));
+        let driver = self.driver.ok_or_else(|| missing("url or driver"))?;
+        let database = self.database.ok_or_else(|| missing("database"))?;
+        if driver == "sqlite" {
+            let given = [
+                ("host", self.host.is_some()),
+                ("port", self.port.is_some()),
+                ("username", self.username.is_some()),
+                ("password", self.password.is_some()),
+            ];
+            if let Some((key, _)) = given.into_iter().find(|(_, given)| *given) {
+                return Err((
+                    key,
+                    Wrong::new("a SQLite connection has only a database, the path of its file"),
+                ));
+            }
+            return sqlite_file(database).map_err(|wrong| ("database", wrong));
+        }
+        let url = Url {
+            username: self.username,
+            password: self.password,
+            host: url::host_in_url(self.host.as_deref().unwrap_or("localhost"), self.port),
+            path: url::encode(&database),
+            ..Url::default()
+        };
+        server(&driver, url).map_err(|wrong| ("", wrong))
+    }
+}
+
+const EXAMPLE: &str = "write url = \"mysql://user:password@host/database\", or driver = \"sqlite\" and database = \"database.sqlite3\"";

@@ -1,0 +1,180 @@
+//! What variables of the environment and flags of the command line say.
+
+use std::ffi::OsString;
+
+use super::connection::Connection;
+use super::source::Source;
+use super::url::{self, Url};
+use super::value::Value;
+use super::wrong::Wrong;
+use super::{Config, SECTIONS};
+use crate::error::Result;
+
+/// Looks variables up.
+pub(super) struct Environment<'a>(pub(super) &'a dyn Fn(&str) -> Option<OsString>);
+
+impl Environment<'_> {
+    /// The value of a variable, when it is set.
+    pub(super) fn get(&self, name: &str) -> Result<Option<String>, Wrong> {
+        let not_text = |_| Wrong::new(format!("the environment variable {name} is not UTF-8"));
+        (self.0)(name).map(|value| value.into_string().map_err(not_text)).transpose()
+    }
+
+    /// The value of a variable that overrides the file; set to nothing it overrides nothing.
+    fn filled(&self, name: &'static str) -> Result<Option<String>> {
+        let value = self.get(name).map_err(|wrong| wrong.at(name))?;
+        Ok(value.filter(|value| !value.trim().is_empty()))
+    }
+}
+
+/// A flag of the command line, for [`Config::set_flag`]; most have a variable of the environment beside
+/// them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flag {
+    /// `--driver`, `CRAFT_DRIVER`: the driver to use where none is named.
+    Driver,
+    /// `--queue`, `CRAFT_QUEUE`: one queue, for every driver.
+    Queue,
+    /// `--connection`, `CRAFT_CONNECTION`: the connection of the database driver.
+    Connection,
+    /// `--poll`, `CRAFT_POLL`: seconds, for every driver.
+    Poll,
+    /// `--attempts`, `CRAFT_ATTEMPTS`: for every driver.
+    Attempts,
+    /// `--workers`, `CRAFT_WORKERS`: for every driver.
+    Workers,
+    /// `--mode`: for every driver.
+    Mode,
+    /// `--timeout`: seconds, for every driver.
+    Timeout,
+    /// `--backoff`: `exponential`, seconds, or several of them with commas between; for every driver.
+    Backoff,
+    /// `--grace`: seconds, for every driver.
+    Grace,
+}
+
+impl Flag {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Driver,
+        Self::Queue,
+        Self::Connection,
+        Self::Poll,
+        Self::Attempts,
+        Self::Workers,
+        Self::Mode,
+        Self::Timeout,
+        Self::Backoff,
+        Self::Grace,
+    ];
+
+    /// As it is written: `--poll`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Driver => "--driver",
+            Self::Queue => "--queue",
+            Self::Connection => "--connection",
+            Self::Poll => "--poll",
+            Self::Attempts => "--attempts",
+            Self::Workers => "--workers",
+            Self::Mode => "--mode",
+            Self::Timeout => "--timeout",
+            Self::Backoff => "--backoff",
+            Self::Grace => "--grace",
+        }
+    }
+
+    /// The variable of the environment that says the same, where there is one.
+    pub fn variable(self) -> Option<&'static str> {
+        match self {
+            Self::Driver => Some("CRAFT_DRIVER"),
+            Self::Queue => Some("CRAFT_QUEUE"),
+            Self::Connection => Some("CRAFT_CONNECTION"),
+            Self::Poll => Some("CRAFT_POLL"),
+            Self::Attempts => Some("CRAFT_ATTEMPTS"),
+            Self::Workers => Some("CRAFT_WORKERS"),
+            Self::Mode | Self::Timeout | Self::Backoff | Self::Grace => None,
+        }
+    }
+
+    /// The keys that it sets.
+    pub(super) fn keys(self) -> Vec<String> {
+        match self {
+            Self::Driver => vec!["default".into()],
+            Self::Connection => vec!["database.connection".into()],
+            _ => {
+                let setting = self.name().trim_start_matches("--");
+                SECTIONS.map(|section| format!("{section}.{setting}")).into()
+            }
+        }
+    }
+}
+
+/// Applies the environment on top of the file. `takes_database_url` is the connection of the file, if
+/// any, whose URL is `${DATABASE_URL}`.
+pub(super) fn apply(
+    config: &mut Config,
+    environment: &Environment<'_>,
+    takes_database_url: Option<&str>,
+) -> Result<()> {
+    if let Some(url) = environment.filled("DATABASE_URL")?
+        && takes_database_url.is_none()
+    {
+        database_url(config, &url)?;
+    }
+    if let Some(url) = environment.filled("AMQP_URL")? {
+        amqp_url(config, &url)?;
+    }
+    for flag in Flag::ALL {
+        let Some(variable) = flag.variable() else { continue };
+        let Some(value) = environment.filled(variable)? else { continue };
+        for key in flag.keys() {
+            config.set(&key, &Value::loose(&value), Source::Environment(variable))?;
+        }
+    }
+    Ok(())
+}
+
+/// `DATABASE_URL` takes the place of the connection that the file gives to the database driver, under
+/// the same name, so that everything that names it follows. Without one it is called by its kind:
+/// `sqlite`, `postgres` or `mysql`.
+///
+/// A file that itself says which connection takes `${DATABASE_URL}` has decided, and is left alone.
+fn database_url(config: &mut Config, url: &str) -> Result<()> {
+    let source = Source::Environment("DATABASE_URL");
+    let connection = Connection::read_url(url).map_err(|wrong| wrong.at("DATABASE_URL"))?;
+    if !config.origins.has("database.connection") {
+        config.database.connection = connection.driver().into();
+        config.origins.note("database.connection", source.clone());
+    }
+    config.origins.note(&format!("connections.{}", config.database.connection), source);
+    config.connections.insert(config.database.connection.clone(), connection);
+    Ok(())
+}
+
+/// `AMQP_URL` is a whole address: what it leaves out of host, port and vhost is the usual one, not the
+/// file's. A user, a password or options that it leaves out remain as they are.
+fn amqp_url(config: &mut Config, text: &str) -> Result<()> {
+    let wrong = |wrong: Wrong| wrong.at("AMQP_URL");
+    let url = Url::parse(text).map_err(wrong)?;
+    if url.scheme != "amqp" {
+        let found = format!("expected a URL that starts with amqp://, found \"{}://\"", url.scheme);
+        return Err(wrong(Wrong::new(found)));
+    }
+    let (host, port) = url.host_and_port().map_err(wrong)?;
+    let vhost = url::decode(&url.path).map_err(wrong)?;
+    let values = [
+        ("amqp.host", Some(host)),
+        ("amqp.port", Some(port.unwrap_or(5672).to_string())),
+        ("amqp.vhost", Some(vhost)),
+        ("amqp.username", url.username),
+        ("amqp.password", url.password),
+        ("amqp.connection_options", url.query),
+    ];
+    for (key, value) in values {
+        if let Some(value) = value {
+            config.set(key, &Value::loose(&value), Source::Environment("AMQP_URL"))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! Reads queue.toml.
+//!
+//! The document is walked key by key instead of being deserialized into structs: the list of fields that
+//! sets a key from the file is then the same that sets it from the environment and from flags, and that
+//! `config:check` prints.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::Config;
+use super::command::CommandJob;
+use super::connection::{Connection, Parts};
+use super::environment::Environment;
+use super::kind::Field;
+use super::kinds;
+use super::nearest::nearest;
+use super::source::{Document, Origins};
+use super::value::Value;
+use super::wrong::Wrong;
+use crate::error::{Error, Result};
+use crate::message::check_name;
+
+/// What a file says.
+pub(super) struct FromFile {
+    pub(super) config: Config,
+    /// The connection whose URL is `${DATABASE_URL}`; the first of several.
+    pub(super) takes_database_url: Option<String>,
+}
+
+const SECTIONS_OF_FILE: [&str; 6] = ["default", "database", "amqp", "async", "connections", "jobs"];
+
+type Key<'i> = Spanned<DeString<'i>>;
+type Found<'i> = Spanned<DeValue<'i>>;
+
+/// Reads a document on top of what is built in. `folder` is where relative paths of jobs start.
+pub(super) fn read(document: Document, folder: &Path, environment: &Environment<'_>) -> Result<FromFile> {
+    let document = Arc::new(document);
+    let root = DeTable::parse(&document.text).map_err(|error| {
+        let message = error.message().replace('\n', ", ");
+        document.error("not valid TOML", error.span().unwrap_or(0..0), Wrong::new(message))
+    })?;
+    let origins = Origins::of(document.clone());
+    let mut reader = Reader { document: &document, environment, origins, takes_database_url: None };
+    let mut config = Config::default();
+    for (key, value) in in_order(root.get_ref()) {
+        match key.get_ref().as_ref() {
+            "default" => {
+                let mut field = Field::new("default", &mut config.default, kinds::NAME);
+                reader.set("default", "default", &mut field, value)?;
+            }
+            "database" => reader.section("database", value, config.database.fields())?,
+            "amqp" => reader.section("amqp", value, config.amqp.fields())?,
+            "async" => reader.section("async", value, config.memory.fields())?,
+            "connections" => reader.connections(value, &mut config)?,
+            "jobs" => config.commands = reader.jobs(value, folder)?,
+            _ => return Err(reader.unknown("", key, &SECTIONS_OF_FILE)),
+        }
+    }
+    let Reader { origins, takes_database_url, .. } = reader;
+    config.origins = origins;
+    choose_connection(&mut config, takes_database_url.as_deref());
+    Ok(FromFile { config, takes_database_url })
+}
+
+struct Reader<'a> {
+    document: &'a Document,
+    environment: &'a Environment<'a>,
+    origins: Origins,
+    takes_database_url: Option<String>,
+}
+
+impl Reader<'_> {
+    /// `[path]` with the fields that it may have.
+    fn section(&mut self, path: &str, section: &Found<'_>, mut fields: Vec<Field<'_>>) -> Result<()> {
+        for (key, value) in self.table(path, section)? {
+            let written = key.get_ref().as_ref();
+            // The chapter's table of options says `failed_jobs` where its example says `failed_table`.
+            let name = if written == "failed_jobs" { "failed_table" } else { written };
+            let Some(field) = fields.iter_mut().find(|field| field.name == name) else {
+                let names: Vec<_> = fields.iter().map(|field| field.name).collect();
+                return Err(self.unknown(path, key, &names));
+            };
+            let (written, name) = (format!("{path}.{written}"), format!("{path}.{name}"));
+            if self.origins.has(&name) {
+                let twice =
+                    Wrong::new("failed_table and failed_jobs are the same key, and only one may be given");
+                return Err(self.document.error(&written, key.span(), twice));
+            }
+            self.set(&written, &name, field, value)?;
+        }
+        Ok(())
+    }
+
+    /// Sets one key; messages call it as it is written.
+    fn set(&mut self, written: &str, name: &str, field: &mut Field<'_>, found: &Found<'_>) -> Result<()> {
+        let value = Value::of_file(found.get_ref(), self.environment);
+        let value = value.map_err(|wrong| self.document.error(written, found.span(), wrong))?;
+        field.set(&value).map_err(|wrong| self.document.error(written, found.span(), wrong))?;
+        self.origins.note_span(name, found.span(), value.holds_secret());
+        if let Some(connection) = name.strip_prefix("connections.").and_then(|name| name.strip_suffix(".url"))
+            && value.takes("DATABASE_URL")
+        {
+            self.takes_database_url.get_or_insert(connection.to_owned());
+        }
+        Ok(())
+    }
+
+    /// `[connections.*]`; the one that is built in makes room for those of the file.
+    fn connections(&mut self, section: &Found<'_>, config: &mut Config) -> Result<()> {
+        let mut connections: BTreeMap<String, Connection> = BTreeMap::new();
+        for (key, value) in self.table("connections", section)? {
+            let (name, path) = self.name("connections", key)?;
+            let mut parts = Parts::default();
+            self.section(&path, value, parts.fields())?;
+            let connection = parts.connection().map_err(|(part, wrong)| match part {
+                "" => self.document.error(&path, key.span(), wrong),
+                _ => self.error(&format!("{path}.{part}"), wrong),
+            })?;
+            connections.insert(name, connection);
+        }
+        if !connections.is_empty() {
+            config.connections = connections;
+        }
+        Ok(())
+    }
+
+    /// `[jobs.*]`.
+    fn jobs(&mut self, section: &Found<'_>, folder: &Path) -> Result<BTreeMap<String, CommandJob>> {
+        let mut jobs = BTreeMap::new();
+        for (key, value) in self.table("jobs", section)? {
+            let (name, path) = self.name("jobs", key)?;
+            let mut job = CommandJob::default();
+            self.section(&path, value, job.fields())?;
+            if job.command.is_empty() {
+                let missing =
+                    Wrong::new("command is missing").with_help("write command = [\"python3\", \"job.py\"]");
+                return Err(self.document.error(&path, key.span(), missing));
+            }
+            job.resolve(folder);
+            let cwd = format!("{path}.cwd");
+            if !self.origins.has(&cwd) {
+                self.origins.note_consequence(&cwd, &path);
+            }
+            jobs.insert(name, job);
+        }
+        Ok(jobs)
+    }
+
+    /// The entries of a table, in the order of the file, so that the first error is the uppermost.
+    fn table<'t, 'i>(&self, path: &str, section: &'t Found<'i>) -> Result<Vec<(&'t Key<'i>, &'t Found<'i>)>> {
+        match section.get_ref() {
+            DeValue::Table(table) => Ok(in_order(table)),
+            _ => {
+                let wrong =
+                    Wrong::new("expected a table").with_help(format!("write [{path}] above its keys"));
+                Err(self.document.error(path, section.span(), wrong))
+            }
+        }
+    }
+
+    /// A name that is free to choose, and its path.
+    fn name(&mut self, section: &str, key: &Key<'_>) -> Result<(String, String)> {
+        let name = key.get_ref().to_string();
+        let path = format!("{section}.{name}");
+        if check_name("name", &name).is_err() {
+            let wrong = Wrong::new("expected a name of 1 to 255 bytes without control characters");
+            return Err(self.document.error(section, key.span(), wrong));
+        }
+        self.origins.note_span(&path, key.span(), false);
+        Ok((name, path))
+    }
+
+    fn unknown(&self, path: &str, key: &Key<'_>, known: &[&str]) -> Error {
+        let name = key.get_ref();
+        let wrong = Wrong::new(format!("unknown field, expected one of {}", known.join(", ")));
+        let wrong = match nearest(name, known) {
+            Some(nearest) => wrong.with_help(format!("did you mean {nearest}?")),
+            None => wrong,
+        };
+        let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+        self.document.error(&path, key.span(), wrong)
+    }
+
+    /// The error at a key that was read before.
+    fn error(&self, key: &str, wrong: Wrong) -> Error {
+        self.origins.error_in_file(key, wrong)
+    }
+}
+
+fn in_order<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Key<'i>, &'t Found<'i>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
+}
+
+/// Which connection the database driver uses when the file does not say: the one that takes
+/// `${DATABASE_URL}`, else the only one. Of several, one that is called `sqlite` as the built-in one; if
+/// none is, opening the database driver is an error.
+fn choose_connection(config: &mut Config, takes_database_url: Option<&str>) {
+    if config.origins.has("database.connection") {
+        return;
+    }
+    let only = config.connections.keys().next().filter(|_| config.connections.len() == 1);
+    let Some(chosen) = takes_database_url.map(str::to_owned).or(only.cloned()) else { return };
+    let from = format!("connections.{chosen}");
+    config.origins.note_consequence("database.connection", &from);
+    config.database.connection = chosen;
+}

@@ -1,0 +1,110 @@
+//! `${VAR}` and `${VAR:-default}` inside strings; `$${` is a plain `${`.
+//!
+//! Done after the file was parsed, so that the value of a variable is never read as TOML.
+
+use super::environment::Environment;
+use super::wrong::Wrong;
+
+/// Puts the variables in; `None` when the text has none.
+///
+/// As in a shell, the default also stands in for a variable that is set and empty. A default goes to
+/// the next `}` and is taken as it is.
+pub(super) fn interpolate(text: &str, environment: &Environment<'_>) -> Result<Option<String>, Wrong> {
+    if !text.contains("${") {
+        return Ok(None);
+    }
+    let mut complete = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        let (before, found) = rest.split_at(at);
+        if let Some(before) = before.strip_suffix('$') {
+            complete.push_str(before);
+            complete.push_str("${");
+            rest = &found[2..];
+            continue;
+        }
+        let (inside, after) = found[2..].split_once('}').ok_or_else(|| {
+            Wrong::new("a ${ has no closing }").with_help("write $${ where a plain ${ is meant")
+        })?;
+        complete.push_str(before);
+        complete.push_str(&variable(inside, environment)?);
+        rest = after;
+    }
+    complete.push_str(rest);
+    Ok(Some(complete))
+}
+
+/// The names of the variables in a text that was interpolated.
+pub(super) fn variables(text: &str) -> impl Iterator<Item = &str> {
+    text.split("${").skip(1).map(|inside| inside.split(['}', ':']).next().unwrap_or_default())
+}
+
+fn variable(inside: &str, environment: &Environment<'_>) -> Result<String, Wrong> {
+    let (name, default) = match inside.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (inside, None),
+    };
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if !starts_well || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Err(Wrong::new("a ${…} names no variable of the environment")
+            .with_help("write ${NAME} or ${NAME:-default}, and $${ where a plain ${ is meant"));
+    }
+    match (environment.get(name)?, default) {
+        (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
+        (Some(value), _) => Ok(value),
+        (None, Some(default)) => Ok(default.to_owned()),
+        (None, None) => Err(Wrong::new(format!("the environment variable {name} is not set"))
+            .with_help(format!("set it, or give a default: ${{{name}:-…}}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interpolated(text: &str) -> Result<Option<String>, Wrong> {
+        let variable = |name: &str| match name {
+            "HOST" => Some("db.example".into()),
+            "_P1" => Some("p\"]\n${HOST}".into()),
+            "EMPTY" => Some("".into()),
+            _ => None,
+        };
+        interpolate(text, &Environment(&variable))
+    }
+
+    #[test]
+    fn variables_are_put_in() {
+        let table = [
+            ("plain $HOST $$ {x}", None),
+            ("${HOST}", Some("db.example")),
+            ("a ${HOST}:${PORT:-5432}/${HOST} z", Some("a db.example:5432/db.example z")),
+            ("${_P1}", Some("p\"]\n${HOST}")),
+            ("${EMPTY}|${EMPTY:-x}|${NONE:-}", Some("|x|")),
+            ("${NONE:-a:-b $x}", Some("a:-b $x")),
+            ("$${HOST} $$${HOST}", Some("${HOST} $${HOST}")),
+            ("é${HOST}é", Some("édb.exampleé")),
+        ];
+        for (text, expected) in table {
+            assert_eq!(interpolated(text).unwrap().as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let table = [
+            ("${NONE}", "the environment variable NONE is not set"),
+            ("${HOST", "a ${ has no closing }"),
+            ("${}", "a ${…} names no variable of the environment"),
+            ("${1A}", "a ${…} names no variable of the environment"),
+            ("${A B}", "a ${…} names no variable of the environment"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(interpolated(text).unwrap_err().message, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_variables() {
+        assert_eq!(variables("a${B}c${D:-e}").collect::<Vec<_>>(), ["B", "D"]);
+    }
+}

@@ -1,0 +1,133 @@
+//! A key of the configuration: where its value lives, and what the value may be.
+
+use std::fmt;
+
+use super::value::Value;
+use super::wrong::Wrong;
+
+/// What a value may be: how it is read, checked and shown. All kinds there are stand in `kinds.rs`.
+pub(super) struct Kind<T> {
+    /// Completes "expected …".
+    pub(super) expected: &'static str,
+    /// Makes the value out of what the file, the environment or a flag says.
+    pub(super) read: fn(&Value) -> Option<T>,
+    /// Whether it is in range; asked again for values that a program sets.
+    pub(super) valid: fn(&T) -> bool,
+    /// As people read it.
+    pub(super) show: fn(&T) -> String,
+    /// Whether the value must never be shown, not even a wrong one.
+    pub(super) secret: bool,
+}
+
+impl<T> Kind<T> {
+    pub(super) const fn new(
+        expected: &'static str,
+        read: fn(&Value) -> Option<T>,
+        valid: fn(&T) -> bool,
+        show: fn(&T) -> String,
+    ) -> Self {
+        Self { expected, read, valid, show, secret: false }
+    }
+
+    pub(super) const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    fn take(&self, value: &Value) -> Result<T, Wrong> {
+        let found = || if self.secret { value.sort() } else { value.to_string() };
+        let read = |value: &Value| (self.read)(value).filter(self.valid);
+        read(value).ok_or_else(|| match value {
+            Value::Text(text) if read(&Value::loose(text)).is_some() => {
+                self.wrong(&found()).with_help("write it without quotes")
+            }
+            _ => self.wrong(&found()),
+        })
+    }
+
+    fn check(&self, value: &T) -> Result<(), Wrong> {
+        if (self.valid)(value) { Ok(()) } else { Err(self.wrong(&(self.show)(value))) }
+    }
+
+    fn wrong(&self, found: &str) -> Wrong {
+        Wrong::new(format!("expected {}, found {found}", self.expected))
+    }
+}
+
+/// One key: its name in the file, and the place in the typed configuration that it sets.
+pub(super) struct Field<'a> {
+    pub(super) name: &'static str,
+    place: Box<dyn Place + 'a>,
+}
+
+impl<'a> Field<'a> {
+    /// A key that always has a value.
+    pub(super) fn new<T>(name: &'static str, place: &'a mut T, kind: Kind<T>) -> Self {
+        Self { name, place: Box::new((place, kind)) }
+    }
+
+    /// A key that may be absent.
+    pub(super) fn optional<T>(name: &'static str, place: &'a mut Option<T>, kind: Kind<T>) -> Self {
+        Self { name, place: Box::new((place, kind)) }
+    }
+
+    /// Sets the value, when it is right.
+    pub(super) fn set(&mut self, value: &Value) -> Result<(), Wrong> {
+        self.place.set(value)
+    }
+
+    /// Checks the value that is there.
+    pub(super) fn check(&self) -> Result<(), Wrong> {
+        self.place.check()
+    }
+
+    /// The value as people read it, secrets masked; `None` when it is absent.
+    pub(super) fn show(&self) -> Option<String> {
+        self.place.show()
+    }
+}
+
+/// Writes the fields for `{:?}`, secrets masked.
+pub(super) fn debug(f: &mut fmt::Formatter<'_>, name: &str, fields: &[Field<'_>]) -> fmt::Result {
+    let mut shown = f.debug_struct(name);
+    for field in fields {
+        shown.field(field.name, &format_args!("{}", field.show().as_deref().unwrap_or("none")));
+    }
+    shown.finish()
+}
+
+trait Place {
+    fn set(&mut self, value: &Value) -> Result<(), Wrong>;
+    fn check(&self) -> Result<(), Wrong>;
+    fn show(&self) -> Option<String>;
+}
+
+impl<T> Place for (&mut T, Kind<T>) {
+    fn set(&mut self, value: &Value) -> Result<(), Wrong> {
+        *self.0 = self.1.take(value)?;
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Wrong> {
+        self.1.check(self.0)
+    }
+
+    fn show(&self) -> Option<String> {
+        Some((self.1.show)(self.0))
+    }
+}
+
+impl<T> Place for (&mut Option<T>, Kind<T>) {
+    fn set(&mut self, value: &Value) -> Result<(), Wrong> {
+        *self.0 = Some(self.1.take(value)?);
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Wrong> {
+        self.0.as_ref().map_or(Ok(()), |value| self.1.check(value))
+    }
+
+    fn show(&self) -> Option<String> {
+        self.0.as_ref().map(self.1.show)
+    }
+}

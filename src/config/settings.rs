@@ -1,0 +1,124 @@
+//! What every driver's section may say.
+
+use std::time::Duration;
+
+use super::kind::Field;
+use super::kinds;
+use crate::policy::{Backoff, Limits, Policy};
+use crate::time::Zone;
+
+/// What every driver's section may say.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The queue for pushes and workers that name none: 1 to 255 bytes without a comma.
+    pub queue: String,
+    /// How often a job is attempted before it is a failed job; 1 to 2,147,483,647.
+    pub attempts: u32,
+    /// How long to wait between attempts.
+    pub backoff: Backoff,
+    /// How long one attempt may take; at least 1 millisecond.
+    pub timeout: Option<Duration>,
+    /// The longest an idle worker sleeps before it looks for jobs; from 1 millisecond to a day, and at
+    /// most the lease.
+    pub poll: Duration,
+    /// How long a job stays held without a sign of life from its worker; from 1 second to a day. Only
+    /// the database driver and drivers of your own have leases.
+    pub lease: Duration,
+    /// How long a stopping worker waits for running jobs; at most a day.
+    pub grace: Duration,
+    /// How long a job with an unknown name is kept before it fails.
+    pub unknown_for: Duration,
+    /// The zone of what is saved and shown for people.
+    pub tz: Zone,
+    /// The method of a job that runs.
+    pub callback: String,
+    /// Threads or child processes.
+    pub mode: Mode,
+    /// How many jobs run at once; 1 to 10,000.
+    pub workers: usize,
+    /// The connection, a key of `[connections]`, that holds the failed jobs; `None`: the database
+    /// driver's, where it can be used.
+    pub failed_connection: Option<String>,
+    /// The table of failed jobs; `None` keeps none. Letters, digits and underscores, at most 63.
+    pub failed_table: Option<String>,
+}
+
+/// How a worker runs jobs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// In threads.
+    #[default]
+    Threading,
+    /// In child processes.
+    Multiprocess,
+}
+
+impl Settings {
+    /// The keys of every driver's section. The key that names the connection of the failed jobs differs:
+    /// in `[database]`, `connection` is that of the jobs.
+    pub(super) fn fields(&mut self, failed_connection_key: &'static str) -> Vec<Field<'_>> {
+        // Taken apart, so that a setting without a key does not compile.
+        let Self {
+            queue,
+            attempts,
+            backoff,
+            timeout,
+            poll,
+            lease,
+            grace,
+            unknown_for,
+            tz,
+            callback,
+            mode,
+            workers,
+            failed_connection,
+            failed_table,
+        } = self;
+        vec![
+            Field::new("failed_table", failed_table, kinds::FAILED_TABLE),
+            Field::new("attempts", attempts, kinds::ATTEMPTS),
+            Field::new("poll", poll, kinds::POLL),
+            Field::new("tz", tz, kinds::ZONE),
+            Field::new("lease", lease, kinds::LEASE),
+            Field::new("backoff", backoff, kinds::BACKOFF),
+            Field::new("queue", queue, kinds::QUEUE),
+            Field::optional("timeout", timeout, kinds::TIMEOUT),
+            Field::new("grace", grace, kinds::GRACE),
+            Field::new("unknown_for", unknown_for, kinds::SPAN),
+            Field::new("callback", callback, kinds::NAME),
+            Field::new("mode", mode, kinds::MODE),
+            Field::new("workers", workers, kinds::WORKERS),
+            Field::optional(failed_connection_key, failed_connection, kinds::NAME),
+        ]
+    }
+
+    /// The part that decides what becomes of jobs.
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            limits: Limits { attempts: self.attempts, backoff: self.backoff.clone(), timeout: self.timeout },
+            unknown_for: self.unknown_for,
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let Policy { limits, unknown_for } = Policy::default();
+        Self {
+            queue: "default".into(),
+            attempts: limits.attempts,
+            backoff: limits.backoff,
+            timeout: limits.timeout,
+            poll: Duration::from_secs(1),
+            lease: Duration::from_secs(60),
+            grace: Duration::from_secs(25),
+            unknown_for,
+            tz: Zone::default(),
+            callback: "handle".into(),
+            mode: Mode::Threading,
+            workers: 1,
+            failed_connection: None,
+            failed_table: Some("failed_jobs".into()),
+        }
+    }
+}

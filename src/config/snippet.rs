@@ -1,0 +1,139 @@
+//! Shows where in a file something is wrong: the place, the line, and carets below.
+
+use std::ops::Range;
+
+use super::mask::{self, MASK};
+
+/// The number of the line, from 1, that the byte `offset` lies in.
+pub(super) fn line_number(text: &str, offset: usize) -> usize {
+    1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// Three lines: `  --> queue.toml:4:1`, the source line, and carets under `span`. Secrets are masked.
+pub(super) fn snippet(name: &str, text: &str, span: Range<usize>) -> String {
+    let start = floor(text, span.start);
+    let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    let line_end = line_start + text[line_start..line_end].trim_end_matches('\r').len();
+    let start = start.min(line_end);
+    let end = floor(text, span.end).clamp(start, line_end);
+
+    let number = line_number(text, start);
+    let column = 1 + text[line_start..start].chars().count();
+    let [before, wrong, after] = masked(text, [line_start, start, end, line_end]);
+    let indent: String = before.chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    let carets = "^".repeat(wrong.chars().count().max(1));
+    let margin = " ".repeat(number.to_string().len());
+    format!(
+        "  --> {name}:{number}:{column}\n  {number} | {before}{wrong}{after}\n  {margin} | {indent}{carets}"
+    )
+}
+
+/// The nearest boundary of a character at or before `offset`.
+fn floor(text: &str, offset: usize) -> usize {
+    let offset = offset.min(text.len());
+    (0..=offset).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// The three parts of a line that its four `cuts` bound, with secrets masked. A secret that is cut in
+/// two belongs to the part that is wrong.
+fn masked(text: &str, cuts: [usize; 4]) -> [String; 3] {
+    let [line_start, mut start, mut end, line_end] = cuts;
+    let secrets = mask::secrets(text);
+    let secrets: Vec<_> = secrets.into_iter().filter(|s| s.start < line_end && s.end > line_start).collect();
+    for secret in &secrets {
+        if secret.start < start && start < secret.end {
+            start = secret.start.max(line_start);
+            end = end.max(start);
+        }
+        if secret.start < end && end < secret.end {
+            end = secret.end.min(line_end);
+        }
+    }
+    let part = |from: usize, to: usize| {
+        if from == to {
+            return String::new();
+        }
+        let mut shown = String::new();
+        let mut next = from;
+        for secret in secrets.iter().filter(|s| s.start < to && s.end > from) {
+            shown.push_str(&text[next..secret.start.max(next)]);
+            shown.push_str(MASK);
+            next = secret.end.min(to);
+        }
+        shown.push_str(&text[next..to]);
+        // A file is not trusted to drive the terminal.
+        shown.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+    };
+    [part(line_start, start), part(start, end), part(end, line_end)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, wrong: &str) -> String {
+        let start = text.find(wrong).unwrap();
+        snippet("queue.toml", text, start..start + wrong.len())
+    }
+
+    #[test]
+    fn the_place_the_line_and_carets() {
+        let text = "default = \"async\"\n[database]\r\n\ttable = 'é' # ö\r\n";
+        let table = [
+            ("default", "  --> queue.toml:1:1\n  1 | default = \"async\"\n    | ^^^^^^^"),
+            ("database", "  --> queue.toml:2:2\n  2 | [database]\n    |  ^^^^^^^^"),
+            ("table", "  --> queue.toml:3:2\n  3 | \ttable = 'é' # ö\n    | \t^^^^^"),
+            ("'é'", "  --> queue.toml:3:10\n  3 | \ttable = 'é' # ö\n    | \t        ^^^"),
+        ];
+        for (wrong, expected) in table {
+            assert_eq!(shown(text, wrong), expected);
+        }
+    }
+
+    #[test]
+    fn odd_places() {
+        assert_eq!(snippet("q", "", 0..0), "  --> q:1:1\n  1 | \n    | ^");
+        assert_eq!(snippet("q", "a", 9..12), "  --> q:1:2\n  1 | a\n    |  ^");
+        assert_eq!(snippet("q", "a = '''\nb'''", 4..12), "  --> q:1:5\n  1 | a = '''\n    |     ^^^");
+        assert_eq!(snippet("q", "é", 1..1), "  --> q:1:1\n  1 | é\n    | ^");
+        assert_eq!(snippet("q", "a\u{1b}[2J", 0..1), "  --> q:1:1\n  1 | a\u{fffd}[2J\n    | ^");
+        let ten_lines = "\n".repeat(9) + "x = 1";
+        assert_eq!(shown(&ten_lines, "x"), "  --> queue.toml:10:1\n  10 | x = 1\n     | ^");
+    }
+
+    #[test]
+    fn no_text_and_no_span_can_break_it() {
+        let nasty = "é=é\r\n\tpassword = '''é\n''' ü\nenv = {é = 'é'\n}\nurl=\"a://é:é@é\"\n[a.env]\né=é";
+        let cuts: Vec<usize> = nasty.char_indices().map(|(at, _)| at).chain([nasty.len()]).collect();
+        for end in cuts {
+            let text = &nasty[..end];
+            for start in 0..=end {
+                for length in [0, 1, 2, 7, 99] {
+                    assert!(snippet("q", text, start..start + length).ends_with('^'));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_is_never_in_it_and_the_carets_stay_right() {
+        let table = [
+            ("password = 'a b'", "'a b'", "password = ***\n    |            ^^^"),
+            ("password = 'a b'", "b", "password = ***\n    |            ^^^"),
+            (
+                "url = 'mysql://u:p@h/db'",
+                "h/db",
+                "url = 'mysql://u:***@h/db'\n    |                      ^^^^",
+            ),
+            (
+                "url = 'mysql://u:p@h/db'",
+                "'mysql://u:p@h/db'",
+                "url = 'mysql://u:***@h/db'\n    |       ^^^^^^^^^^^^^^^^^^^^",
+            ),
+        ];
+        for (text, wrong, expected) in table {
+            assert!(shown(text, wrong).ends_with(&format!("  1 | {expected}")), "{}", shown(text, wrong));
+        }
+    }
+}

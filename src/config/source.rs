@@ -1,0 +1,170 @@
+//! Where each value comes from, and how an error at it is shown.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::snippet::{line_number, snippet};
+use super::wrong::Wrong;
+use crate::error::Error;
+
+/// One value of the configuration, for people: a line of `craft config:check`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// `database.poll`, `connections.mysql`.
+    pub key: String,
+    /// As people read it, spans in seconds; secrets are masked; `none` when it is not set.
+    pub value: String,
+    /// Who says so.
+    pub source: Source,
+}
+
+/// Who says what a value is. Printed, it is `queue.toml:4`, `CRAFT_POLL`, `--poll`, or words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody: it is the default.
+    BuiltIn,
+    /// A line of a file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A variable of the environment.
+    Environment(&'static str),
+    /// A flag of the command line.
+    Flag(&'static str),
+    /// The program, which changed a field.
+    Program,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("built in"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Environment(name) | Self::Flag(name) => f.write_str(name),
+            Self::Program => f.write_str("the program"),
+        }
+    }
+}
+
+/// A queue.toml as it was read.
+pub(super) struct Document {
+    /// As messages name it.
+    pub(super) path: PathBuf,
+    pub(super) text: String,
+}
+
+impl Document {
+    /// The error for what stands at `span`.
+    pub(super) fn error(&self, key: &str, span: Range<usize>, wrong: Wrong) -> Error {
+        let snippet = snippet(&self.path.display().to_string(), &self.text, span);
+        wrong.into_error(|message| format!("{key}: {message}\n{snippet}"))
+    }
+
+    fn source(&self, span: &Range<usize>) -> Source {
+        Source::File { path: self.path.clone(), line: line_number(&self.text, span.start) }
+    }
+}
+
+/// The origin of each value that is not built in.
+#[derive(Clone, Default)]
+pub(super) struct Origins {
+    document: Option<Arc<Document>>,
+    by_key: BTreeMap<String, Origin>,
+}
+
+#[derive(Clone)]
+struct Origin {
+    source: Source,
+    /// Where in the document it stands.
+    span: Range<usize>,
+    /// What it came to; a value that differs now was changed by the program.
+    shown: Option<String>,
+    /// Whether a secret went into it by a variable.
+    secret: bool,
+}
+
+impl Origins {
+    pub(super) fn of(document: Arc<Document>) -> Self {
+        Self { document: Some(document), by_key: BTreeMap::new() }
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.by_key.contains_key(key)
+    }
+
+    /// Notes that the document says what `key` is.
+    pub(super) fn note_span(&mut self, key: &str, span: Range<usize>, secret: bool) {
+        let source = self.document.as_ref().map_or(Source::BuiltIn, |document| document.source(&span));
+        self.by_key.insert(key.to_owned(), Origin { source, span, shown: None, secret });
+    }
+
+    /// Notes that a variable or a flag says what `key` is.
+    pub(super) fn note(&mut self, key: &str, source: Source) {
+        self.by_key.insert(key.to_owned(), Origin { source, span: 0..0, shown: None, secret: false });
+    }
+
+    /// Notes that `key` follows from `from`.
+    pub(super) fn note_consequence(&mut self, key: &str, from: &str) {
+        if let Some(origin) = self.by_key.get(from) {
+            self.by_key.insert(key.to_owned(), origin.clone());
+        }
+    }
+
+    /// Keeps what the values came to.
+    pub(super) fn seal(&mut self, shown: impl IntoIterator<Item = (String, Option<String>)>) {
+        for (key, shown) in shown {
+            if let Some(origin) = self.by_key.get_mut(&key) {
+                origin.shown = shown;
+            }
+        }
+    }
+
+    /// Who set `key` to what it is now. `built_in` is what it would be otherwise.
+    pub(super) fn source(
+        &self,
+        key: &str,
+        now: &Option<String>,
+        built_in: Option<&Option<String>>,
+    ) -> Source {
+        match self.by_key.get(key) {
+            Some(origin) if origin.shown == *now => origin.source.clone(),
+            None if built_in == Some(now) => Source::BuiltIn,
+            _ => Source::Program,
+        }
+    }
+
+    /// Whether the value of `key` must be masked although its kind is not secret.
+    pub(super) fn is_secret(&self, key: &str) -> bool {
+        self.by_key.get(key).is_some_and(|origin| origin.secret)
+    }
+
+    /// The error at a value of the document.
+    pub(super) fn error_in_file(&self, key: &str, wrong: Wrong) -> Error {
+        match (self.by_key.get(key), &self.document) {
+            (Some(origin), Some(document)) => document.error(key, origin.span.clone(), wrong),
+            _ => wrong.at(key),
+        }
+    }
+
+    /// The error at a value of `source`.
+    pub(super) fn error(&self, key: &str, source: &Source, wrong: Wrong) -> Error {
+        match source {
+            Source::File { .. } => self.error_in_file(key, wrong),
+            Source::Environment(name) | Source::Flag(name) => wrong.at(name),
+            Source::BuiltIn | Source::Program => wrong.at(key),
+        }
+    }
+}
+
+/// Without the document's text, which may hold secrets.
+impl fmt::Debug for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.by_key.iter().map(|(key, origin)| (key, &origin.source))).finish()
+    }
+}

@@ -1,0 +1,152 @@
+//! Flag > environment > file > built-in.
+
+use super::*;
+
+#[test]
+fn each_variable_beats_the_file_and_each_flag_beats_the_variable() {
+    let file = "default = 'async'\n[database]\nconnection = 'a'\npoll = 5\nqueue = 'f'\nattempts = 9\nworkers = 9\n\
+                [amqp]\npoll = 5\n[connections]\na = { url = 'sqlite:a' }\nb = { url = 'sqlite:b' }\n\
+                c = { url = 'sqlite:c' }";
+    let table = [
+        (Flag::Driver, "CRAFT_DRIVER", "default", "async", "amqp", "own"),
+        (Flag::Queue, "CRAFT_QUEUE", "database.queue", "f", "v", "w"),
+        (Flag::Connection, "CRAFT_CONNECTION", "database.connection", "a", "b", "c"),
+        (Flag::Poll, "CRAFT_POLL", "database.poll", "5", "0.5", "0.25"),
+        (Flag::Attempts, "CRAFT_ATTEMPTS", "database.attempts", "9", "2", "1"),
+        (Flag::Workers, "CRAFT_WORKERS", "database.workers", "9", "2", "3"),
+    ];
+    for (flag, variable, key, in_file, in_environment, on_command_line) in table {
+        let config = parse(file).unwrap();
+        assert!(
+            entry(&config, key).starts_with(&format!("{in_file} (queue.toml:")),
+            "{}",
+            entry(&config, key)
+        );
+        let mut config = parse_with(file, &[(variable, in_environment)]).unwrap();
+        assert_eq!(entry(&config, key), format!("{in_environment} ({variable})"));
+        config.set_flag(flag, on_command_line).unwrap();
+        assert_eq!(entry(&config, key), format!("{on_command_line} ({})", flag.name()));
+        assert_eq!(flag.variable(), Some(variable));
+    }
+}
+
+#[test]
+fn flags_and_variables_hold_for_every_driver() {
+    let mut config =
+        parse_with("[amqp]\nattempts = 9", &[("CRAFT_ATTEMPTS", "2"), ("CRAFT_POLL", "0.5")]).unwrap();
+    let flags = [
+        (Flag::Mode, "mode", "multiprocess"),
+        (Flag::Timeout, "timeout", "60"),
+        (Flag::Backoff, "backoff", "1,10"),
+        (Flag::Grace, "grace", "5"),
+    ];
+    for (flag, _, value) in flags {
+        config.set_flag(flag, value).unwrap();
+    }
+    for section in SECTIONS {
+        assert_eq!(entry(&config, &format!("{section}.attempts")), "2 (CRAFT_ATTEMPTS)");
+        assert_eq!(entry(&config, &format!("{section}.poll")), "0.5 (CRAFT_POLL)");
+        for (flag, key, value) in flags {
+            assert_eq!(entry(&config, &format!("{section}.{key}")), format!("{value} ({})", flag.name()));
+        }
+    }
+    assert!(Flag::ALL.iter().all(|flag| flag.name().starts_with("--")));
+}
+
+#[test]
+fn a_wrong_variable_or_flag_is_named_instead_of_a_line() {
+    let table = [
+        ("CRAFT_POLL", "soon", "CRAFT_POLL: expected seconds from 0.001 to 86400, found \"soon\""),
+        ("CRAFT_POLL", "61", "CRAFT_POLL: expected at most the lease of 60 seconds, found 61"),
+        ("CRAFT_ATTEMPTS", "0", "CRAFT_ATTEMPTS: expected a whole number from 1 to 2147483647, found \"0\""),
+        ("CRAFT_CONNECTION", "pg", "CRAFT_CONNECTION: no connection is named \"pg\""),
+        (
+            "CRAFT_QUEUE",
+            "a,b",
+            "CRAFT_QUEUE: expected the name of one queue, 1 to 255 bytes without a comma, found \"a,b\"",
+        ),
+        (
+            "DATABASE_URL",
+            "redis://u:p@h",
+            "DATABASE_URL: expected a URL that starts with sqlite:, postgres:// or mysql://, found \"redis://\"",
+        ),
+        ("AMQP_URL", "http://u:p@h", "AMQP_URL: expected a URL that starts with amqp://, found \"http://\""),
+        (
+            "AMQP_URL",
+            "amqp://u:p@",
+            "AMQP_URL: expected the name or the address of a host, without a port, found \"\"",
+        ),
+    ];
+    for (variable, value, expected) in table {
+        let error = parse_with("[amqp]\nport = 5", &[(variable, value)]).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        assert!(error.is_config());
+    }
+    let error = Config::new().set_flag(Flag::Poll, "soon").unwrap_err();
+    assert_eq!(error.to_string(), "--poll: expected seconds from 0.001 to 86400, found \"soon\"");
+    let error = Config::new().set_flag(Flag::Connection, "pg").unwrap_err();
+    assert_eq!(error.to_string(), "--connection: no connection is named \"pg\"");
+}
+
+#[test]
+fn a_variable_that_is_empty_overrides_nothing() {
+    let variables = ["CRAFT_POLL", "CRAFT_QUEUE", "DATABASE_URL", "AMQP_URL"].map(|name| (name, ""));
+    let config = parse_with("", &variables).unwrap();
+    assert!(config.entries().iter().all(|entry| entry.source == Source::BuiltIn));
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_an_error() {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStringExt;
+        let error = Config::parse("", "q", |_| Some(OsString::from_vec(vec![0xff]))).unwrap_err();
+        assert_eq!(error.to_string(), "DATABASE_URL: the environment variable DATABASE_URL is not UTF-8");
+    }
+}
+
+#[test]
+fn where_database_url_leads() {
+    let url = [("DATABASE_URL", "mysql://u:p@h/db")];
+    let named = "[database]\nconnection = 'main'\n[connections.main]\nurl = 'sqlite:a'";
+    let only = "[connections.main]\nurl = 'sqlite:a'";
+    let taken = "[connections]\na = { url = 'sqlite:a' }\nlive = { url = '${DATABASE_URL:-sqlite:b}' }";
+    let decided = format!("[database]\nconnection = 'a'\n{taken}");
+    let table = [
+        // (file, name of the database driver's connection, where it leads)
+        ("", "mysql (DATABASE_URL)", "mysql://u:***@h/db (DATABASE_URL)"),
+        (named, "main (queue.toml:2)", "mysql://u:***@h/db (DATABASE_URL)"),
+        (only, "main (queue.toml:1)", "mysql://u:***@h/db (DATABASE_URL)"),
+        (taken, "live (queue.toml:3)", "mysql://u:***@h/db (queue.toml:3)"),
+        (&decided, "a (queue.toml:2)", "a (queue.toml:4)"),
+    ];
+    for (file, name, leads_to) in table {
+        let config = parse_with(file, &url).unwrap();
+        assert_eq!(entry(&config, "database.connection"), name, "{file}");
+        assert_eq!(
+            entry(&config, &format!("connections.{}", config.database.connection)),
+            leads_to,
+            "{file}"
+        );
+    }
+    let variables = [url[0], ("CRAFT_CONNECTION", "sqlite")];
+    assert_eq!(parse_with("", &variables).unwrap().database.connection, "sqlite");
+}
+
+#[test]
+fn amqp_url_is_a_whole_address_but_leaves_a_user_that_it_does_not_name() {
+    let file = "[amqp]\nhost = 'file'\nport = 1\nvhost = 'file'\nusername = 'file'\npassword = 'file'";
+    let table = [
+        ("amqp://u:p%40@h:2/v%2Fw?heartbeat=30", ("h", 2, "v/w", "u", "p@", "heartbeat=30")),
+        ("amqp://[::1]", ("::1", 5672, "", "file", "file", "")),
+        ("amqp://u@h/", ("h", 5672, "", "u", "file", "")),
+        ("amqp://u:a/b@c:d@h/%2F", ("h", 5672, "/", "u", "a/b@c:d", "")),
+    ];
+    for (url, (host, port, vhost, username, password, options)) in table {
+        let amqp = parse_with(file, &[("AMQP_URL", url)]).unwrap().amqp;
+        let found = (&*amqp.host, amqp.port, &*amqp.vhost);
+        assert_eq!(found, (host, port, vhost), "{url}");
+        let found = (&*amqp.username, &*amqp.password, &*amqp.connection_options);
+        assert_eq!(found, (username, password, options), "{url}");
+    }
+}

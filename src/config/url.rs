@@ -1,0 +1,193 @@
+//! URLs of servers, taken apart and put together.
+//!
+//! A user's password may stand in a URL as it is, `@`, `:` and `/` included; only `?`, and a `%` before
+//! two hexadecimal digits, must be percent-encoded. The libraries that get the URL are stricter, so it
+//! is always put together anew.
+
+use std::fmt;
+
+use super::mask::MASK;
+use super::wrong::Wrong;
+
+/// `scheme://username:password@host/path?query`.
+#[derive(Clone, Default, PartialEq)]
+pub(super) struct Url {
+    pub(super) scheme: String,
+    /// Decoded.
+    pub(super) username: Option<String>,
+    /// Decoded.
+    pub(super) password: Option<String>,
+    /// As it is written, with the port; PostgreSQL knows lists of hosts.
+    pub(super) host: String,
+    /// As it is written, without the first slash.
+    pub(super) path: String,
+    /// As it is written.
+    pub(super) query: Option<String>,
+}
+
+impl Url {
+    /// Takes a URL apart. What is wrong is said without showing the URL.
+    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+        let no_url = || Wrong::new("expected a URL such as \"postgres://user:password@host/database\"");
+        let (scheme, rest) = text.trim().split_once("://").ok_or_else(no_url)?;
+        let (place, query) = match rest.split_once('?') {
+            Some((place, query)) => (place, Some(query.to_owned())),
+            None => (rest, None),
+        };
+        let (user, place) = match place.rsplit_once('@') {
+            Some((user, place)) => (Some(user), place),
+            None => (None, place),
+        };
+        let (username, password) = match user.map(|user| user.split_once(':').unwrap_or((user, ""))) {
+            Some((username, password)) => (decode(username)?, decode(password)?),
+            None => (String::new(), String::new()),
+        };
+        let (host, path) = place.split_once('/').unwrap_or((place, ""));
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        let url = Self {
+            scheme: scheme.to_ascii_lowercase(),
+            username: given(username),
+            password: given(password),
+            host: host.to_owned(),
+            path: path.to_owned(),
+            query,
+        };
+        for host in url.host.split(',') {
+            split_host(host)?;
+        }
+        Ok(url)
+    }
+
+    /// The host's name and its port; the brackets of an IPv6 address are taken off.
+    pub(super) fn host_and_port(&self) -> Result<(String, Option<u16>), Wrong> {
+        let (host, port) = split_host(&self.host)?;
+        Ok((host.trim_matches(['[', ']']).to_owned(), port))
+    }
+
+    /// For people: the password masked, and without the query, which may hold one too.
+    pub(super) fn masked(&self) -> String {
+        let mut shown = self.clone();
+        shown.password = None;
+        shown.query = None;
+        let user = self.username.as_deref().map(encode).unwrap_or_default();
+        match self.password {
+            Some(_) => shown.write(&format!("{user}:{MASK}@")),
+            None => shown.to_string(),
+        }
+    }
+
+    fn write(&self, user: &str) -> String {
+        let path = if self.path.is_empty() { String::new() } else { format!("/{}", self.path) };
+        let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{}://{user}{}{path}{query}", self.scheme, self.host)
+    }
+}
+
+/// Complete, password included, with all that needs it percent-encoded.
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = match (self.username.as_deref().map(encode), self.password.as_deref().map(encode)) {
+            (None, None) => String::new(),
+            (username, None) => format!("{}@", username.unwrap_or_default()),
+            (username, Some(password)) => format!("{}:{password}@", username.unwrap_or_default()),
+        };
+        f.write_str(&self.write(&user))
+    }
+}
+
+/// A host as a URL has it: an IPv6 address in brackets, the path of a socket encoded.
+pub(super) fn host_in_url(host: &str, port: Option<u16>) -> String {
+    let host = match host {
+        _ if host.starts_with('/') => encode(host),
+        _ if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
+        _ => host.to_owned(),
+    };
+    port.map_or(host.clone(), |port| format!("{host}:{port}"))
+}
+
+fn split_host(host: &str) -> Result<(&str, Option<u16>), Wrong> {
+    let after_address = host.rfind(']').map_or(0, |at| at + 1);
+    let Some(colon) = host[after_address..].find(':').map(|at| after_address + at) else {
+        return Ok((host, None));
+    };
+    match host[colon + 1..].parse() {
+        Ok(port) if port > 0 => Ok((&host[..colon], Some(port))),
+        _ => Err(Wrong::new("the URL's port is not a number from 1 to 65535")
+            .with_help("a password that holds \"?\" or \"%\" must be percent-encoded: %3F, %25")),
+    }
+}
+
+/// Percent-encodes all but letters, digits and `-._~`.
+pub(super) fn encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Decodes `%41` to `A`. A `%` without two hexadecimal digits is a plain `%`.
+pub(super) fn decode(text: &str) -> Result<String, Wrong> {
+    let mut decoded = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escape = (*first == b'%').then(|| after.get(..2)).flatten().and_then(hexadecimal);
+        decoded.push(escape.unwrap_or(*first));
+        rest = if escape.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(decoded).map_err(|_| Wrong::new("the URL's percent-encoded text is not UTF-8"))
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(digits[0])? * 16 + digit(digits[1])?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_put_together_for_strict_readers_and_masked_for_people() {
+        let table = [
+            ("postgres://h/db", "postgres://h/db", "postgres://h/db"),
+            ("POSTGRES://u@h:5432/db", "postgres://u@h:5432/db", "postgres://u@h:5432/db"),
+            ("mysql://u:p@h/db?x=1", "mysql://u:p@h/db?x=1", "mysql://u:***@h/db"),
+            ("mysql://u:p%40@h/db", "mysql://u:p%40@h/db", "mysql://u:***@h/db"),
+            ("mysql://u:p@:/ß@h/db", "mysql://u:p%40%3A%2F%C3%9F@h/db", "mysql://u:***@h/db"),
+            ("mysql://u:100%@h", "mysql://u:100%25@h", "mysql://u:***@h"),
+            ("amqp://:p@[::1]:5672/%2F", "amqp://:p@[::1]:5672/%2F", "amqp://:***@[::1]:5672/%2F"),
+            ("postgres://u:p@a:1,b:2/db", "postgres://u:p@a:1,b:2/db", "postgres://u:***@a:1,b:2/db"),
+            ("postgres:///db?password=p", "postgres:///db?password=p", "postgres:///db"),
+        ];
+        for (text, strict, shown) in table {
+            let url = Url::parse(text).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"));
+            assert_eq!(url.to_string(), strict);
+            assert_eq!(url.masked(), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_no_url() {
+        for text in
+            ["", "localhost", "mysql://h:x/db", "mysql://h:0/db", "mysql://u:p?w@h/db", "mysql://%FF:@h"]
+        {
+            assert!(Url::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_in_and_out_of_urls() {
+        let table =
+            [("h", None, "h"), ("h", Some(1), "h:1"), ("::1", Some(1), "[::1]:1"), ("::1", None, "[::1]")];
+        for (host, port, written) in table {
+            assert_eq!(host_in_url(host, port), written);
+            let url = Url { host: written.into(), ..Url::default() };
+            assert_eq!(url.host_and_port().unwrap(), (host.to_owned(), port));
+        }
+        assert_eq!(host_in_url("/run/postgresql", None), "%2Frun%2Fpostgresql");
+    }
+}

@@ -1,0 +1,60 @@
+//! A delayed job waits, and a driver tells how long.
+
+use std::time::{Duration, Instant};
+
+use super::stage::{LONG, Stage};
+use crate::driver::Verdict;
+use crate::message::Message;
+
+const DELAY: Duration = Duration::from_millis(250);
+
+/// The clock of a back end is not ours: a tenth of slack.
+const SURELY: Duration = Duration::from_millis(225);
+
+pub(super) fn a_delayed_job_is_not_taken_before_its_time(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    let start = Instant::now();
+    hand.add(Message { delay: DELAY, ..stage.job("a") });
+    hand.take(1);
+    let waited = start.elapsed();
+    assert!(waited >= SURELY, "due after {DELAY:?}, it was taken after {waited:?}");
+}
+
+pub(super) fn a_retry_waits_as_long_as_it_was_told(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    hand.add_each(&["a"]);
+    let job = hand.take_one();
+    let start = Instant::now();
+    hand.settle(&job, Verdict::Again { after: DELAY, counted: true, error: String::new() });
+    hand.take(1);
+    let waited = start.elapsed();
+    assert!(waited >= SURELY, "due after {DELAY:?}, it was taken after {waited:?}");
+}
+
+pub(super) fn a_job_given_back_with_a_delay_waits(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    hand.add_each(&["a", "b"]);
+    let jobs = hand.take(2);
+    hand.settle(&jobs[0], Verdict::Unstarted { after: LONG });
+    hand.settle(&jobs[1], Verdict::Unknown { after: LONG });
+    hand.finds_nothing();
+}
+
+pub(super) fn a_delayed_job_does_not_hide_one_that_is_due(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    let priority = if stage.can().priorities { 9 } else { 0 };
+    hand.add(Message { delay: LONG, priority, ..stage.job("later") });
+    hand.add(Message { delay: LONG, ..stage.job("later") });
+    hand.add(stage.job("now"));
+    assert_eq!(&*hand.take_one().message.name, "now");
+    hand.finds_nothing();
+}
+
+pub(super) fn next_due_tells_when_a_delayed_job_comes(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    hand.add(Message { delay: LONG, ..stage.job("second") });
+    hand.add(Message { delay: LONG / 2, ..stage.job("first") });
+    let next_due = hand.take_at_most(9).next_due;
+    let fits = |due: Duration| due <= LONG / 2 && due + stage.subject.patience >= LONG / 2;
+    assert!(next_due.is_some_and(fits), "the next job is due in {:?}, not in {next_due:?}", LONG / 2);
+}

@@ -1,0 +1,167 @@
+//! What a database must be able to do: the seam that SQLite, PostgreSQL and MySQL each fill.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::driver::{Bell, Receipt, Reserved};
+use crate::error::Result;
+use crate::message::{Message, Pushed};
+use crate::time::whole_millis;
+
+/// An open connection. The statements it runs by name are those of its folder in `sql/`.
+pub(crate) trait Adapter: Send {
+    /// Begins a transaction that will write.
+    fn begin(&mut self) -> Result<()>;
+
+    fn commit(&mut self) -> Result<()>;
+
+    /// Ends a transaction that failed. It must not fail: a connection that can't roll back is dropped by
+    /// its holder anyway.
+    fn rollback(&mut self);
+
+    /// Rings the bell when somebody else wrote, where the database can tell cheaply. Else does nothing.
+    fn watch(&mut self, bell: Bell) -> Result<()> {
+        let _ = bell;
+        Ok(())
+    }
+
+    fn insert(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>>;
+
+    /// In how long the first clean job of these queues is due; zero when one is due now.
+    fn first_due(&mut self, queues: &[String]) -> Result<Option<Duration>>;
+
+    /// In how long the first hold in these queues ends; zero when one has ended.
+    fn first_lease(&mut self, queues: &[String]) -> Result<Option<Duration>>;
+
+    /// Takes at most `most` clean jobs, in the order in which they should be begun.
+    fn take(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>>;
+
+    /// Takes at most `most` jobs whose hold has ended.
+    fn take_suspects(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>>;
+
+    /// Removes held jobs, and answers those that were not held by these receipts.
+    fn delete(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>>;
+
+    /// Puts held jobs back, and answers those that were not held by these receipts. `fresh_token` keeps
+    /// suspects held until they are due.
+    fn put_back(&mut self, jobs: &[PutBack<'_>], fresh_token: i64) -> Result<Vec<Receipt>>;
+
+    /// Renews holds, and answers those that were not held by these receipts.
+    fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>>;
+
+    /// Runs a statement that answers rows.
+    fn query(&mut self, statement: &str, values: &[Value]) -> Result<Vec<Row>>;
+
+    /// Runs a statement and says how many rows it changed.
+    fn execute(&mut self, statement: &str, values: &[Value]) -> Result<u64>;
+
+    /// Runs SQL text of any length, as a migration file holds it.
+    fn run_script(&mut self, sql: &str) -> Result<()>;
+}
+
+/// The hold that a take puts on jobs.
+pub(crate) struct Take<'a> {
+    pub(crate) queues: &'a [String],
+    pub(crate) token: i64,
+    pub(crate) lease: Duration,
+    pub(crate) held_until: Instant,
+}
+
+/// A job that goes back to its queue.
+pub(crate) enum PutBack<'a> {
+    /// It ran: no suspect any more.
+    Again { receipt: Receipt, after: Duration, counted: bool, error: &'a str },
+    /// It did not run to an end: its attempt is taken back, a suspect stays one.
+    Unrun { receipt: Receipt, after: Duration, unknown: bool },
+}
+
+/// A value of a statement that is not on the hot path.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Number(i64),
+    Text(String),
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<Duration> for Value {
+    fn from(span: Duration) -> Self {
+        Self::Number(whole_millis(span))
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// A list as one value: a JSON array, which all three databases can unfold.
+pub(crate) fn list<T: serde::Serialize>(items: &[T]) -> Value {
+    // Strings and numbers always serialize.
+    Value::Text(serde_json::to_string(items).unwrap_or_else(|_| "[]".into()))
+}
+
+/// An answered row. A column of another type than asked for reads as empty or 0: the statements are ours.
+pub(crate) struct Row(pub(crate) Vec<Value>);
+
+impl Row {
+    pub(crate) fn text(&self, column: usize) -> String {
+        match self.0.get(column) {
+            Some(Value::Text(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    pub(crate) fn maybe_text(&self, column: usize) -> Option<String> {
+        match self.0.get(column) {
+            None | Some(Value::Null) => None,
+            _ => Some(self.text(column)),
+        }
+    }
+
+    pub(crate) fn number(&self, column: usize) -> Option<i64> {
+        match self.0.get(column) {
+            Some(Value::Number(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn count(&self, column: usize) -> u64 {
+        self.number(column).and_then(|n| u64::try_from(n).ok()).unwrap_or(0)
+    }
+
+    pub(crate) fn millis(&self, column: usize) -> Option<Duration> {
+        self.number(column).map(millis)
+    }
+}
+
+/// A span in milliseconds; negative means none.
+pub(crate) fn millis(count: i64) -> Duration {
+    Duration::from_millis(u64::try_from(count).unwrap_or(0))
+}
+
+/// Shares one allocation among equal neighbours: a batch mostly holds one queue and few names.
+#[derive(Default)]
+pub(crate) struct Interned(Option<Arc<str>>);
+
+impl Interned {
+    pub(crate) fn get(&mut self, text: &str) -> Arc<str> {
+        match &self.0 {
+            Some(last) if **last == *text => last.clone(),
+            _ => self.0.insert(Arc::from(text)).clone(),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The table of failed jobs: the contract of [`FailedJobs`] in terms of an adapter's statements.
+
+use super::adapter::{Adapter, Row, Value, list};
+use crate::error::Result;
+use crate::failed::{FailedCount, FailedJob, FailedJobs, Failure, Filter};
+use crate::message::{JobId, Message, Pushed};
+use crate::payload;
+use crate::reserved::Reserved;
+use crate::time::{Timestamp, Zone};
+
+pub(super) struct FailedTable {
+    pub(super) adapter: Box<dyn Adapter>,
+    /// Whether the jobs lie in the same database, so that one transaction moves a job between the two.
+    pub(super) shares_jobs: bool,
+    pub(super) zone: Zone,
+}
+
+/// Keeps a dead job, and says as what; `None` when it is there already.
+pub(super) fn record(
+    adapter: &mut dyn Adapter,
+    job: &Reserved,
+    failure: &Failure,
+    zone: &Zone,
+) -> Result<Option<JobId>> {
+    let message = &job.message;
+    let rows = adapter.query(
+        "record",
+        &[
+            Value::from(&*message.uuid),
+            Value::from(&*failure.driver),
+            Value::from(&*failure.connection),
+            Value::from(&*message.queue),
+            Value::from(&*message.name),
+            Value::from(&*payload::to_text(&message.payload)),
+            Value::from(&*failure.exception),
+            Value::from(i64::from(job.attempt)),
+            Value::from(&*zone.format(failure.failed_at)),
+            Value::from(message.overrides.as_deref()),
+        ],
+    )?;
+    Ok(rows.first().and_then(|row| row.number(0)).map(JobId::Number))
+}
+
+impl FailedJobs for FailedTable {
+    fn record(&mut self, job: &Reserved, failure: &Failure) -> Result<Option<JobId>> {
+        record(&mut *self.adapter, job, failure, &self.zone)
+    }
+
+    fn withdraw(&mut self, uuid: &str) -> Result<()> {
+        self.adapter.execute("withdraw", &[uuid.into()]).map(drop)
+    }
+
+    fn list(&mut self, filter: &Filter<'_>) -> Result<Vec<FailedJob>> {
+        let limit = match filter.limit {
+            0 => i64::MAX,
+            limit => i64::try_from(limit).unwrap_or(i64::MAX),
+        };
+        let only = match filter.id.map(number) {
+            None => Value::Null,
+            Some(Some(number)) => number.into(),
+            // An id that is no number is none of this table's.
+            Some(None) => return Ok(Vec::new()),
+        };
+        let rows = self.adapter.query(
+            "list_failed",
+            &[
+                filter.after.and_then(number).unwrap_or(0).into(),
+                only,
+                filter.driver.into(),
+                filter.queue.into(),
+                filter.job.into(),
+                filter.since.into(),
+                filter.before.into(),
+                limit.into(),
+            ],
+        )?;
+        Ok(rows.iter().map(|row| self.failed_job(row)).collect())
+    }
+
+    fn forget(&mut self, ids: &[JobId]) -> Result<u64> {
+        self.adapter.execute("forget", &[numbers(ids)])
+    }
+
+    fn count(&mut self) -> Result<Vec<FailedCount>> {
+        let rows = self.adapter.query("count_failed", &[])?;
+        let count = |row: &Row| FailedCount { driver: row.text(0), queue: row.text(1), count: row.count(2) };
+        Ok(rows.iter().map(count).collect())
+    }
+
+    fn put_back(&mut self, jobs: &[(JobId, Message)]) -> Result<Option<Vec<Option<Pushed>>>> {
+        if !self.shares_jobs {
+            return Ok(None);
+        }
+        self.transaction(|table| table.move_back(jobs)).map(Some)
+    }
+
+    fn mark(&mut self, ids: &[JobId]) -> Result<Vec<JobId>> {
+        self.transaction(|table| {
+            let ours = table.lock("lock_unmarked", ids)?;
+            table.adapter.execute("mark_retried", &[numbers(&ours)])?;
+            Ok(ours)
+        })
+    }
+
+    fn forget_marked(&mut self, ids: &[JobId]) -> Result<()> {
+        self.adapter.execute("forget_retried", &[numbers(ids)]).map(drop)
+    }
+}
+
+impl FailedTable {
+    fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.adapter.begin()?;
+        let done = work(self).and_then(|done| self.adapter.commit().map(|()| done));
+        if done.is_err() {
+            self.adapter.rollback();
+        }
+        done
+    }
+
+    /// Those of these that are there, locked until the transaction ends: of two retries at once the second
+    /// finds nothing.
+    fn lock(&mut self, statement: &str, ids: &[JobId]) -> Result<Vec<JobId>> {
+        let rows = self.adapter.query(statement, &[numbers(ids)])?;
+        Ok(rows.iter().filter_map(|row| row.number(0)).map(JobId::Number).collect())
+    }
+
+    fn move_back(&mut self, jobs: &[(JobId, Message)]) -> Result<Vec<Option<Pushed>>> {
+        let created_at = self.zone.format(Timestamp::now());
+        let ids: Vec<_> = jobs.iter().map(|(id, _)| id.clone()).collect();
+        let there = self.lock("lock_failed", &ids)?;
+        let there: Vec<_> = jobs.iter().map(|(id, _)| there.contains(id)).collect();
+        let messages: Vec<_> = jobs
+            .iter()
+            .zip(&there)
+            .filter(|(_, there)| **there)
+            .map(|((_, message), _)| message.clone())
+            .collect();
+        let mut pushed = self.adapter.insert(&messages, &created_at)?.into_iter();
+        let answers: Vec<_> = there.iter().map(|there| if *there { pushed.next() } else { None }).collect();
+        let moved: Vec<_> = ids
+            .into_iter()
+            .zip(&answers)
+            .filter(|(_, answer)| answer.as_ref().is_some_and(Pushed::is_added))
+            .map(|(id, _)| id)
+            .collect();
+        self.forget(&moved)?;
+        Ok(answers)
+    }
+
+    fn failed_job(&self, row: &Row) -> FailedJob {
+        FailedJob {
+            id: JobId::Number(row.number(0).unwrap_or(0)),
+            uuid: row.text(1),
+            driver: row.text(2),
+            connection: row.text(3),
+            queue: row.text(4),
+            name: row.text(5),
+            payload: row.text(6),
+            exception: row.text(7),
+            attempts: u32::try_from(row.count(8)).unwrap_or(u32::MAX),
+            failed_at: match Timestamp::parse(&row.text(9)) {
+                Some(at) => self.zone.format(at),
+                None => row.text(9),
+            },
+            overrides: row.maybe_text(10),
+        }
+    }
+}
+
+fn number(id: &JobId) -> Option<i64> {
+    match id {
+        JobId::Number(number) => Some(*number),
+        JobId::Text(text) => text.parse().ok(),
+    }
+}
+
+fn numbers(ids: &[JobId]) -> Value {
+    list(&ids.iter().filter_map(number).collect::<Vec<_>>())
+}

@@ -1,0 +1,38 @@
+//! SQLite's errors as sentences for people.
+
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use crate::error::Error;
+
+/// What went wrong with the file, and what to do about it.
+pub(super) fn explain(cause: &rusqlite::Error, path: &Path) -> Error {
+    let file = path.display();
+    let code = cause.sqlite_error_code();
+    match code {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::unavailable(format!("another process keeps {file} locked"))
+                .with_help("end the transaction that holds it; the database works on by itself then")
+        }
+        Some(ErrorCode::DiskFull) => Error::unavailable(format!("the disk that holds {file} is full"))
+            .with_help("make room; nothing is lost, and it works on by itself then"),
+        Some(ErrorCode::SystemIoFailure) => {
+            Error::unavailable(format!("reading or writing {file} failed")).because(cause)
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            Error::other(format!("{file} can't be written"))
+                .with_help("the file and its folder must be writable, as SQLite keeps a log beside it")
+        }
+        Some(ErrorCode::CannotOpen) => Error::other(format!("{file} can't be opened or created"))
+            .with_help("does the folder exist, and may this user write there?"),
+        Some(ErrorCode::NotADatabase) => Error::other(format!("{file} is no SQLite database"))
+            .with_help("name another file in queue.toml; this one was left as it is"),
+        Some(ErrorCode::DatabaseCorrupt) => Error::other(format!("{file} is damaged"))
+            .with_help(format!("look at it with: sqlite3 {file} 'PRAGMA integrity_check'")),
+        _ if cause.to_string().contains("no such table") || cause.to_string().contains("no such column") => {
+            Error::schema(cause.to_string())
+        }
+        _ => Error::other(format!("SQLite refused a statement on {file}")).because(cause),
+    }
+}

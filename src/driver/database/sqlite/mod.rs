@@ -1,0 +1,263 @@
+//! SQLite: the embedded default. A file, compiled in, no server.
+
+mod explain;
+mod push_in;
+mod read;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, params};
+
+use self::explain::explain;
+use super::Open;
+use super::adapter::{Adapter, PutBack, Row, Take, Value, list, millis};
+use super::statements::Statements;
+use crate::config::Durability;
+use crate::driver::{Bell, Receipt, Reserved};
+use crate::error::Result;
+use crate::message::{Message, Pushed};
+use crate::payload;
+use crate::time::whole_millis;
+
+/// An open file.
+struct Sqlite {
+    connection: Connection,
+    path: PathBuf,
+    statements: Arc<Statements>,
+    watch: Option<watch::Watch>,
+}
+
+/// Opens the file. `patience` is how long a statement waits for
+/// another process to let go of the write lock.
+///
+/// # Errors
+/// It can't be created or read, or is no SQLite file.
+pub(super) fn open(
+    path: &Path,
+    open: Open,
+    statements: Arc<Statements>,
+    durability: Durability,
+    patience: Duration,
+) -> Result<Box<dyn Adapter>> {
+    let connection = connect(path, open, durability, patience).map_err(|cause| explain(&cause, path))?;
+    Ok(Box::new(Sqlite { connection, path: path.to_owned(), statements, watch: None }))
+}
+
+fn connect(
+    path: &Path,
+    open: Open,
+    durability: Durability,
+    patience: Duration,
+) -> rusqlite::Result<Connection> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, open == Open::Create);
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(patience)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // The mode is kept in the file. Asking first spares every later opener the write lock.
+    let mode = |sql| connection.query_row(sql, [], |row| row.get::<_, String>(0));
+    if mode("PRAGMA journal_mode")? != "wal" {
+        mode("PRAGMA journal_mode = WAL")?;
+    }
+    connection.pragma_update(
+        None,
+        "synchronous",
+        match durability {
+            Durability::Full => "FULL",
+            Durability::Normal => "NORMAL",
+        },
+    )?;
+    Ok(connection)
+}
+
+impl Sqlite {
+    fn attempt<T>(&self, work: impl FnOnce(&Self) -> rusqlite::Result<T>) -> Result<T> {
+        work(self).map_err(|cause| explain(&cause, &self.path))
+    }
+
+    fn prepare(&self, name: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        self.connection.prepare_cached(self.statements.get(name))
+    }
+
+    /// The first clean job of the next lower priority: its priority, and in how many ms it is due.
+    fn front(&self, queue: &str, below: i64) -> rusqlite::Result<Option<(i64, i64)>> {
+        self.prepare("first_due")?
+            .query_row(params![queue, below], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
+    }
+
+    fn take_from(
+        &self,
+        queue: &str,
+        take: &Take<'_>,
+        most: usize,
+        jobs: &mut Vec<Reserved>,
+    ) -> rusqlite::Result<()> {
+        let full = jobs.len() + most;
+        let mut below = i64::MAX;
+        while let Some((priority, due_in)) = self.front(queue, below)? {
+            if due_in <= 0 {
+                let lease = whole_millis(take.lease);
+                let values = params![take.token, lease, queue, priority, (full - jobs.len()) as i64];
+                let mut statement = self.prepare("take")?;
+                read::reserved(&mut statement, values, take, jobs)?;
+            }
+            if jobs.len() == full {
+                break;
+            }
+            below = priority;
+        }
+        Ok(())
+    }
+}
+
+/// Runs a fenced statement for each item, and answers the receipts for which it changed nothing. One
+/// prepared statement per row is as fast as a list of ids, and tells which hold is lost.
+fn fenced<T>(
+    items: &[T],
+    mut run: impl FnMut(&T) -> rusqlite::Result<(usize, Receipt)>,
+) -> rusqlite::Result<Vec<Receipt>> {
+    let mut lost = Vec::new();
+    for item in items {
+        let (changed, receipt) = run(item)?;
+        if changed == 0 {
+            lost.push(receipt);
+        }
+    }
+    Ok(lost)
+}
+
+/// The row and the token of a receipt.
+fn place(receipt: Receipt) -> (i64, i64) {
+    (receipt.0.cast_signed(), receipt.1.cast_signed())
+}
+
+impl Adapter for Sqlite {
+    fn begin(&mut self) -> Result<()> {
+        self.attempt(|sqlite| sqlite.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop))
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.attempt(|sqlite| sqlite.connection.prepare_cached("COMMIT")?.execute([]).map(drop))
+    }
+
+    fn rollback(&mut self) {
+        // It fails when SQLite has rolled back by itself, as after a full disk.
+        let _ = self.connection.execute_batch("ROLLBACK");
+    }
+
+    fn watch(&mut self, bell: Bell) -> Result<()> {
+        if !bell.is_silent() {
+            self.watch = Some(self.attempt(|sqlite| watch::Watch::start(&sqlite.path, bell))?);
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
+        self.attempt(|sqlite| {
+            push_in::insert(
+                &sqlite.connection,
+                &|name| sqlite.statements.get(name).to_owned(),
+                messages,
+                created_at,
+            )
+        })
+    }
+
+    fn first_due(&mut self, queues: &[String]) -> Result<Option<Duration>> {
+        self.attempt(|sqlite| {
+            let mut first = None;
+            for queue in queues {
+                let mut below = i64::MAX;
+                while let Some((priority, due_in)) = sqlite.front(queue, below)? {
+                    first = Some(due_in.min(first.unwrap_or(i64::MAX)));
+                    below = priority;
+                }
+            }
+            Ok(first.map(millis))
+        })
+    }
+
+    fn first_lease(&mut self, queues: &[String]) -> Result<Option<Duration>> {
+        let rows = self.query("first_lease", &[list(queues)])?;
+        Ok(rows.first().and_then(|row| row.millis(0)))
+    }
+
+    fn take(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
+        self.attempt(|sqlite| {
+            let mut jobs = Vec::new();
+            for queue in take.queues {
+                sqlite.take_from(queue, take, most - jobs.len(), &mut jobs)?;
+            }
+            Ok(jobs)
+        })
+    }
+
+    fn take_suspects(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
+        let Value::Text(queues) = list(take.queues) else { return Ok(Vec::new()) };
+        self.attempt(|sqlite| {
+            let mut jobs = Vec::new();
+            let values = params![take.token, whole_millis(take.lease), queues, most as i64];
+            let mut statement = sqlite.prepare("take_suspects")?;
+            read::reserved(&mut statement, values, take, &mut jobs)?;
+            Ok(jobs)
+        })
+    }
+
+    fn delete(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>> {
+        self.attempt(|sqlite| {
+            let mut done = sqlite.prepare("done")?;
+            fenced(receipts, |receipt| Ok((done.execute(place(*receipt))?, *receipt)))
+        })
+    }
+
+    fn put_back(&mut self, jobs: &[PutBack<'_>], fresh_token: i64) -> Result<Vec<Receipt>> {
+        self.attempt(|sqlite| {
+            let (mut again, mut give_back) = (sqlite.prepare("again")?, sqlite.prepare("give_back")?);
+            fenced(jobs, |job| match *job {
+                PutBack::Again { receipt, after, counted, error } => {
+                    let (id, token) = place(receipt);
+                    let error = payload::storable_text(error);
+                    let values = params![id, token, whole_millis(after), !counted, error];
+                    Ok((again.execute(values)?, receipt))
+                }
+                PutBack::Unrun { receipt, after, unknown } => {
+                    let (id, token) = place(receipt);
+                    let values = params![id, token, fresh_token, whole_millis(after), unknown];
+                    Ok((give_back.execute(values)?, receipt))
+                }
+            })
+        })
+    }
+
+    fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>> {
+        self.attempt(|sqlite| {
+            let mut extend = sqlite.prepare("extend")?;
+            fenced(receipts, |receipt| {
+                let (id, token) = place(*receipt);
+                Ok((extend.execute(params![id, token, whole_millis(lease)])?, *receipt))
+            })
+        })
+    }
+
+    fn query(&mut self, statement: &str, values: &[Value]) -> Result<Vec<Row>> {
+        self.attempt(|sqlite| {
+            let mut statement = sqlite.prepare(statement)?;
+            read::rows(&mut statement, values)
+        })
+    }
+
+    fn execute(&mut self, statement: &str, values: &[Value]) -> Result<u64> {
+        self.attempt(|sqlite| {
+            let changed = sqlite.prepare(statement)?.execute(rusqlite::params_from_iter(values))?;
+            Ok(changed as u64)
+        })
+    }
+
+    fn run_script(&mut self, sql: &str) -> Result<()> {
+        self.attempt(|sqlite| sqlite.connection.execute_batch(sql))
+    }
+}

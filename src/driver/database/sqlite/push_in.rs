@@ -1,0 +1,84 @@
+//! Adding jobs, also inside a transaction of the caller's.
+
+use std::path::Path;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::explain::explain;
+use crate::error::Result;
+use crate::message::{JobId, Message, Pushed};
+use crate::push::Enlist;
+use crate::time::whole_millis;
+
+/// The job exists exactly when the transaction commits. Begin it with
+/// [`TransactionBehavior::Immediate`](rusqlite::TransactionBehavior::Immediate): a deferred one that has
+/// read before can be refused the write lock, and no waiting helps it.
+impl Enlist for Transaction<'_> {
+    fn dialect(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn insert(
+        &mut self,
+        statement: &dyn Fn(&str) -> String,
+        messages: &[Message],
+        created_at: &str,
+    ) -> Result<Vec<Pushed>> {
+        let path = self.path().unwrap_or_default().to_owned();
+        insert(self, statement, messages, created_at).map_err(|cause| explain(&cause, Path::new(&path)))
+    }
+}
+
+/// Adds messages within the transaction that is open.
+pub(in super::super) fn insert(
+    connection: &Connection,
+    statement: &dyn Fn(&str) -> String,
+    messages: &[Message],
+    created_at: &str,
+) -> rusqlite::Result<Vec<Pushed>> {
+    let mut push = connection.prepare_cached(&statement("push"))?;
+    let mut pushed = Vec::with_capacity(messages.len());
+    for message in messages {
+        // A retried job of a foreign program may be no text; SQLite keeps any bytes.
+        let payload = match std::str::from_utf8(&message.payload) {
+            Ok(text) => ValueRef::Text(text.as_bytes()),
+            Err(_) => ValueRef::Blob(&message.payload),
+        };
+        let added = push.execute(params![
+            message.uuid,
+            message.name,
+            message.queue,
+            ToSqlOutput::Borrowed(payload),
+            message.priority,
+            whole_millis(message.delay),
+            created_at,
+            message.unique_key,
+            message.overrides,
+        ])?;
+        pushed.push(match added {
+            0 => find(connection, statement, message)?,
+            _ => Pushed::Added(JobId::Number(connection.last_insert_rowid())),
+        });
+    }
+    Ok(pushed)
+}
+
+/// The job that kept a message from being added: itself under the same uuid, or another with its key.
+fn find(
+    connection: &Connection,
+    statement: &dyn Fn(&str) -> String,
+    message: &Message,
+) -> rusqlite::Result<Pushed> {
+    let found = connection
+        .prepare_cached(&statement("find_pushed"))?
+        .query_row(params![message.uuid, message.unique_key], |row| {
+            Ok((JobId::Number(row.get(0)?), row.get::<_, bool>(1)?))
+        })
+        .optional()?;
+    match found {
+        Some((id, true)) => Ok(Pushed::Added(id)),
+        Some((id, false)) => Ok(Pushed::Duplicate(id)),
+        None => Err(rusqlite::Error::QueryReturnedNoRows),
+    }
+}

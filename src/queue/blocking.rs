@@ -1,0 +1,97 @@
+//! `blocking = true`: a job runs in the thread that pushes it, so that a debugger stops in `handle`.
+//!
+//! All attempts are made at once; a delay and the waits between attempts are left out, as the caller
+//! would have to sit through them.
+
+use std::time::{Duration, Instant};
+
+use super::Outlet;
+use super::desk::Inner;
+use crate::context::inside_a_job;
+use crate::error::{Error, Result};
+use crate::failed::Failure;
+use crate::job::JobError;
+use crate::message::{JobId, Message, Pushed};
+use crate::policy::{Judgement, Limits};
+use crate::reserved::{Receipt, Reserved};
+use crate::runner::Task;
+
+/// Nobody competes for a job that was never queued.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// Runs each job to its end. The first one that is dead makes the push an error; the others still run.
+pub(super) fn run_all(inner: &Inner, outlet: &Outlet, messages: Vec<Message>) -> Result<Vec<Pushed>> {
+    let mut pushed = Vec::with_capacity(messages.len());
+    let mut first_error = None;
+    for message in messages {
+        if !message.delay.is_zero() {
+            log::info!("{}: its delay is ignored, as the driver is blocking", message.name);
+        }
+        match run(inner, outlet, message) {
+            Ok(id) => pushed.push(Pushed::Added(id)),
+            Err(error) => drop(first_error.get_or_insert(error)),
+        }
+    }
+    first_error.map_or(Ok(pushed), Err)
+}
+
+fn run(inner: &Inner, outlet: &Outlet, message: Message) -> Result<JobId> {
+    let Some(kind) = inner.kinds.get(&*message.name) else {
+        return Err(Error::not_found(format!("no job named \"{}\" is registered", message.name))
+            .with_help("add it with Jobs::add"));
+    };
+    let settings = &inner.config.memory.settings;
+    let policy = settings.policy();
+    let limits = policy.limits_for(message.overrides.as_deref(), &kind.limits());
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let job = reserved(message.clone(), attempt);
+        let task = Task::new(job, limits.clone(), Some(kind.clone()));
+        let _ = task.begun.set(Instant::now());
+        let context = task.context(&inner.surroundings());
+        let outcome = inside_a_job(|| kind.run(&message.payload, &settings.callback, &context));
+        let exception = match policy.judge(attempt, &outcome, &limits, 0.0) {
+            Judgement::Done => return Ok(task.job.id),
+            Judgement::Again { counted: true, .. } => continue,
+            Judgement::Again { error, .. } => {
+                format!("{error} (it wants to run later, which a blocking driver can't wait for)")
+            }
+            Judgement::Bury { exception } => exception,
+        };
+        return Err(bury(inner, outlet, &task, &limits, &exception));
+    }
+}
+
+fn bury(inner: &Inner, outlet: &Outlet, task: &Task, limits: &Limits, exception: &str) -> Error {
+    let failure = Failure::now(&outlet.name, &outlet.connection, exception);
+    let name = &task.job.message.name;
+    let kept = inner.usable_failed(outlet).map(|failed| failed.open()?.record(&task.job, &failure));
+    if let Some(Err(error)) = kept {
+        log::warn!("cannot keep {name} with the failed jobs: {error}");
+    }
+    if let Some(kind) = &task.kind {
+        let error = JobError::new(exception);
+        let called = inside_a_job(|| kind.failed(&task.job.message.payload, &error));
+        if let Err(why) = called {
+            log::warn!("the hook `failed` of {name}: {why}");
+        }
+    }
+    Error::job_failed(format!(
+        "{name} failed in attempt {} of {}: {exception}",
+        task.job.attempt, limits.attempts
+    ))
+}
+
+fn reserved(message: Message, attempt: u32) -> Reserved {
+    Reserved {
+        id: JobId::Text(message.uuid.clone()),
+        message,
+        attempt,
+        suspect: false,
+        unknown_for: None,
+        last_error: None,
+        held_until: Instant::now() + FOR_EVER,
+        receipt: Receipt(0, 0),
+    }
+}

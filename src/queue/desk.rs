@@ -1,0 +1,234 @@
+//! Takes jobs in: addresses them, checks them, hands them to the driver.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+use super::Outlet;
+use super::blocking;
+use super::fake::Recorder;
+use super::outlet::{self, Graveyard};
+use super::pool::Pool;
+use crate::config::Config;
+use crate::context::{State, Surroundings, is_inside_a_job};
+#[cfg(feature = "sqlite")]
+use crate::driver::database::Database;
+use crate::error::{Error, Result};
+use crate::event::Listener;
+use crate::failed::FailedBackend;
+use crate::jobs::{Jobs, Kinds};
+use crate::message::{Message, Pushed, check_name, new_uuid};
+use crate::payload::PAYLOAD_LIMIT;
+use crate::push::{Desk, Enlist, Letter, Options};
+use crate::time::Timestamp;
+
+/// The inside of a queue.
+pub(crate) struct Inner {
+    pub(super) config: Config,
+    pub(super) kinds: Kinds,
+    pub(super) outlets: BTreeMap<String, Arc<Outlet>>,
+    pub(super) listener: Option<Listener>,
+    pub(super) pool: Pool,
+    state: Arc<State>,
+    recorder: Option<Recorder>,
+    own: Weak<Inner>,
+}
+
+impl Inner {
+    pub(super) fn open(
+        config: Config,
+        jobs: Jobs,
+        outlets: BTreeMap<String, Arc<Outlet>>,
+        listener: Option<Listener>,
+    ) -> Result<Arc<Self>> {
+        let (kinds, state) = jobs.into_parts()?;
+        Ok(Arc::new_cyclic(|own| Self {
+            config,
+            kinds,
+            outlets,
+            listener,
+            pool: Pool::default(),
+            state,
+            recorder: None,
+            own: own.clone(),
+        }))
+    }
+
+    pub(super) fn recording(recorder: Recorder) -> Arc<Self> {
+        Arc::new_cyclic(|own| Self {
+            config: Config::default(),
+            kinds: Kinds::default(),
+            outlets: BTreeMap::new(),
+            listener: None,
+            pool: Pool::default(),
+            state: Arc::default(),
+            recorder: Some(recorder),
+            own: own.clone(),
+        })
+    }
+
+    /// A driver by name, else the default one.
+    pub(super) fn outlet(&self, name: Option<&str>) -> Result<&Arc<Outlet>> {
+        let name = name.unwrap_or(&self.config.default);
+        self.outlets.get(name).ok_or_else(|| outlet::unknown_driver(&self.outlets, name))
+    }
+
+    pub(super) fn shared(&self) -> Result<Arc<Self>> {
+        self.own.upgrade().ok_or_else(|| Error::unavailable("the queue is closed"))
+    }
+
+    /// What jobs share. They hold the queue weakly, or it would never be dropped.
+    pub(super) fn surroundings(&self) -> Surroundings {
+        Surroundings { state: self.state.clone(), desk: Arc::new(FromJobs(self.own.clone())) }
+    }
+
+    /// Where a driver's dead go; what nobody asked for by name is left out when it can't be used.
+    pub(super) fn usable_failed(&self, outlet: &Outlet) -> Option<Arc<dyn FailedBackend>> {
+        match &outlet.failed {
+            Graveyard::None => None,
+            Graveyard::Configured(failed) => Some(failed.clone()),
+            Graveyard::IfUsable(failed) => match failed.open() {
+                Ok(_) => Some(failed.clone()),
+                Err(error) => {
+                    log::info!("failed jobs of driver \"{}\" are not kept: {error}", outlet.name);
+                    None
+                }
+            },
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(super) fn install(&self) -> Result<()> {
+        Database::of_jobs(&self.config, &self.config.database.connection)?.install()?;
+        let settings = &self.config.database.settings;
+        match (&settings.failed_connection, &settings.failed_table) {
+            (Some(connection), Some(table)) => {
+                Database::of_failed(&self.config, connection, table)?.install()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[cfg(not(feature = "sqlite"))]
+    pub(super) fn install(&self) -> Result<()> {
+        Err(Error::unsupported("cannot install tables: this build has no database driver"))
+    }
+
+    /// Addresses letters for a driver.
+    fn address(&self, outlet: &Outlet, options: &Options, letters: Vec<Letter>) -> Result<Vec<Message>> {
+        let asked: Option<Arc<str>> = options.queue.as_deref().map(Arc::from);
+        if let Some(queue) = &asked {
+            check_name("name of the queue", queue)?;
+        }
+        let overrides = options.overrides.to_json();
+        let unique_key: Option<Arc<str>> = options.overrides.unique_key.as_deref().map(Arc::from);
+        letters
+            .into_iter()
+            .map(|letter| {
+                check_name("name of the job", &letter.name)?;
+                if letter.payload.len() > PAYLOAD_LIMIT {
+                    return Err(Error::invalid(format!(
+                        "cannot push {}: its payload has {} bytes, at most {PAYLOAD_LIMIT} fit",
+                        letter.name,
+                        letter.payload.len()
+                    ))
+                    .with_help("store large data elsewhere and push a reference to it"));
+                }
+                let of_type = letter
+                    .queue
+                    .or_else(|| self.kinds.get(&*letter.name).and_then(|kind| kind.queue()))
+                    .map(Arc::from);
+                Ok(Message {
+                    uuid: new_uuid(),
+                    queue: asked.clone().or(of_type).unwrap_or_else(|| outlet.default_queue.clone()),
+                    name: letter.name,
+                    payload: letter.payload.into(),
+                    delay: options.delay,
+                    priority: options.overrides.priority.unwrap_or(0),
+                    unique_key: unique_key.clone(),
+                    overrides: overrides.clone(),
+                })
+            })
+            .collect()
+    }
+
+    /// Hands messages to a driver that is not run in this thread.
+    pub(super) fn send(&self, outlet: &Outlet, messages: Vec<Message>) -> Result<Vec<Pushed>> {
+        if let Some(memory) = &outlet.memory {
+            self.pool.open(self)?;
+            // A job that waits for room in the queue that it is taken from would wait for ever.
+            if !is_inside_a_job() {
+                memory.wait_for_room(self.config.memory.capacity);
+            }
+        }
+        outlet.pusher.push(messages)
+    }
+}
+
+impl Desk for Inner {
+    fn accept(&self, options: &Options, letters: Vec<Letter>) -> Result<Vec<Pushed>> {
+        if let Some(recorder) = &self.recorder {
+            return recorder.record(options, letters);
+        }
+        let outlet = self.outlet(options.driver.as_deref())?;
+        let messages = self.address(outlet, options, letters)?;
+        let Some(first) = messages.first() else { return Ok(Vec::new()) };
+        let (name, queue, count) = (first.name.clone(), first.queue.clone(), messages.len());
+        match outlet.memory.is_some() && self.config.memory.blocking {
+            true => blocking::run_all(self, outlet, messages),
+            false => self.send(outlet, messages).map_err(|error| match error.is_schema() {
+                // What is missing is the whole story.
+                true => error,
+                false if count == 1 => error.context(format!("cannot push {name} onto queue \"{queue}\"")),
+                false => error.context(format!("cannot push {count} {name} onto queue \"{queue}\"")),
+            }),
+        }
+    }
+
+    fn accept_in(
+        &self,
+        transaction: &mut dyn Enlist,
+        options: &Options,
+        letters: Vec<Letter>,
+    ) -> Result<Vec<Pushed>> {
+        if let Some(recorder) = &self.recorder {
+            return recorder.record(options, letters);
+        }
+        let outlet = self.outlet(options.driver.as_deref())?;
+        let messages = self.address(outlet, options, letters)?;
+        #[cfg(feature = "sqlite")]
+        if outlet.name == "database" {
+            let created_at = self.config.database.settings.tz.format(Timestamp::now());
+            let database = Database::of_jobs(&self.config, &self.config.database.connection)?;
+            return database.push_in(transaction, &messages, &created_at);
+        }
+        let _ = (transaction, messages, Timestamp::now());
+        Err(Error::unsupported(format!(
+            "cannot push within a transaction: driver \"{}\" keeps its jobs outside of the database",
+            outlet.name
+        )))
+    }
+}
+
+/// The queue, seen from a job.
+struct FromJobs(Weak<Inner>);
+
+impl FromJobs {
+    fn queue(&self) -> Result<Arc<Inner>> {
+        self.0.upgrade().ok_or_else(|| Error::unavailable("the queue is closed"))
+    }
+}
+
+impl Desk for FromJobs {
+    fn accept(&self, options: &Options, letters: Vec<Letter>) -> Result<Vec<Pushed>> {
+        self.queue()?.accept(options, letters)
+    }
+
+    fn accept_in(
+        &self,
+        transaction: &mut dyn Enlist,
+        options: &Options,
+        letters: Vec<Letter>,
+    ) -> Result<Vec<Pushed>> {
+        self.queue()?.accept_in(transaction, options, letters)
+    }
+}

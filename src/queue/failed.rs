@@ -1,0 +1,231 @@
+//! Failed jobs: look at them, put them back, forget them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Outlet;
+use super::desk::Inner;
+use super::outlet::Graveyard;
+use crate::error::{Error, Result};
+use crate::failed::{FailedCount, FailedJob, FailedJobs, Filter};
+use crate::message::{JobId, Message, Overrides, Pushed};
+use crate::payload;
+
+/// How many are handled at once: memory stays bounded whatever the number of failed jobs.
+const PAGE: usize = 500;
+
+/// The failed jobs of one driver.
+pub struct FailedDesk {
+    inner: Arc<Inner>,
+    driver: Option<String>,
+}
+
+/// Which failed jobs to put back, and where.
+#[derive(Clone, Debug, Default)]
+pub struct Retry {
+    /// Only these; empty means all.
+    pub ids: Vec<JobId>,
+    /// Only failures of this queue.
+    pub from: Option<String>,
+    /// The queue to put them onto; else each goes to its own.
+    pub onto: Option<String>,
+    /// Say what would be done, and do nothing.
+    pub dry_run: bool,
+}
+
+/// What became of a failed job that was to be put back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Retried {
+    /// It is on the queue again, as this job.
+    Back {
+        /// The failed job as it was.
+        failed: FailedJob,
+        /// The queue it went to.
+        queue: String,
+        /// What the back end calls it now; `None` in a dry run.
+        id: Option<JobId>,
+    },
+    /// It stays, because another job with its unique key waits or runs.
+    Kept {
+        /// The failed job.
+        failed: FailedJob,
+        /// The job that has the key.
+        holder: JobId,
+    },
+    /// Somebody else is putting it back, or has.
+    Taken(FailedJob),
+    /// There is none of this id.
+    Unknown(JobId),
+}
+
+impl FailedDesk {
+    pub(super) fn new(inner: Arc<Inner>) -> Self {
+        Self { inner, driver: None }
+    }
+
+    /// Those of another driver than the default one.
+    #[must_use]
+    pub fn driver(mut self, name: impl Into<String>) -> Self {
+        self.driver = Some(name.into());
+        self
+    }
+
+    /// Lists them, the oldest first. The filter's `driver` is this driver.
+    ///
+    /// # Errors
+    /// The driver keeps no failed jobs, or they can't be reached.
+    pub fn list(&self, filter: &Filter<'_>) -> Result<Vec<FailedJob>> {
+        let (outlet, mut open) = self.open()?;
+        open.list(&Filter { driver: Some(&outlet.name), ..*filter })
+    }
+
+    /// Counts them by driver and queue; those of all drivers that share the table.
+    ///
+    /// # Errors
+    /// As [`FailedDesk::list`].
+    pub fn count(&self) -> Result<Vec<FailedCount>> {
+        self.open()?.1.count()
+    }
+
+    /// Removes these, and says how many were there.
+    ///
+    /// # Errors
+    /// As [`FailedDesk::list`].
+    pub fn forget(&self, ids: &[JobId]) -> Result<u64> {
+        self.open()?.1.forget(ids)
+    }
+
+    /// Removes all that the filter finds, or only what failed at least this long ago, and says how many.
+    ///
+    /// # Errors
+    /// As [`FailedDesk::list`].
+    pub fn prune(&self, older_than: Duration) -> Result<u64> {
+        let (outlet, mut open) = self.open()?;
+        let mut removed = 0;
+        loop {
+            let before = Some(older_than).filter(|span| !span.is_zero());
+            let driver = Some(&*outlet.name);
+            let page = open.list(&Filter { driver, before, limit: PAGE, ..Filter::default() })?;
+            if page.is_empty() {
+                return Ok(removed);
+            }
+            let ids: Vec<_> = page.into_iter().map(|failed| failed.id).collect();
+            removed += open.forget(&ids)?;
+        }
+    }
+
+    /// Puts failed jobs back onto the queue, each at its end, and tells what became of each as it goes.
+    ///
+    /// Where the failed jobs and the jobs share a connection, each moves in one transaction. Else it is
+    /// marked, pushed under the same uuid, and forgotten: a crash between leaves it in both places, where
+    /// the next retry finds it; on a driver that can't know uuids (AMQP) a second copy may be run then.
+    ///
+    /// # Errors
+    /// As [`FailedDesk::list`], and when the driver can't be reached. What was told is done.
+    pub fn retry(&self, retry: &Retry, mut tell: impl FnMut(Retried)) -> Result<()> {
+        let (outlet, mut open) = self.open()?;
+        if !retry.ids.is_empty() {
+            for page in retry.ids.chunks(PAGE) {
+                let mut found = Vec::new();
+                for id in page {
+                    let filter = Filter { id: Some(id), ..self.filter(retry, &outlet) };
+                    match open.list(&filter)?.pop() {
+                        Some(failed) => found.push(failed),
+                        None => tell(Retried::Unknown(id.clone())),
+                    }
+                }
+                self.retry_page(retry, &outlet, &mut *open, found, &mut tell)?;
+            }
+            return Ok(());
+        }
+        let mut after = None;
+        loop {
+            let filter = Filter { after: after.as_ref(), limit: PAGE, ..self.filter(retry, &outlet) };
+            let page = open.list(&filter)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id.clone());
+            self.retry_page(retry, &outlet, &mut *open, page, &mut tell)?;
+        }
+    }
+
+    fn filter<'a>(&self, retry: &'a Retry, outlet: &'a Outlet) -> Filter<'a> {
+        Filter { driver: Some(&outlet.name), queue: retry.from.as_deref(), ..Filter::default() }
+    }
+
+    fn retry_page(
+        &self,
+        retry: &Retry,
+        outlet: &Outlet,
+        open: &mut dyn FailedJobs,
+        page: Vec<FailedJob>,
+        tell: &mut dyn FnMut(Retried),
+    ) -> Result<()> {
+        let jobs: Vec<_> = page.iter().map(|failed| (failed.id.clone(), message(failed, retry))).collect();
+        let queues: Vec<_> = jobs.iter().map(|(_, message)| message.queue.to_string()).collect();
+        let answers = match retry.dry_run {
+            true => vec![None; jobs.len()],
+            false => match open.put_back(&jobs)? {
+                Some(answers) => answers,
+                None => self.push_marked(outlet, open, jobs)?,
+            },
+        };
+        for ((failed, queue), answer) in page.into_iter().zip(queues).zip(answers) {
+            tell(match answer {
+                Some(Pushed::Added(id)) => Retried::Back { failed, queue, id: Some(id) },
+                Some(Pushed::Duplicate(holder)) => Retried::Kept { failed, holder },
+                None if retry.dry_run => Retried::Back { failed, queue, id: None },
+                None => Retried::Taken(failed),
+            });
+        }
+        Ok(())
+    }
+
+    /// Failed jobs and jobs lie in different places: mark, push, forget what is still marked.
+    fn push_marked(
+        &self,
+        outlet: &Outlet,
+        open: &mut dyn FailedJobs,
+        jobs: Vec<(JobId, Message)>,
+    ) -> Result<Vec<Option<Pushed>>> {
+        let ids: Vec<_> = jobs.iter().map(|(id, _)| id.clone()).collect();
+        let ours = open.mark(&ids)?;
+        let messages = jobs.into_iter().filter(|(id, _)| ours.contains(id)).map(|(_, message)| message);
+        let mut pushed = self.inner.send(outlet, messages.collect())?.into_iter();
+        let answers: Vec<_> =
+            ids.iter().map(|id| if ours.contains(id) { pushed.next() } else { None }).collect();
+        let moved: Vec<_> = ids
+            .into_iter()
+            .zip(&answers)
+            .filter(|(_, answer)| answer.as_ref().is_some_and(Pushed::is_added))
+            .map(|(id, _)| id)
+            .collect();
+        open.forget_marked(&moved)?;
+        Ok(answers)
+    }
+
+    fn open(&self) -> Result<(Arc<Outlet>, Box<dyn FailedJobs>)> {
+        let outlet = self.inner.outlet(self.driver.as_deref())?.clone();
+        let open = match &outlet.failed {
+            Graveyard::Configured(failed) | Graveyard::IfUsable(failed) => failed.open()?,
+            Graveyard::None => {
+                return Err(Error::config(format!("driver \"{}\" keeps no failed jobs", outlet.name))
+                    .with_help("set failed_table = \"failed_jobs\" in queue.toml"));
+            }
+        };
+        Ok((outlet, open))
+    }
+}
+
+fn message(failed: &FailedJob, retry: &Retry) -> Message {
+    let overrides = failed.overrides.as_deref().map(Overrides::from_json).unwrap_or_default();
+    Message {
+        uuid: failed.uuid.as_str().into(),
+        name: failed.name.as_str().into(),
+        queue: retry.onto.as_deref().unwrap_or(&failed.queue).into(),
+        payload: payload::from_text(&failed.payload).into(),
+        delay: Duration::ZERO,
+        priority: overrides.priority.unwrap_or(0),
+        unique_key: overrides.unique_key.as_deref().map(Arc::from),
+        overrides: overrides.to_json(),
+    }
+}

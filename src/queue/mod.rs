@@ -1,0 +1,215 @@
+//! The desk: where jobs are handed in, workers are made, and failed jobs are looked after.
+
+mod blocking;
+mod desk;
+mod failed;
+mod fake;
+mod outlet;
+mod pool;
+mod pusher;
+mod work;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::failed::{FailedDesk, Retried, Retry};
+pub use self::fake::{Recorder, Sent};
+pub use self::pool::Left;
+pub use self::work::Worker;
+
+use self::desk::Inner;
+use self::outlet::Outlet;
+use crate::config::Config;
+use crate::driver::{Backend, Size};
+use crate::error::Result;
+use crate::event::{Event, Listener};
+use crate::job::Queueable;
+use crate::jobs::Jobs;
+use crate::message::Pushed;
+use crate::push::{Enlist, Push};
+
+/// A queue: cheap to clone, and used from many threads at once.
+///
+/// When the last clone is dropped, the jobs of the async driver are worked off; see [`Queue::close`]. A
+/// clone that is kept in [`Jobs::state`] counts, so jobs that push use [`Context::push`] instead.
+///
+/// [`Context::push`]: crate::Context::push
+#[derive(Clone)]
+pub struct Queue(Arc<Handle>);
+
+/// Counts the handles of users: jobs hold the inside of the queue only weakly.
+struct Handle(Arc<Inner>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.pool.drain();
+    }
+}
+
+impl Queue {
+    /// Opens a queue. Nothing is connected to yet; a driver is opened when it is first used.
+    ///
+    /// # Errors
+    /// The configuration names what is not there, or a job is registered twice.
+    pub fn open(config: Config, jobs: Jobs) -> Result<Self> {
+        Self::builder(config, jobs).open()
+    }
+
+    /// Opens a queue with drivers of one's own, or a listener.
+    pub fn builder(config: Config, jobs: Jobs) -> Builder {
+        Builder { config, jobs, own: BTreeMap::new(), listener: None }
+    }
+
+    /// A queue for tests: it records what is pushed and runs nothing.
+    ///
+    /// ```
+    /// # use craft_queue::{Context, JobResult, Jobs, Queue, Queueable};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct SendEmail { to: String }
+    /// # impl Queueable for SendEmail {
+    /// #     const NAME: &'static str = "SendEmail";
+    /// #     fn handle(&self, _: &Context) -> JobResult { Ok(()) }
+    /// # }
+    /// let (queue, recorder) = Queue::fake();
+    /// queue.on("mail").delay("10 minutes").push(SendEmail { to: "a@example.org".into() })?;
+    /// let sent = recorder.sent();
+    /// assert_eq!(sent[0].queue, "mail");
+    /// assert_eq!(sent[0].delay.as_secs(), 600);
+    /// assert_eq!(sent[0].job::<SendEmail>().unwrap().to, "a@example.org");
+    /// # Ok::<(), craft_queue::Error>(())
+    /// ```
+    pub fn fake() -> (Self, Recorder) {
+        let recorder = Recorder::default();
+        let inner = Inner::recording(recorder.clone());
+        (Self(Arc::new(Handle(inner))), recorder)
+    }
+
+    /// Pushes a job to its default queue and driver. When it returns `Ok`, the job is as durable as the
+    /// driver is.
+    ///
+    /// # Errors
+    /// The job can't be written as JSON, or is refused (a name too long, over 16 MiB); the driver can't be
+    /// used; it stayed away for 15 s ([`is_unavailable`](crate::Error::is_unavailable)); or the connection was lost before the
+    /// answer ([`is_outcome_unknown`](crate::Error::is_outcome_unknown)). With `blocking`, the job's own error
+    /// ([`is_job_failed`](crate::Error::is_job_failed)).
+    pub fn push<J: Queueable>(&self, job: J) -> Result<Pushed> {
+        self.options().push(job)
+    }
+
+    /// Pushes many jobs in one go.
+    ///
+    /// # Errors
+    /// As [`Push::push_many`].
+    pub fn push_many<J: Queueable>(&self, jobs: impl IntoIterator<Item = J>) -> Result<Vec<Pushed>> {
+        self.options().push_many(jobs)
+    }
+
+    /// Pushes a job within a transaction of yours: it exists exactly when that commits.
+    ///
+    /// # Errors
+    /// As [`Push::push_in`].
+    pub fn push_in<J: Queueable>(&self, transaction: &mut dyn Enlist, job: J) -> Result<Pushed> {
+        self.options().push_in(transaction, job)
+    }
+
+    /// Starts a push with options: `queue.options().delay("10 minutes").push(job)`.
+    pub fn options(&self) -> Push<'_> {
+        Push::new(&*self.0.0)
+    }
+
+    /// Starts a push onto a queue: `queue.on("invoices").push(job)`.
+    pub fn on(&self, queue: impl Into<String>) -> Push<'_> {
+        self.options().on(queue)
+    }
+
+    /// A worker with the configured settings, to be changed and run.
+    pub fn worker(&self) -> Worker {
+        Worker::new(self.0.0.clone())
+    }
+
+    /// The failed jobs of the default driver.
+    pub fn failed(&self) -> FailedDesk {
+        FailedDesk::new(self.0.0.clone())
+    }
+
+    /// Makes the tables that the configuration names and that are missing, on the database driver's
+    /// connection. `craft migrate` does the same with files that are kept with the program.
+    ///
+    /// # Errors
+    /// The database can't be reached or written.
+    pub fn install(&self) -> Result<()> {
+        self.0.0.install()
+    }
+
+    /// How much waits in these queues of a driver, or in all when none is named.
+    ///
+    /// # Errors
+    /// There is no such driver, or it can't be reached.
+    pub fn size(&self, driver: Option<&str>, queues: &[String]) -> Result<Vec<Size>> {
+        self.0.0.outlet(driver)?.open()?.size(queues)
+    }
+
+    /// Removes all jobs of a queue that are not held, and says how many.
+    ///
+    /// # Errors
+    /// As [`Queue::size`].
+    pub fn clear(&self, driver: Option<&str>, queue: &str) -> Result<u64> {
+        self.0.0.outlet(driver)?.open()?.clear(queue)
+    }
+
+    /// The configuration it was opened with.
+    pub fn config(&self) -> &Config {
+        &self.0.0.config
+    }
+
+    /// Works off what the async driver holds, for up to `patience`, and says what was left. Jobs that are
+    /// due later are not waited for. Further pushes to the async driver are refused.
+    ///
+    /// # Errors
+    /// The pool's worker ended with an error.
+    pub fn close(&self, patience: Duration) -> Result<Left> {
+        self.0.0.pool.close(patience)?;
+        let sizes = self.size(Some("async"), &[])?;
+        let sum = |count: fn(&Size) -> Option<u64>| sizes.iter().filter_map(count).sum();
+        Ok(Left {
+            waiting: sum(|size| size.waiting),
+            delayed: sum(|size| size.delayed),
+            running: sum(|size| size.running),
+        })
+    }
+}
+
+/// A queue in the making.
+#[must_use = "nothing is opened until `open` is called"]
+pub struct Builder {
+    config: Config,
+    jobs: Jobs,
+    own: BTreeMap<String, Arc<dyn Backend>>,
+    listener: Option<Listener>,
+}
+
+impl Builder {
+    /// Adds a driver of one's own under a name. Its settings are those of `[database]`.
+    pub fn add_driver(mut self, name: impl Into<String>, backend: impl Backend + 'static) -> Self {
+        self.own.insert(name.into(), Arc::new(backend));
+        self
+    }
+
+    /// Tells every event of the async driver's pool, and of all workers that have no listener of their own.
+    pub fn listener(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// As [`Queue::open`].
+    pub fn open(self) -> Result<Queue> {
+        let outlets = outlet::all(&self.config, self.own)?;
+        let inner = Inner::open(self.config, self.jobs, outlets, self.listener)?;
+        Ok(Queue(Arc::new(Handle(inner))))
+    }
+}

@@ -1,0 +1,238 @@
+//! Makes workers: puts configuration, driver, runner and policy together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::desk::Inner;
+use crate::config::{Mode, Settings};
+use crate::error::{Error, Result};
+use crate::event::{Event, Listener};
+use crate::message::check_name;
+use crate::policy::Backoff;
+use crate::runner::{MakeRunner, Threads};
+use crate::worker::{self, Bounds, Inbox, Report, Setup, Stopper};
+
+/// A worker: takes jobs from a driver and runs them in its threads.
+///
+/// ```no_run
+/// # use craft_queue::{Config, Jobs, Queue};
+/// # let queue = Queue::open(Config::default(), Jobs::new())?;
+/// let report = queue.worker().on("invoices").threads(4).stop_when_empty().run()?;
+/// println!("{} done, {} failed", report.done, report.failed);
+/// # Ok::<(), craft_queue::Error>(())
+/// ```
+///
+/// What is not said comes from the configuration. A library worker installs no signal handlers: hand
+/// [`Worker::stopper`] to whatever decides when to stop.
+#[must_use = "a worker does nothing until it is run"]
+pub struct Worker {
+    inner: Arc<Inner>,
+    driver: String,
+    queues: Vec<String>,
+    settings: Settings,
+    bounds: Bounds,
+    listener: Option<Listener>,
+    process_ends: bool,
+    inbox: Inbox,
+}
+
+impl Worker {
+    pub(super) fn new(inner: Arc<Inner>) -> Self {
+        let driver = inner.config.default.clone();
+        Self {
+            settings: inner.config.settings(&driver).clone(),
+            listener: inner.listener.clone(),
+            inner,
+            driver,
+            queues: Vec::new(),
+            bounds: Bounds::default(),
+            process_ends: false,
+            inbox: Inbox::new(),
+        }
+    }
+
+    /// Works for this driver, with its settings: say it before the others.
+    pub fn driver(mut self, name: impl Into<String>) -> Self {
+        self.driver = name.into();
+        self.settings = self.inner.config.settings(&self.driver).clone();
+        self
+    }
+
+    /// Works off this queue. Said several times, the first one named goes first.
+    pub fn on(mut self, queue: impl Into<String>) -> Self {
+        self.queues.push(queue.into());
+        self
+    }
+
+    /// How many jobs run at once, at least 1.
+    pub fn threads(mut self, count: usize) -> Self {
+        self.settings.workers = count.max(1);
+        self
+    }
+
+    /// The longest it sleeps before it looks for jobs.
+    pub fn poll(mut self, poll: Duration) -> Self {
+        self.settings.poll = poll;
+        self
+    }
+
+    /// How long a job stays held without a sign of life.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.settings.lease = lease;
+        self
+    }
+
+    /// How often a job is attempted that says nothing itself, at least 1.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.settings.attempts = attempts.max(1);
+        self
+    }
+
+    /// How long to wait between attempts of a job that says nothing itself.
+    pub fn backoff(mut self, backoff: impl Into<Backoff>) -> Self {
+        self.settings.backoff = backoff.into();
+        self
+    }
+
+    /// How long one attempt may take of a job that says nothing itself.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = Some(timeout);
+        self
+    }
+
+    /// How long it waits for running jobs when it is stopped.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.settings.grace = grace;
+        self
+    }
+
+    /// Ends when nothing is due, nothing runs, and no retry of its own is still to come.
+    pub fn stop_when_empty(mut self) -> Self {
+        self.bounds.when_empty = true;
+        self
+    }
+
+    /// Ends after this many jobs.
+    pub fn max_jobs(mut self, count: u64) -> Self {
+        self.bounds.jobs = Some(count);
+        self
+    }
+
+    /// Ends after this long.
+    pub fn max_time(mut self, time: Duration) -> Self {
+        self.bounds.time = Some(time);
+        self
+    }
+
+    /// Ends when the process has this many MB resident (Linux).
+    pub fn max_memory(mut self, megabytes: u64) -> Self {
+        self.bounds.memory = Some(megabytes);
+        self
+    }
+
+    /// Is told every event.
+    pub fn listener(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Says that the process exits as soon as [`Worker::run`] returns. Only then can a worker give back
+    /// jobs whose threads are still running: they are due again 5 s later. Without it such a worker returns
+    /// an error and keeps the jobs held for as long as their threads live.
+    pub fn process_ends(mut self) -> Self {
+        self.process_ends = true;
+        self
+    }
+
+    /// Stops it from another thread, or from a signal handler's.
+    pub fn stopper(&self) -> Stopper {
+        self.inbox.stopper()
+    }
+
+    /// Works in this thread until it is stopped or a bound is reached.
+    ///
+    /// # Errors
+    /// The driver is unknown or can't be used, a table is missing
+    /// ([`is_schema`](crate::Error::is_schema)); or a job is stuck in a thread
+    /// ([`is_stuck`](crate::Error::is_stuck)).
+    pub fn run(self) -> Result<Report> {
+        if self.driver == "async" {
+            return Err(Error::unsupported(
+                "cannot work for driver \"async\": its jobs wait in the memory of the program that pushes \
+                 them, which runs them by itself",
+            )
+            .with_help("for workers of their own use --driver database"));
+        }
+        self.prepare()?.run()
+    }
+
+    fn prepare(self) -> Result<Prepared> {
+        let Self { inner, driver, mut queues, settings, bounds, listener, process_ends, inbox } = self;
+        let outlet = inner.outlet(Some(&driver))?.clone();
+        if queues.is_empty() {
+            queues.push(settings.queue.clone());
+        }
+        for queue in &queues {
+            check_name("name of the queue", queue)?;
+        }
+        let runner = make_runner(&inner, &settings)?;
+        let setup = Setup {
+            driver,
+            connection: outlet.connection.clone(),
+            backend: outlet.backend.clone(),
+            failed: inner.usable_failed(&outlet),
+            kinds: inner.kinds.clone(),
+            queues,
+            slots: settings.workers,
+            policy: settings.policy(),
+            poll: settings.poll,
+            lease: settings.lease,
+            grace: settings.grace,
+            bounds,
+            listener,
+            process_ends,
+        };
+        Ok(Prepared { setup, runner, inbox, inner: Some(inner) })
+    }
+}
+
+/// A worker with everything found that it needs.
+pub(super) struct Prepared {
+    setup: Setup,
+    runner: MakeRunner,
+    inbox: Inbox,
+    /// Jobs that push need the queue for as long as the worker runs. The pool's must not keep it: it ends
+    /// when the queue is dropped.
+    inner: Option<Arc<Inner>>,
+}
+
+impl Prepared {
+    pub(super) fn run(self) -> Result<Report> {
+        let Self { setup, runner, inbox, inner: _keeps_the_queue_open } = self;
+        worker::run(setup, runner, inbox)
+    }
+}
+
+fn make_runner(inner: &Inner, settings: &Settings) -> Result<MakeRunner> {
+    let (slots, callback) = (settings.workers, settings.callback.clone());
+    let surroundings = inner.surroundings();
+    match settings.mode {
+        Mode::Threading => {
+            Ok(Box::new(move |tell| Ok(Box::new(Threads::start(slots, &callback, &surroundings, &tell)?))))
+        }
+        Mode::Multiprocess => Err(Error::config("mode = \"multiprocess\" is not supported yet")
+            .with_help("use mode = \"threading\"")),
+    }
+}
+
+/// The async driver's worker.
+pub(super) fn prepare_pool(inner: &Inner) -> Result<(Prepared, Stopper)> {
+    let worker = Worker::new(inner.shared()?).driver("async");
+    let stopper = worker.stopper();
+    let mut prepared = worker.prepare()?;
+    if let Some(memory) = &inner.outlet(Some("async"))?.memory {
+        prepared.setup.backend = Arc::new(memory.all_queues());
+    }
+    prepared.inner = None;
+    Ok((prepared, stopper))
+}

@@ -1,0 +1,89 @@
+//! How a job is run: in a thread, or in a child process. The seam between the worker and what runs.
+
+mod thread;
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use crate::context::{Context, Hold, Surroundings};
+use crate::error::Result;
+use crate::jobs::Kind;
+use crate::policy::{Limits, Outcome};
+use crate::reserved::Reserved;
+
+pub(crate) use thread::Threads;
+
+/// Runs jobs beside each other. What becomes of each is told through the function it was made with.
+pub(crate) trait Runner: Send {
+    /// Begins a piece of work, or lets it wait for a slot. Never waits itself.
+    fn begin(&mut self, work: Work);
+
+    /// Takes back jobs that have not begun, those that came last first; at most this many.
+    fn take_back(&mut self, most: usize) -> Vec<Arc<Task>>;
+
+    /// Whether a job that kills what runs it hurts no other, and is known: then suspects need not run
+    /// alone, and a timeout ends its job.
+    fn isolates(&self) -> bool {
+        false
+    }
+
+    /// Ends what runs at once, where that is possible. Nothing is told of it.
+    fn kill(&mut self) {}
+}
+
+/// Makes a runner, which tells what becomes of its work through the given function.
+pub(crate) type MakeRunner = Box<dyn FnOnce(Tell) -> Result<Box<dyn Runner>> + Send>;
+
+/// Where a runner tells that a piece of work is over.
+pub(crate) type Tell = Arc<dyn Fn(Finished) + Send + Sync>;
+
+/// A piece of work.
+pub(crate) enum Work {
+    Run(Arc<Task>),
+    /// Call the hook `failed` with this error.
+    Hook(Arc<Task>, String),
+}
+
+/// A piece of work that is over.
+pub(crate) enum Finished {
+    Ran(Arc<Task>, Outcome, Duration),
+    /// It was not begun, because the hold on it may have been over.
+    TooLate(Arc<Task>),
+    Hooked,
+}
+
+/// A job that is held, and all that is needed to run it.
+pub(crate) struct Task {
+    pub(crate) job: Reserved,
+    pub(crate) limits: Limits,
+    /// `None` when this worker does not know the name; then it is never begun.
+    pub(crate) kind: Option<Arc<dyn Kind>>,
+    pub(crate) hold: Arc<Hold>,
+    /// When it was begun.
+    pub(crate) begun: OnceLock<Instant>,
+}
+
+impl Task {
+    pub(crate) fn new(job: Reserved, limits: Limits, kind: Option<Arc<dyn Kind>>) -> Self {
+        let hold = Arc::new(Hold::until(job.held_until));
+        Self { job, limits, kind, hold, begun: OnceLock::new() }
+    }
+
+    /// When it is over time; `None` before it was begun, or without a timeout.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        Some(*self.begun.get()? + self.limits.timeout?)
+    }
+
+    pub(crate) fn context(&self, surroundings: &Surroundings) -> Context {
+        Context {
+            id: self.job.id.clone(),
+            uuid: self.job.message.uuid.clone(),
+            queue: self.job.message.queue.clone(),
+            attempt: self.job.attempt,
+            attempts: self.limits.attempts,
+            deadline: self.deadline(),
+            hold: self.hold.clone(),
+            surroundings: surroundings.clone(),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! When the worker wakes, when it ends, and what it does last.
+
+use std::time::{Duration, Instant};
+
+use super::{Ended, Pump, Report, Stop};
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::policy::{Judgement, Outcome};
+use crate::time;
+
+/// After this long an interrupted job may run elsewhere: its process has surely ended by then.
+const SURELY_DEAD: Duration = Duration::from_secs(5);
+
+/// How often the process's memory is looked at.
+const MEMORY_LOOK: Duration = Duration::from_secs(1);
+
+impl Pump {
+    /// Looks for what only time brings about: bounds that are reached, jobs that are stuck, a grace that
+    /// is over.
+    pub(super) fn watch_clock(&mut self, now: Instant) {
+        match self.stop {
+            Stop::No => {
+                if let Some(why) = self.bound_reached(now) {
+                    self.begin_to_stop(why);
+                }
+                self.look_for_stuck_jobs(now);
+            }
+            Stop::Waiting { why, deadline } if now >= deadline => self.stop = Stop::Now(why),
+            Stop::Waiting { .. } | Stop::Stuck | Stop::Now(_) => {}
+        }
+    }
+
+    fn bound_reached(&self, now: Instant) -> Option<Ended> {
+        let bounds = &self.setup.bounds;
+        if bounds.jobs.is_some_and(|most| self.begun >= most) {
+            return Some(Ended::JobLimit);
+        }
+        if bounds.time.is_some_and(|most| now - self.started >= most) {
+            return Some(Ended::TimeLimit);
+        }
+        let resident = || resident_megabytes().unwrap_or(0);
+        bounds.memory.is_some_and(|most| resident() >= most).then_some(Ended::MemoryLimit)
+    }
+
+    pub(super) fn begin_to_stop(&mut self, why: Ended) {
+        if !matches!(self.stop, Stop::No | Stop::Stuck) {
+            return;
+        }
+        // The last job of a limit is still to be begun; all others go back.
+        if why != Ended::JobLimit {
+            self.give_back_what_has_not_begun();
+        }
+        let grace = self.setup.grace;
+        self.stop = Stop::Waiting { why, deadline: Instant::now() + grace };
+        self.tell(&Event::Stopping { running: self.held.running(), grace });
+    }
+
+    fn give_back_what_has_not_begun(&mut self) {
+        for task in self.runner.take_back(usize::MAX) {
+            self.give_back(task, Duration::ZERO);
+        }
+    }
+
+    /// A thread can't be killed. A job that is stuck in one stays held, so that nobody else runs it; the
+    /// worker lets the others finish and ends, for its supervisor to start it again.
+    fn look_for_stuck_jobs(&mut self, now: Instant) {
+        if self.runner.isolates() || self.stuck_at().is_none_or(|at| now < at) {
+            return;
+        }
+        let over = |at: &Instant| *at + self.setup.grace <= now;
+        let stuck = self.held.all().find(|holding| holding.task.deadline().as_ref().is_some_and(over));
+        let Some(task) = stuck.map(|holding| holding.task.clone()) else { return };
+        let warning = format!(
+            "{} #{} is stuck: it should have ended within {}, and a thread cannot be killed. This worker \
+             takes no more jobs and ends when the others have",
+            task.job.message.name,
+            task.job.id,
+            time::humane(task.limits.timeout.unwrap_or_default()),
+        );
+        self.tell(&Event::Warning(&warning));
+        self.give_back_what_has_not_begun();
+        self.stop = Stop::Stuck;
+    }
+
+    fn stuck_at(&self) -> Option<Instant> {
+        Some(self.held.first_deadline()? + self.setup.grace)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        let idle = self.held.is_empty() && self.judged.is_empty() && self.hooks == 0;
+        match self.stop {
+            Stop::Now(_) => true,
+            Stop::Waiting { .. } => idle,
+            Stop::Stuck => {
+                let now = Instant::now();
+                let stuck = |at: Instant| at + self.setup.grace <= now;
+                let all_stuck = self.held.all().all(|holding| holding.task.deadline().is_some_and(stuck));
+                all_stuck && self.judged.is_empty()
+            }
+            Stop::No => {
+                let since_retries = self.found_nothing_at.is_some_and(|at| at > self.own_retries_until);
+                self.setup.bounds.when_empty && idle && since_retries
+            }
+        }
+    }
+
+    /// When there is something to do, if nothing comes in before.
+    pub(super) fn wakes_at(&mut self, now: Instant) -> Instant {
+        let mut wakes = now + self.setup.poll.max(Duration::from_secs(1));
+        let mut at = |moment: Option<Instant>| {
+            if let Some(moment) = moment {
+                wakes = wakes.min(moment);
+            }
+        };
+        match self.line.retry_at() {
+            Some(retry) => at(Some(retry)),
+            None => {
+                at((!self.judged.is_empty()).then_some(now));
+                at((!self.held.is_empty()).then_some(self.next_extend));
+                at(self.may_look(now).then_some(self.next_look));
+            }
+        }
+        at(self.stuck_at());
+        at(self.setup.bounds.time.map(|most| self.started + most));
+        at(self.setup.bounds.memory.map(|_| now + MEMORY_LOOK));
+        if let Stop::Waiting { deadline, .. } = self.stop {
+            at(Some(deadline));
+        }
+        wakes
+    }
+
+    pub(super) fn end(mut self) -> Result<Report> {
+        let may_give_back = self.setup.process_ends || self.runner.isolates();
+        match self.stop {
+            Stop::No => self.report.ended = Ended::Empty,
+            Stop::Waiting { why, .. } => self.report.ended = why,
+            Stop::Now(why) => {
+                self.report.ended = why;
+                self.runner.kill();
+                self.give_back_what_has_not_begun();
+                if may_give_back {
+                    self.interrupt_what_runs();
+                }
+            }
+            Stop::Stuck if may_give_back => self.count_stuck_attempts(),
+            Stop::Stuck => {}
+        }
+        self.settle_for_the_last_time();
+        let stuck = matches!(self.stop, Stop::Stuck);
+        if self.held.is_empty() && !stuck {
+            return Ok(self.report);
+        }
+        let names: Vec<_> = self.held.all().map(|holding| name_of(holding.job())).collect();
+        if may_give_back && !stuck {
+            self.report.unsettled = names;
+            return Ok(self.report);
+        }
+        let error = stuck_error(&names);
+        if !may_give_back {
+            self.keep_holds_until_threads_end();
+        }
+        Err(error)
+    }
+
+    /// Running jobs of a process that is about to exit: uncounted, and due when they are surely dead.
+    fn interrupt_what_runs(&mut self) {
+        let judged: Vec<_> = self.judged.iter().map(|judged| judged.task.job.receipt).collect();
+        let running: Vec<_> = self
+            .held
+            .kept()
+            .map(|holding| holding.task.clone())
+            .filter(|task| !judged.contains(&task.job.receipt))
+            .collect();
+        running.into_iter().for_each(|task| self.give_back(task, SURELY_DEAD));
+    }
+
+    fn count_stuck_attempts(&mut self) {
+        let stuck: Vec<_> = self.held.kept().map(|holding| holding.task.clone()).collect();
+        for task in stuck {
+            let limit = task.limits.timeout.unwrap_or_default();
+            let outcome = Outcome::TimedOut(limit);
+            let attempt = self.attempt_of(&task);
+            let judgement = match self.setup.policy.judge(attempt, &outcome, &task.limits, fastrand::f64()) {
+                Judgement::Again { after, counted, error } => {
+                    Judgement::Again { after: after.max(SURELY_DEAD), counted, error }
+                }
+                other => other,
+            };
+            self.judge(task, judgement, Some(limit));
+        }
+    }
+
+    fn settle_for_the_last_time(&mut self) {
+        let settled = match self.line.reopen(Instant::now()) {
+            Ok(_) => self.record_dead().and_then(|()| self.settle()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = settled {
+            let warning = format!("cannot write down what became of the last jobs: {error}");
+            self.tell(&Event::Warning(&warning));
+        }
+    }
+
+    /// A worker inside a program that goes on: the threads may still run, so the holds are kept alive.
+    fn keep_holds_until_threads_end(mut self) {
+        let far = Duration::from_secs(100 * 365 * 86_400);
+        self.stop = Stop::Waiting { why: self.report.ended, deadline: Instant::now() + far };
+        self.setup.process_ends = false;
+        let keeper = std::thread::Builder::new().name("craft-keeper".into()).spawn(move || {
+            // The error would be this worker's own, which its owner has been told.
+            let _ = self.run();
+        });
+        if let Err(cause) = keeper {
+            log::error!("cannot start a thread that keeps the holds of running jobs: {cause}");
+        }
+    }
+}
+
+fn name_of(job: &crate::reserved::Reserved) -> String {
+    format!("{} #{}", job.message.name, job.id)
+}
+
+fn stuck_error(names: &[String]) -> Error {
+    Error::stuck(format!("jobs are stuck in threads that cannot be killed: {}", names.join(", ")))
+        .with_help("let long jobs look at Context::timed_out, or run them with --mode multiprocess")
+}
+
+/// Resident memory of this process; `None` where the system has no /proc.
+fn resident_megabytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes / 1024)
+}

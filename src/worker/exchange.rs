@@ -1,0 +1,147 @@
+//! What the pump says to the back end in one turn: settle, extend, reserve, in that order. What is over
+//! leaves first, holds are renewed before anything is added to them.
+
+use std::time::{Duration, Instant};
+
+use super::verdicts::settled;
+use super::{Pump, Stop};
+use crate::driver::{Suspects, Taken, Want};
+use crate::error::Result;
+use crate::event::Event;
+
+/// The shortest sleep between two looks that found nothing.
+const SHORTEST_NAP: Duration = Duration::from_millis(1);
+
+impl Pump {
+    pub(super) fn exchange(&mut self, now: Instant) -> Result<()> {
+        if self.line.reopen(now)? {
+            self.next_extend = now;
+            self.next_look = now;
+            self.tell(&Event::Reconnected);
+        }
+        if self.line.driver().is_none() {
+            return Ok(());
+        }
+        self.record_dead()?;
+        if now >= self.next_extend {
+            self.settle()?;
+            self.extend()?;
+        }
+        match self.want(now) {
+            Some((fresh, suspects)) => self.settle_and_reserve(now, fresh, suspects),
+            None => self.settle(),
+        }
+    }
+
+    fn extend(&mut self) -> Result<()> {
+        let before = Instant::now();
+        let lease = self.setup.lease;
+        self.next_extend = before + lease / 3;
+        let Some(driver) = self.line.driver() else { return Ok(()) };
+        let kept: Vec<_> = self.held.kept().map(|holding| holding.job()).collect();
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let lost = driver.extend(&kept, lease)?;
+        self.line.works();
+        for holding in self.held.kept() {
+            holding.task.hold.renew(before + lease);
+        }
+        lost.into_iter().for_each(|receipt| self.lose(receipt));
+        Ok(())
+    }
+
+    /// How many clean jobs to take, and what to do about suspects; `None` when it is no time to look.
+    fn want(&mut self, now: Instant) -> Option<(usize, Suspects)> {
+        if !self.may_look(now) || now < self.next_look {
+            return None;
+        }
+        // In threads a suspect runs alone, so that a death is charged to nobody else.
+        if self.suspects_due && !self.runner.isolates() {
+            return Some((0, Suspects::Take(1)));
+        }
+        let room = self.room(now);
+        // Right after a reconnect the living holders get the first chance to renew.
+        let settled_in = now >= self.line.opened() + self.setup.lease / 3;
+        let suspects = match settled_in && now >= self.next_look_for_suspects {
+            true if self.runner.isolates() => Suspects::Take(room),
+            true => Suspects::Look,
+            false => Suspects::Ignore,
+        };
+        Some((room, suspects))
+    }
+
+    /// Whether there is room for what a look may find.
+    pub(super) fn may_look(&mut self, now: Instant) -> bool {
+        if !matches!(self.stop, Stop::No) {
+            return false;
+        }
+        match self.suspects_due && !self.runner.isolates() {
+            true => self.busy() == 0 && self.hooks == 0,
+            false => self.room(now) > 0,
+        }
+    }
+
+    /// How many jobs are ready or running.
+    fn busy(&self) -> usize {
+        self.held.len().saturating_sub(self.judged.len())
+    }
+
+    /// How many more to take; 0 until a good part of what is ready has run: few steps, and large ones.
+    fn room(&mut self, now: Instant) -> usize {
+        let prefetch = self.pace.prefetch(now);
+        let room = (self.setup.slots + prefetch).saturating_sub(self.busy());
+        let room = match self.setup.bounds.jobs {
+            Some(most) => room.min(usize::try_from(most.saturating_sub(self.begun)).unwrap_or(room)),
+            None => room,
+        };
+        if room < prefetch / 4 { 0 } else { room }
+    }
+
+    fn settle_and_reserve(&mut self, now: Instant, fresh: usize, suspects: Suspects) -> Result<()> {
+        // From here on a ring counts: a job that is pushed after this look wakes the sleep that follows it.
+        self.line.listen();
+        let judged = self.settleable();
+        let settled = settled(&self.held, &judged);
+        let want = Want { queues: &self.setup.queues, fresh, suspects, lease: self.setup.lease };
+        let answer = match self.line.driver() {
+            Some(driver) => driver.settle_and_reserve(&settled, &want).map(Some),
+            None => Ok(None),
+        };
+        drop(settled);
+        match answer {
+            Ok(Some((settlement, taken))) => {
+                self.line.works();
+                self.written_down(judged, settlement);
+                self.take(now, taken, suspects);
+                Ok(())
+            }
+            Ok(None) => {
+                self.judged.extend(judged);
+                Ok(())
+            }
+            Err(error) => Err(self.not_written_down(judged, error)),
+        }
+    }
+
+    fn take(&mut self, now: Instant, taken: Taken, looked: Suspects) {
+        if looked != Suspects::Ignore {
+            self.suspects_due = taken.suspects_due;
+            self.next_look_for_suspects = now + self.setup.poll;
+        }
+        let found = taken.jobs.len();
+        self.tell(&Event::Polled { found });
+        let found_nothing = found == 0 && !taken.suspects_due;
+        self.found_nothing_at = found_nothing.then_some(now);
+        if found_nothing {
+            self.next_look = Instant::now() + self.nap(now, taken.next_due);
+        }
+        taken.jobs.into_iter().for_each(|job| self.accept(job));
+    }
+
+    /// Quick while busy, quiet when idle: a tenth of the time since the last job, never over the poll.
+    fn nap(&self, now: Instant, next_due: Option<Duration>) -> Duration {
+        let idle = now.saturating_duration_since(self.last_job) / 10;
+        idle.min(self.setup.poll).min(next_due.unwrap_or(Duration::MAX)).max(SHORTEST_NAP)
+    }
+}

@@ -1,0 +1,89 @@
+//! The jobs that a worker holds: ready, running, or over and not yet written down.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::reserved::{Receipt, Reserved};
+use crate::runner::Task;
+
+#[derive(Default)]
+pub(super) struct Held(HashMap<Arc<str>, Holding>);
+
+pub(super) struct Holding {
+    pub(super) task: Arc<Task>,
+    /// Set when the job was delivered again while it runs here: the newer receipt counts.
+    adopted: Option<Reserved>,
+    /// Somebody else has it: what its run returns is dropped.
+    pub(super) lost: bool,
+}
+
+impl Holding {
+    /// The job with the receipt that counts.
+    pub(super) fn job(&self) -> &Reserved {
+        self.adopted.as_ref().unwrap_or(&self.task.job)
+    }
+}
+
+impl Held {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn insert(&mut self, task: Arc<Task>) {
+        let holding = Holding { task: task.clone(), adopted: None, lost: false };
+        self.0.insert(task.job.message.uuid.clone(), holding);
+    }
+
+    pub(super) fn get(&self, uuid: &str) -> Option<&Holding> {
+        self.0.get(uuid)
+    }
+
+    pub(super) fn remove(&mut self, uuid: &str) -> Option<Holding> {
+        self.0.remove(uuid)
+    }
+
+    /// Takes a job over that is here already: one process never runs a job twice at once. Answers it when
+    /// it is not here.
+    pub(super) fn adopt(&mut self, job: Reserved) -> Option<Reserved> {
+        match self.0.get_mut(&job.message.uuid) {
+            Some(holding) => {
+                holding.task.hold.renew(job.held_until);
+                holding.adopted = Some(job);
+                holding.lost = false;
+                None
+            }
+            None => Some(job),
+        }
+    }
+
+    /// The jobs whose hold is to be renewed.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &Holding> {
+        self.0.values().filter(|holding| !holding.lost)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Holding> {
+        self.0.values()
+    }
+
+    pub(super) fn lose(&mut self, receipt: Receipt) -> Option<&Holding> {
+        let holding = self.0.values_mut().find(|holding| holding.job().receipt == receipt)?;
+        holding.lost = true;
+        holding.task.hold.lose();
+        Some(holding)
+    }
+
+    /// How many jobs have begun.
+    pub(super) fn running(&self) -> usize {
+        self.0.values().filter(|holding| holding.task.begun.get().is_some()).count()
+    }
+
+    /// The first moment at which a running job is over time.
+    pub(super) fn first_deadline(&self) -> Option<Instant> {
+        self.0.values().filter_map(|holding| holding.task.deadline()).min()
+    }
+}

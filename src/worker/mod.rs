@@ -1,0 +1,269 @@
+//! The loop: asks the driver for jobs, has the runner run them, asks the policy, tells the driver.
+//!
+//! One thread, the pump, owns the driver. It sleeps in one place, on one inbox, which carries outcomes,
+//! requests to stop, and the bell. A turn of the loop is: read the inbox, look at the clock, exchange with
+//! the back end (settle, extend, reserve, in that order), sleep. Its correctness rests on its own polls;
+//! the bell only makes it quicker.
+//!
+//! Invariants: the worker names no driver; it decides nothing that the policy decides; a job that it
+//! holds is in `held` until its outcome is written down or its hold is lost and its run is over.
+
+mod clock;
+mod exchange;
+mod held;
+mod line;
+mod pace;
+mod setup;
+mod verdicts;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+
+use self::held::Held;
+use self::line::Line;
+use self::pace::Pace;
+pub(crate) use self::setup::{Bounds, Setup};
+pub use self::setup::{Ended, Report, Stopper};
+use self::verdicts::Judged;
+use crate::driver::Bell;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::failed::FailedJobs;
+use crate::policy::Judgement;
+use crate::reserved::Reserved;
+use crate::runner::{Finished, MakeRunner, Runner, Task, Work};
+
+/// What wakes the pump.
+pub(crate) enum Note {
+    Finished(Finished),
+    Bell,
+    Stop,
+    StopNow,
+    Finish,
+}
+
+/// The inbox of a worker, made before the worker so that it can be stopped from its first moment.
+pub(crate) struct Inbox {
+    notes: Receiver<Note>,
+    sender: Sender<Note>,
+}
+
+impl Inbox {
+    pub(crate) fn new() -> Self {
+        let (sender, notes) = unbounded();
+        Self { notes, sender }
+    }
+
+    pub(crate) fn stopper(&self) -> Stopper {
+        Stopper(self.sender.clone())
+    }
+}
+
+/// Works in this thread until it is stopped or a bound is reached.
+///
+/// # Errors
+/// The back end can't be used at the start; or a job is stuck in a thread ([`is_stuck`](Error::is_stuck)).
+pub(crate) fn run(setup: Setup, runner: MakeRunner, inbox: Inbox) -> Result<Report> {
+    Pump::start(setup, runner, inbox)?.run()
+}
+
+struct Pump {
+    setup: Setup,
+    inbox: Receiver<Note>,
+    line: Line,
+    failed_jobs: Option<Box<dyn FailedJobs>>,
+    runner: Box<dyn Runner>,
+    held: Held,
+    /// What is decided and not yet written down.
+    judged: Vec<Judged>,
+    /// After a settle that was refused: one by one, so that a bad one fails alone.
+    one_by_one: bool,
+    pace: Pace,
+    report: Report,
+    hooks: usize,
+    /// How many jobs were begun.
+    begun: u64,
+    suspects_due: bool,
+    stop: Stop,
+    /// When the last look began, if it found nothing.
+    found_nothing_at: Option<Instant>,
+    started: Instant,
+    last_job: Instant,
+    next_look: Instant,
+    next_look_for_suspects: Instant,
+    next_extend: Instant,
+    /// When the last job that was put back here is due.
+    own_retries_until: Instant,
+}
+
+/// How far it is on its way to its end.
+enum Stop {
+    /// It works.
+    No,
+    /// It takes nothing new and waits for what runs until `deadline`.
+    Waiting { why: Ended, deadline: Instant },
+    /// A job is stuck in its thread: it takes nothing new and waits for the others.
+    Stuck,
+    /// It ends now, whatever runs.
+    Now(Ended),
+}
+
+impl Pump {
+    fn start(setup: Setup, runner: MakeRunner, inbox: Inbox) -> Result<Self> {
+        let Inbox { notes: inbox, sender: notes } = inbox;
+        let wake = notes.clone();
+        let bell = Bell::new(move || drop(wake.send(Note::Bell)));
+        let line = Line::open(setup.backend.clone(), bell)?;
+        // A missing table of failed jobs is told now, and not when the first job dies.
+        let failed_jobs = setup.failed.as_ref().map(|failed| failed.open()).transpose()?;
+        let tell = Arc::new(move |finished| drop(notes.send(Note::Finished(finished))));
+        let runner = runner(tell)?;
+        let now = Instant::now();
+        Ok(Self {
+            next_extend: now + setup.lease / 3,
+            setup,
+            inbox,
+            line,
+            failed_jobs,
+            runner,
+            held: Held::default(),
+            judged: Vec::new(),
+            one_by_one: false,
+            pace: Pace::new(now),
+            report: Report::default(),
+            hooks: 0,
+            begun: 0,
+            suspects_due: false,
+            stop: Stop::No,
+            found_nothing_at: None,
+            started: now,
+            last_job: now,
+            next_look: now,
+            next_look_for_suspects: now,
+            own_retries_until: now,
+        })
+    }
+
+    fn run(mut self) -> Result<Report> {
+        self.tell(&Event::Started);
+        loop {
+            self.read_inbox();
+            let now = Instant::now();
+            self.watch_clock(now);
+            if let Err(error) = self.exchange(now) {
+                self.lose_line(&error);
+            }
+            if self.is_over() {
+                return self.end();
+            }
+            self.sleep();
+        }
+    }
+
+    fn read_inbox(&mut self) {
+        while let Ok(note) = self.inbox.try_recv() {
+            self.read(note);
+        }
+    }
+
+    fn read(&mut self, note: Note) {
+        match note {
+            Note::Finished(finished) => self.finished(finished),
+            Note::Bell => self.next_look = Instant::now(),
+            Note::Stop => self.begin_to_stop(Ended::Stopped),
+            Note::StopNow => self.stop = Stop::Now(Ended::StoppedNow),
+            Note::Finish => self.setup.bounds.when_empty = true,
+        }
+    }
+
+    /// A job that was just taken: begun, or judged without being run.
+    fn accept(&mut self, job: Reserved) {
+        let Some(job) = self.held.adopt(job) else { return };
+        let kind = self.setup.kinds.get(&*job.message.name).cloned();
+        let of_type = kind.as_ref().map(|kind| kind.limits()).unwrap_or_default();
+        let policy = &self.setup.policy;
+        let limits = policy.limits_for(job.message.overrides.as_deref(), &of_type);
+        let judgement =
+            policy.judge_before(job.attempt, job.suspect, job.last_error.as_deref(), &limits).or_else(|| {
+                let unknown = || policy.judge_unknown(&job.message.name, job.unknown_for);
+                kind.is_none().then(unknown)
+            });
+        let task = Arc::new(Task::new(job, limits, kind));
+        self.held.insert(task.clone());
+        match judgement {
+            Some(judgement) => self.judge(task, judgement, None),
+            None => {
+                self.begun += 1;
+                self.runner.begin(Work::Run(task));
+            }
+        }
+    }
+
+    /// A piece of work is over.
+    fn finished(&mut self, finished: Finished) {
+        let (task, outcome, took) = match finished {
+            Finished::Ran(task, outcome, took) => (task, outcome, took),
+            Finished::TooLate(task) => return self.give_back(task, Duration::ZERO),
+            Finished::Hooked => {
+                self.hooks -= 1;
+                return;
+            }
+        };
+        self.pace.count(1);
+        self.last_job = Instant::now();
+        let attempt = self.attempt_of(&task);
+        let judgement = self.setup.policy.judge(attempt, &outcome, &task.limits, fastrand::f64());
+        self.judge(task, judgement, Some(took));
+    }
+
+    /// A decision was made; it is written down with the next exchange.
+    fn judge(&mut self, task: Arc<Task>, judgement: Judgement, took: Option<Duration>) {
+        // Somebody else has the job: whatever this run returned is dropped.
+        if self.held.get(&task.job.message.uuid).is_none_or(|holding| holding.lost) {
+            self.held.remove(&task.job.message.uuid);
+            return;
+        }
+        self.judged.push(Judged::new(task, judgement, took, &self.setup));
+    }
+
+    fn give_back(&mut self, task: Arc<Task>, after: Duration) {
+        self.judged.push(Judged::returned(task, after));
+    }
+
+    /// An adopted job has the attempt of its last delivery.
+    fn attempt_of(&self, task: &Task) -> u32 {
+        let holding = self.held.get(&task.job.message.uuid);
+        holding.map_or(task.job.attempt, |holding| holding.job().attempt)
+    }
+
+    fn lose_line(&mut self, error: &Error) {
+        let now = Instant::now();
+        // While jobs are held, it must be back long before their lease is over.
+        let longest = if self.held.is_empty() { Duration::MAX } else { self.setup.lease / 6 };
+        let retry_in = self.line.lose(now, longest);
+        self.tell(&Event::Disconnected { error, retry_in });
+    }
+
+    /// The only place where it sleeps.
+    fn sleep(&mut self) {
+        let now = Instant::now();
+        let nap = self.wakes_at(now).saturating_duration_since(now);
+        if nap.is_zero() {
+            return;
+        }
+        match self.inbox.recv_timeout(nap) {
+            Ok(note) => self.read(note),
+            Err(RecvTimeoutError::Timeout) => {}
+            // The runner and the bell keep senders, so this is never seen; if it were, it must not spin.
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(nap),
+        }
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        if let Some(listener) = &self.setup.listener {
+            listener(event);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What a worker is told before it starts, and what it tells at its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam::channel::Sender;
+
+use super::Note;
+use crate::driver::Backend;
+use crate::event::Listener;
+use crate::failed::FailedBackend;
+use crate::jobs::Kinds;
+use crate::policy::Policy;
+
+/// Everything a worker needs, put together by the queue.
+pub(crate) struct Setup {
+    /// The configured name of the driver.
+    pub(crate) driver: String,
+    /// The driver's connection; empty when it has none.
+    pub(crate) connection: String,
+    pub(crate) backend: Arc<dyn Backend>,
+    /// Where the dead go when the driver does not bury them itself; `None` keeps none.
+    pub(crate) failed: Option<Arc<dyn FailedBackend>>,
+    pub(crate) kinds: Kinds,
+    pub(crate) queues: Vec<String>,
+    /// How many jobs run at once.
+    pub(crate) slots: usize,
+    pub(crate) policy: Policy,
+    pub(crate) poll: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) bounds: Bounds,
+    pub(crate) listener: Option<Listener>,
+    /// Whether the process exits when the worker ends: only then may it give back jobs whose threads are
+    /// not dead yet.
+    pub(crate) process_ends: bool,
+}
+
+/// When a worker ends by itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bounds {
+    /// When nothing is due and nothing that it put back itself is still to come.
+    pub(crate) when_empty: bool,
+    /// After so many jobs.
+    pub(crate) jobs: Option<u64>,
+    /// After so long.
+    pub(crate) time: Option<Duration>,
+    /// When the process has this many MB resident.
+    pub(crate) memory: Option<u64>,
+}
+
+/// Stops a worker, from any thread.
+#[derive(Clone)]
+pub struct Stopper(pub(super) Sender<Note>);
+
+impl Stopper {
+    /// Takes nothing new, finishes what runs for up to the grace, gives the rest back.
+    pub fn stop(&self) {
+        // An error means that the worker has ended, which is what was asked for.
+        let _ = self.0.send(Note::Stop);
+    }
+
+    /// Stops at once and gives everything back. In a worker whose process goes on, running threads cannot
+    /// be ended: it returns an error then, and keeps their holds alive.
+    pub fn stop_now(&self) {
+        let _ = self.0.send(Note::StopNow);
+    }
+
+    /// Works until nothing is due any more, then ends.
+    pub fn finish(&self) {
+        let _ = self.0.send(Note::Finish);
+    }
+}
+
+/// What a worker did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Jobs that are done.
+    pub done: u64,
+    /// Jobs that are dead.
+    pub failed: u64,
+    /// Failed attempts that will be made again.
+    pub retried: u64,
+    /// Jobs that were given back without having run to an end.
+    pub returned: u64,
+    /// Jobs whose hold was lost.
+    pub lost: u64,
+    /// Why it ended.
+    pub ended: Ended,
+    /// Jobs whose outcome could not be written down before the end; they will run again.
+    pub unsettled: Vec<String>,
+}
+
+/// Why a worker ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to.
+    #[default]
+    Stopped,
+    /// It was asked to stop at once.
+    StoppedNow,
+    /// Nothing waits.
+    Empty,
+    /// It ran as many jobs as it should.
+    JobLimit,
+    /// It ran as long as it should.
+    TimeLimit,
+    /// The process grew as large as it should.
+    MemoryLimit,
+}
