@@ -1,8 +1,6 @@
 //! Messages and queues that others made.
 
-use amiquip::{
-    AmqpProperties, AmqpValue, Channel, Connection, FieldTable, Publish, QueueDeclareOptions,
-};
+use amiquip::{AmqpProperties, AmqpValue, Channel, Connection, FieldTable, Publish, QueueDeclareOptions};
 use craft_queue::driver::Verdict;
 use craft_queue::driver::amqp::Options;
 

@@ -4,6 +4,9 @@
 #![cfg(feature = "amqp")]
 
 mod bench;
+mod conformance_classic;
+mod conformance_quorum;
+mod dead;
 mod delays;
 mod faults;
 mod foreign;

@@ -23,8 +23,7 @@ pub fn at(url: &str) -> Options {
     let (place, vhost) = url.rsplit_once('/').unwrap();
     let port = place.rsplit_once(':').unwrap().1.parse().unwrap();
     let vhost = if vhost == "%2f" { "/" } else { vhost };
-    let config =
-        AmqpConfig { host: "127.0.0.1".into(), port, vhost: vhost.into(), ..AmqpConfig::default() };
+    let config = AmqpConfig { host: "127.0.0.1".into(), port, vhost: vhost.into(), ..AmqpConfig::default() };
     Options::from_config(&config).unwrap()
 }
 
@@ -38,7 +37,7 @@ pub fn message(queue: &str, payload: &str) -> Message {
         uuid: new_uuid(),
         name: "Job".into(),
         queue: queue.into(),
-        payload: payload.as_bytes().to_vec(),
+        payload: payload.as_bytes().into(),
         delay: Duration::ZERO,
         priority: 0,
         unique_key: None,

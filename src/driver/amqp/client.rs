@@ -21,9 +21,7 @@ use crossbeam::channel::{self, Receiver, RecvTimeoutError};
 
 use super::options::Options;
 use super::refusal::{not_let_in, refusal};
-use super::wire::{
-    Address, Answers, Argument, Client, Confirm, Envelope, Inbox, Kind, Object, Outbox,
-};
+use super::wire::{Address, Answers, Argument, Client, Confirm, Envelope, Inbox, Kind, Object, Outbox};
 use crate::driver::Bell;
 use crate::error::{Error, Result};
 
@@ -66,10 +64,11 @@ impl Amiquip {
         let stream = mio::net::TcpStream::from_stream(stream).map_err(broken)?;
         let seconds = u16::try_from(options.heartbeat.as_secs()).unwrap_or(u16::MAX);
         let auth = Auth::Plain { username: options.username.clone(), password: options.password.clone() };
-        let settings = ConnectionOptions::default().auth(auth).virtual_host(&*options.vhost).heartbeat(seconds);
+        let settings =
+            ConnectionOptions::default().auth(auth).virtual_host(&*options.vhost).heartbeat(seconds);
         let tuning = ConnectionTuning::default().mem_channel_bound(FRAMES);
-        let opened =
-            kill.within(options.connect_timeout, || Connection::insecure_open_stream(stream, settings, tuning));
+        let opened = kill
+            .within(options.connect_timeout, || Connection::insecure_open_stream(stream, settings, tuning));
         match opened {
             Ok(connection) => {
                 self.let_in.store(true, Ordering::Relaxed);
@@ -98,7 +97,16 @@ impl Client for Amiquip {
             opened.map_err(|error| explain(&self.options, "open a channel", error))?;
         let options = Arc::clone(&self.options);
         let blocked = None;
-        Ok(Box::new(Sending { kill, channel, confirms, returns, blocked_news, blocked, options, _connection: connection }))
+        Ok(Box::new(Sending {
+            kill,
+            channel,
+            confirms,
+            returns,
+            blocked_news,
+            blocked,
+            options,
+            _connection: connection,
+        }))
     }
 
     fn inbox(&self, bell: Bell) -> Result<Box<dyn Inbox>> {
@@ -182,8 +190,11 @@ impl Outbox for Sending {
         let mut publish = Publish::with_properties(body, &*address.routing_key, properties(envelope));
         publish.mandatory = true;
         let send = || self.channel.basic_publish(&*address.exchange, publish);
-        let sent =
-            if body.len() < LARGE_BODY { send() } else { self.kill.within(self.options.publish_timeout, send) };
+        let sent = if body.len() < LARGE_BODY {
+            send()
+        } else {
+            self.kill.within(self.options.publish_timeout, send)
+        };
         sent.map_err(|error| explain(&self.options, "publish", error))
     }
 
@@ -195,7 +206,8 @@ impl Outbox for Sending {
         };
         let confirms = first.into_iter().chain(self.confirms.try_iter()).map(confirm).collect();
         // Read after the confirms: a return comes before the confirm of the same message.
-        let returned = self.returns.try_iter().filter_map(|back| back.properties.message_id().clone()).collect();
+        let returned =
+            self.returns.try_iter().filter_map(|back| back.properties.message_id().clone()).collect();
         Ok(Answers { returned, confirms })
     }
 
@@ -223,7 +235,8 @@ fn declare(options: &Options, channel: &Channel, objects: &[Object]) -> Result<(
     for object in objects {
         let sent = match object {
             Object::Queue { name, arguments } => {
-                let arguments = arguments.iter().map(|(key, value)| (key.to_string(), argument(value))).collect();
+                let arguments =
+                    arguments.iter().map(|(key, value)| (key.to_string(), argument(value))).collect();
                 let durable = QueueDeclareOptions { durable: true, arguments, ..Default::default() };
                 channel.queue_declare_nowait(&**name, durable).map(drop)
             }
@@ -274,6 +287,7 @@ fn explain(options: &Options, doing: &str, error: AmqpError) -> Error {
     match error {
         AmqpError::ServerClosedChannel { code, message, .. }
         | AmqpError::ServerClosedConnection { code, message } => refusal(options, doing, code, &message),
-        other => Error::unavailable(format!("lost the connection to RabbitMQ at {}", options.place())).because(&other),
+        other => Error::unavailable(format!("lost the connection to RabbitMQ at {}", options.place()))
+            .because(&other),
     }
 }

@@ -26,9 +26,13 @@ pub(super) struct AmqpDriver {
     intake: Option<Intake>,
     /// The queues that were named here.
     seen: BTreeSet<Arc<str>>,
+    opened: Instant,
     /// No connection was lost: leaving may ask the broker.
     well: bool,
 }
+
+/// How long after opening what was held before may still come back to this process.
+const SETTLING: Duration = Duration::from_secs(5);
 
 impl AmqpDriver {
     pub(super) fn open(
@@ -39,7 +43,17 @@ impl AmqpDriver {
     ) -> Result<Self> {
         let publisher = Publisher::new(client.outbox()?, Arc::clone(&options));
         let seen = BTreeSet::from([Arc::from(&*options.queue)]);
-        Ok(Self { client, options, bell, orphans, publisher, intake: None, seen, well: true })
+        Ok(Self {
+            client,
+            options,
+            bell,
+            orphans,
+            publisher,
+            intake: None,
+            seen,
+            opened: Instant::now(),
+            well: true,
+        })
     }
 
     fn intake(&mut self) -> Result<(&mut Intake, &mut Publisher, &Orphans)> {
@@ -103,7 +117,8 @@ impl AmqpDriver {
         let Some(intake) = &mut self.intake else { return Ok(settlement) };
         // Not after the copies: should those fail, what is done is done.
         intake.ack(done)?;
-        let copied = copies.iter().map(|(job, verdict, held)| copy(job, verdict, held)).collect::<Result<Vec<_>>>();
+        let copied =
+            copies.iter().map(|(job, verdict, held)| copy(job, verdict, held)).collect::<Result<Vec<_>>>();
         if let Err(error) = copied.and_then(|parcels| self.publisher.publish(&parcels)) {
             for (job, _, held) in copies {
                 intake.holds.hold(job.receipt, held);
@@ -122,7 +137,9 @@ fn copy<'a>(job: &'a Reserved, verdict: &Verdict, held: &Held) -> Result<Parcel<
         Verdict::Unknown { after } => (held.state.unknown(Timestamp::now()), *after),
         Verdict::Unstarted { after } => (held.state, *after),
         Verdict::Done | Verdict::Bury(_) => {
-            return Err(Error::unsupported("the amqp driver does not bury jobs: record, then settle as done"));
+            return Err(Error::unsupported(
+                "the amqp driver does not bury jobs: record, then settle as done",
+            ));
         }
     };
     let mut envelope: Envelope = letter::copy(&held.envelope, &held.uuid, state);
@@ -156,9 +173,11 @@ impl Driver for AmqpDriver {
         let until = Instant::now() + lease;
         let mut lost = Vec::new();
         for job in held {
-            if !self.intake.as_mut().is_some_and(|intake| intake.holds.extend(job.receipt, until)) {
-                // Lost as far as anybody knows now; should it come again, the hold goes on.
-                self.orphans.extend(&job.message.uuid, job.receipt, lease);
+            // What was held on a connection that was lost may come back: nobody knows yet.
+            let held = self.intake.as_mut().is_some_and(|intake| intake.holds.extend(job.receipt, until))
+                || self.orphans.extend(&job.message.uuid, job.receipt, until)
+                    && self.opened.elapsed() < SETTLING;
+            if !held {
                 lost.push(job.receipt);
             }
         }

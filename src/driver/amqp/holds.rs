@@ -103,6 +103,10 @@ impl Holds {
 #[derive(Debug, Default)]
 pub(super) struct Orphans(Mutex<HashMap<Arc<str>, (Receipt, Instant)>>);
 
+/// How long an orphan is remembered after its hold ran out: the worker may be waiting for the broker and
+/// renew it when that is back.
+const KEPT: Duration = Duration::from_secs(3_600);
+
 impl Orphans {
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, (Receipt, Instant)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -110,9 +114,9 @@ impl Orphans {
 
     /// Remembers what a connection still held when it went.
     pub(super) fn leave(&self, holds: &mut Holds) {
-        let now = Instant::now();
+        let long_over = |until: Instant| until.elapsed() > KEPT;
         let mut orphans = self.lock();
-        orphans.retain(|_, (_, until)| *until > now);
+        orphans.retain(|_, (_, until)| !long_over(*until));
         orphans.extend(holds.drain().map(|(receipt, held)| (held.uuid, (receipt, held.until))));
     }
 
@@ -130,12 +134,14 @@ impl Orphans {
         }
     }
 
-    /// The worker shows that it still has it.
-    pub(super) fn extend(&self, uuid: &str, receipt: Receipt, lease: Duration) {
-        if let Some((held, until)) = self.lock().get_mut(uuid)
-            && *held == receipt
-        {
-            *until = Instant::now() + lease;
+    /// The worker shows that it still has it; false when nothing is known of it here.
+    pub(super) fn extend(&self, uuid: &str, receipt: Receipt, until: Instant) -> bool {
+        match self.lock().get_mut(uuid) {
+            Some(orphan) if orphan.0 == receipt => {
+                orphan.1 = until;
+                true
+            }
+            _ => false,
         }
     }
 }

@@ -67,7 +67,9 @@ impl Intake {
         self.declare(&queues, publisher)?;
         self.sort_arrivals(publisher, orphans)?;
         self.suspect_lapsed(publisher)?;
-        self.subscribe(&queues, want, publisher, orphans)?;
+        if want.fresh > 0 {
+            self.subscribe(&queues, want.fresh, publisher, orphans)?;
+        }
         let mut taken = Taken::default();
         for queue in &queues {
             while taken.jobs.len() < want.fresh {
@@ -81,9 +83,14 @@ impl Intake {
             Suspects::Look => taken.suspects_due = self.are_suspects_due(&queues)?,
             Suspects::Take(limit) => {
                 let suspects = self.take_suspects(&queues, limit, until, publisher, orphans)?;
-                if !suspects.is_empty() && want.fresh == 0 {
+                match want.fresh {
                     // It runs alone: nothing shall be in the hands of a worker that may be about to die.
-                    self.stand_aside(self.options.answer_timeout, publisher, orphans)?;
+                    0 if !suspects.is_empty() => {
+                        self.stand_aside(self.options.answer_timeout, publisher, orphans)?;
+                    }
+                    // What a dead worker held is in the queue itself until somebody receives it.
+                    0 if limit > 0 => self.subscribe(&queues, limit, publisher, orphans)?,
+                    _ => {}
                 }
                 taken.jobs.extend(suspects);
                 taken.suspects_due = self.are_suspects_due(&queues)?;
@@ -122,17 +129,14 @@ impl Intake {
     fn subscribe(
         &mut self,
         queues: &[Arc<str>],
-        want: &Want<'_>,
+        more: usize,
         publisher: &mut Publisher,
         orphans: &Orphans,
     ) -> Result<()> {
-        if want.fresh == 0 {
-            return Ok(());
-        }
         if !self.subscribed.is_empty() && self.subscribed != queues {
             self.stand_aside(self.options.answer_timeout, publisher, orphans)?;
         }
-        let wanted = (self.holds.len() + want.fresh).min(PREFETCH_LIMIT).next_power_of_two();
+        let wanted = (self.holds.len() + more).min(PREFETCH_LIMIT).next_power_of_two();
         let prefetch = self.options.prefetch.unwrap_or(wanted as u16);
         if prefetch > self.prefetch {
             for queue in queues {
@@ -286,12 +290,7 @@ impl Intake {
     }
 
     /// Removes what waits in a queue.
-    pub(super) fn clear(
-        &mut self,
-        queue: &str,
-        publisher: &mut Publisher,
-        orphans: &Orphans,
-    ) -> Result<u64> {
+    pub(super) fn clear(&mut self, queue: &str, publisher: &mut Publisher, orphans: &Orphans) -> Result<u64> {
         self.sort_arrivals(publisher, orphans)?;
         let purged = self.inbox.purge(queue)? + self.inbox.purge(&topology::suspects_of(queue))?;
         let here = self.waiting.remove(queue).unwrap_or_default();

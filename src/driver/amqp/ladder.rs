@@ -38,8 +38,11 @@ pub(super) fn entry(options: &Options, queue: &str, after: Duration) -> Result<O
     let Some(top) = steps.checked_ilog2() else { return Ok(None) };
     if top >= LEVELS {
         let longest = time::humane(UNIT * (1 << (LEVELS - 1)));
-        return Err(Error::unsupported(format!("a delay of {} is too long for RabbitMQ", time::humane(after)))
-            .with_help(format!("at most {longest} is possible here; the database driver has no such limit")));
+        return Err(Error::unsupported(format!(
+            "a delay of {} is too long for RabbitMQ",
+            time::humane(after)
+        ))
+        .with_help(format!("at most {longest} is possible here; the database driver has no such limit")));
     }
     let bits: String = (0..LEVELS).rev().flat_map(|level| [bit(steps, level), '.']).collect();
     // The levels above the highest bit would only pass it on.
@@ -137,7 +140,8 @@ mod tests {
 
     #[test]
     fn whole_seconds_are_exact_and_parts_are_rounded_up() {
-        let table = [(0.001, 0.125), (0.125, 0.125), (0.13, 0.25), (1.0, 1.0), (1.001, 1.125), (3_600.0, 3_600.0)];
+        let table =
+            [(0.001, 0.125), (0.125, 0.125), (0.13, 0.25), (1.0, 1.0), (1.001, 1.125), (3_600.0, 3_600.0)];
         for (asked, given) in table {
             let address = entry(&options(), "q", seconds(asked)).unwrap().unwrap();
             assert_eq!(decode(&address.routing_key), Some((seconds(given), &*digest("q"))), "{asked} s");
@@ -173,7 +177,9 @@ mod tests {
                 Object::QueueBinding { queue, key, .. } if !key.is_empty() => Some((queue, key)),
                 _ => None,
             })
-            .filter(|(_, pattern)| pattern.split('.').zip(&words).all(|(p, w)| matches!(p, "*" | "#") || p == *w))
+            .filter(|(_, pattern)| {
+                pattern.split('.').zip(&words).all(|(p, w)| matches!(p, "*" | "#") || p == *w)
+            })
             .map(|(queue, _)| &**queue)
             .collect();
         assert_eq!(matches, ["craft-queue.delay.03"]);

@@ -26,8 +26,9 @@ pub(super) fn pushed(options: &Options, message: &Message) -> Result<Envelope> {
     check_name("job's name", &message.name)?;
     check_name("uuid", &message.uuid)?;
     if let Some(key) = &message.unique_key {
-        return Err(Error::unsupported(format!("RabbitMQ knows no unique keys (\"{key}\")"))
-            .with_help("push this job on the database driver, or leave the key away and let the job look itself"));
+        return Err(Error::unsupported(format!("RabbitMQ knows no unique keys (\"{key}\")")).with_help(
+            "push this job on the database driver, or leave the key away and let the job look itself",
+        ));
     }
     let mut envelope = Envelope {
         message_id: Some(message.uuid.to_string()),
@@ -38,7 +39,9 @@ pub(super) fn pushed(options: &Options, message: &Message) -> Result<Envelope> {
     if let Some(overrides) = &message.overrides {
         if overrides.len() > OVERRIDES_LIMIT {
             let length = overrides.len();
-            return Err(Error::invalid(format!("the push options have {length} bytes, {OVERRIDES_LIMIT} fit")));
+            return Err(Error::invalid(format!(
+                "the push options have {length} bytes, {OVERRIDES_LIMIT} fit"
+            )));
         }
         envelope.notes.insert(note::OVERRIDES, overrides.to_string());
     }
@@ -48,8 +51,10 @@ pub(super) fn pushed(options: &Options, message: &Message) -> Result<Envelope> {
 fn priority(options: &Options, priority: u8) -> Result<Option<u8>> {
     let max = options.max_priority.unwrap_or(0);
     if options.quorum && priority > 0 {
-        return Err(Error::unsupported(format!("quorum queues know no priorities ({priority} was asked for)"))
-            .with_help("use another queue for urgent jobs, and name it first: --queue urgent,default"));
+        return Err(Error::unsupported(format!(
+            "quorum queues know no priorities ({priority} was asked for)"
+        ))
+        .with_help("use another queue for urgent jobs, and name it first: --queue urgent,default"));
     }
     if priority > max {
         return Err(Error::unsupported(format!("priority {priority} is over max_priority, which is {max} here"))
@@ -58,6 +63,18 @@ fn priority(options: &Options, priority: u8) -> Result<Option<u8>> {
             ));
     }
     Ok((priority > 0).then_some(priority))
+}
+
+/// The properties of a dead job. No check: it was on a queue already.
+pub(super) fn dead(message: &Message, state: State) -> Envelope {
+    let overrides = message.overrides.iter().map(|json| (note::OVERRIDES, json.to_string()));
+    Envelope {
+        message_id: Some(message.uuid.to_string()),
+        name: Some(message.name.to_string()),
+        app_id: Some(state.to_string()),
+        notes: overrides.collect(),
+        ..Envelope::default()
+    }
 }
 
 /// The properties of a copy that comes after a delivery.
@@ -84,7 +101,7 @@ pub(super) fn reserved(arrival: &mut Arrival, uuid: &Arc<str>, receipt: Receipt,
             // A message without a type has a job without a name, which no worker knows.
             name: envelope.name.as_deref().unwrap_or_default().into(),
             queue: Arc::clone(&arrival.queue),
-            payload: std::mem::take(&mut arrival.body),
+            payload: std::mem::take(&mut arrival.body).into(),
             delay: Duration::ZERO,
             priority: envelope.priority.unwrap_or(0).min(PRIORITY_LIMIT),
             unique_key: None,
@@ -119,7 +136,7 @@ mod tests {
             uuid: "u-1".into(),
             name: "CreateInvoice".into(),
             queue: "orders".into(),
-            payload: b"{}".to_vec(),
+            payload: b"{}".as_slice().into(),
             delay: Duration::ZERO,
             priority: 0,
             unique_key: None,
@@ -129,7 +146,14 @@ mod tests {
 
     fn arrival(envelope: Envelope, body: &[u8]) -> Arrival {
         let queue = "orders".into();
-        Arrival { tag: 1, queue, redelivered: false, routing_key: String::new(), envelope, body: body.to_vec() }
+        Arrival {
+            tag: 1,
+            queue,
+            redelivered: false,
+            routing_key: String::new(),
+            envelope,
+            body: body.to_vec(),
+        }
     }
 
     #[test]

@@ -11,10 +11,12 @@
 //!
 //! The files: `wire` is the seam to a client library and `client` the one behind it; `topology` and
 //! `ladder` say which queues there are; `state` and `letter` what a message holds; `publisher` and
-//! `intake` are the two halves of `driver`, which says what a verdict does; `holds` counts what is held.
+//! `intake` are the two halves of `driver`, which says what a verdict does; `holds` counts what is held;
+//! `failed` keeps the dead where no database does.
 
 mod client;
 mod driver;
+mod failed;
 mod holds;
 mod intake;
 mod ladder;
@@ -30,12 +32,14 @@ use std::sync::Arc;
 
 use client::Amiquip;
 use driver::AmqpDriver;
+pub use failed::FailedQueue;
 use holds::Orphans;
 pub use options::Options;
 use wire::Client;
 
 use super::{Backend, Bell, Driver};
 use crate::error::Result;
+use crate::time::Zone;
 
 /// A RabbitMQ broker.
 ///
@@ -61,6 +65,11 @@ impl AmqpBackend {
         let options = Arc::new(options);
         let client = Arc::new(Amiquip::new(Arc::clone(&options)));
         Self { options, client, orphans: Arc::default() }
+    }
+
+    /// The dead jobs in `<queue>.failed`, with times shown in a zone. For where no database keeps them.
+    pub fn failed_jobs(&self, zone: Zone) -> FailedQueue {
+        FailedQueue { client: Arc::clone(&self.client), options: Arc::clone(&self.options), zone }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::AmqpConfig;
+use crate::config::{AmqpConfig, QueueType};
 use crate::error::{Error, Result};
 
 /// How to reach a broker, and how its queues are declared.
@@ -62,12 +62,12 @@ impl Options {
             vhost: vhost.to_owned(),
             queue: config.settings.queue.clone(),
             exchange: config.exchange.clone(),
-            quorum: false,
-            max_priority: None,
-            prefetch: None,
+            quorum: config.queue_type == QueueType::Quorum,
+            max_priority: config.max_priority,
+            prefetch: config.prefetch,
             heartbeat: Duration::from_secs(30),
-            connect_timeout: Duration::from_secs(10),
-            publish_timeout: Duration::from_secs(10),
+            connect_timeout: config.connect_timeout,
+            publish_timeout: config.publish_timeout,
             answer_timeout: Duration::from_secs(10),
         };
         for pair in config.connection_options.split('&').filter(|pair| !pair.is_empty()) {

@@ -70,7 +70,8 @@ impl Publisher {
         // A queue was deleted since it was declared.
         self.declared.clear();
         self.has_ladder = false;
-        letters.retain(|(_, parcel)| homeless.iter().any(|id| parcel.envelope.message_id.as_ref() == Some(id)));
+        letters
+            .retain(|(_, parcel)| homeless.iter().any(|id| parcel.envelope.message_id.as_ref() == Some(id)));
         for (_, parcel) in &letters {
             self.declare_for(parcel)?;
         }
@@ -87,7 +88,10 @@ impl Publisher {
              \"{routing_key}\")",
             self.options.place()
         ))
-        .with_help(format!("bind a queue to the exchange: rabbitmqctl list_bindings -p {}", self.options.vhost))
+        .with_help(format!(
+            "bind a queue to the exchange: rabbitmqctl list_bindings -p {}",
+            self.options.vhost
+        ))
     }
 
     fn declare_for(&mut self, parcel: &Parcel<'_>) -> Result<()> {
@@ -162,8 +166,10 @@ impl Publisher {
     fn no_answer(&mut self) -> Error {
         let (place, waited) = (self.options.place(), crate::time::humane(self.patience));
         match self.outbox.blocked() {
-            Some(reason) => Error::unavailable(format!("RabbitMQ at {place} takes no messages now: {reason}"))
-                .with_help("free memory or disk space of the broker: rabbitmq-diagnostics alarms"),
+            Some(reason) => {
+                Error::unavailable(format!("RabbitMQ at {place} takes no messages now: {reason}"))
+                    .with_help("free memory or disk space of the broker: rabbitmq-diagnostics alarms")
+            }
             None => Error::unavailable(format!("RabbitMQ at {place} has confirmed nothing for {waited}")),
         }
     }
@@ -174,7 +180,9 @@ impl Publisher {
             self.options.place(),
             example.routing_key,
         ))
-        .with_help("start more workers, or raise the queue's limit (x-max-length with x-overflow=reject-publish)")
+        .with_help(
+            "start more workers, or raise the queue's limit (x-max-length with x-overflow=reject-publish)",
+        )
     }
 }
 

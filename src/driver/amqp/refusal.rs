@@ -14,13 +14,16 @@ pub(super) fn refusal(options: &Options, doing: &str, code: u16, text: &str) -> 
     match code {
         403 => because(
             Error::config,
-            &format!("give the user rights: rabbitmqctl set_permissions -p {vhost} {user} \".*\" \".*\" \".*\""),
+            &format!(
+                "give the user rights: rabbitmqctl set_permissions -p {vhost} {user} \".*\" \".*\" \".*\""
+            ),
         ),
-        406 if text.contains("acknowledgement") && text.contains("timed out") => {
-            Error::unavailable(format!("RabbitMQ took jobs back because they ran too long: {text}")).with_help(
-                "raise consumer_timeout in rabbitmq.conf above the longest job, or give jobs a timeout below it",
-            )
-        }
+        406 if text.contains("acknowledgement") && text.contains("timed out") => Error::unavailable(format!(
+            "RabbitMQ took jobs back because they ran too long: {text}"
+        ))
+        .with_help(
+            "raise consumer_timeout in rabbitmq.conf above the longest job, or give jobs a timeout below it",
+        ),
         406 => because(
             Error::config,
             "the queue is there already with other arguments: set queue_type and max_priority in [amqp] as it was \
@@ -28,9 +31,10 @@ pub(super) fn refusal(options: &Options, doing: &str, code: u16, text: &str) -> 
         ),
         405 => because(Error::config, "another connection has the queue for itself; use another queue"),
         // The text of a missing vhost is "vhost x not found".
-        402 | 530 => {
-            because(Error::config, &format!("create it: rabbitmqctl add_vhost {vhost}, or correct vhost in [amqp]"))
-        }
+        402 | 530 => because(
+            Error::config,
+            &format!("create it: rabbitmqctl add_vhost {vhost}, or correct vhost in [amqp]"),
+        ),
         501..=503 | 505 | 540 => because(Error::other, "this is a defect of craft-queue: please report it"),
         // 320: closed by the operator or for a restart. 404: a queue or exchange that was there is gone, and
         // a new driver declares it again.

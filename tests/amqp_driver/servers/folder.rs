@@ -20,12 +20,8 @@ impl Folder {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = watchdog::folder().join(format!("{name}-{number}"));
-        fs::create_dir(&path)
-            .unwrap_or_else(|error| panic!("cannot create `{}`: {error}", path.display()));
-        let folder = Folder {
-            path,
-            user: user.clone(),
-        };
+        fs::create_dir(&path).unwrap_or_else(|error| panic!("cannot create `{}`: {error}", path.display()));
+        let folder = Folder { path, user: user.clone() };
         // Keys and cookies in it are refused when others could read them.
         folder.give_to_user(&folder.path, 0o700);
         folder
@@ -42,8 +38,7 @@ impl Folder {
     /// Writes a file that only the user of the folder may read, and returns its path.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.join(name);
-        fs::write(&path, text)
-            .unwrap_or_else(|error| panic!("cannot write `{}`: {error}", path.display()));
+        fs::write(&path, text).unwrap_or_else(|error| panic!("cannot write `{}`: {error}", path.display()));
         self.give_to_user(&path, 0o600);
         path
     }

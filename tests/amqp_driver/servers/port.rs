@@ -30,22 +30,16 @@ impl Port {
             let next = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
             let number = (FIRST + next % COUNT) as u16;
             let name = format!("craft-queue test port {number}");
-            let Ok(claim) = SocketAddr::from_abstract_name(name)
-                .and_then(|address| UnixListener::bind_addr(&address))
+            let Ok(claim) =
+                SocketAddr::from_abstract_name(name).and_then(|address| UnixListener::bind_addr(&address))
             else {
                 continue;
             };
             if !is_listened_on(number) {
-                return Port {
-                    number,
-                    _claim: claim,
-                };
+                return Port { number, _claim: claim };
             }
         }
-        panic!(
-            "cannot find a free port between {FIRST} and {}",
-            FIRST + COUNT
-        );
+        panic!("cannot find a free port between {FIRST} and {}", FIRST + COUNT);
     }
 
     pub fn number(&self) -> u16 {

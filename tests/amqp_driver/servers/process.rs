@@ -111,10 +111,7 @@ impl Process {
         let start = Instant::now();
         wait_for(&format!("{name} is ready"), LIMIT, || {
             if let Ok(Some(status)) = self.child.try_wait() {
-                panic!(
-                    "{name} ended with {status} instead of starting; {}",
-                    self.log_end()
-                );
+                panic!("{name} ended with {status} instead of starting; {}", self.log_end());
             }
             ready().map_err(|reason| match start.elapsed() < LIMIT {
                 true => reason,
@@ -126,22 +123,16 @@ impl Process {
     /// Asks it to stop with the signal that it takes for a request, and waits until it has.
     pub fn stop(mut self, request: &str) {
         signal(request, [self.id().to_string()]);
-        wait_until(
-            &format!("{} has stopped after SIG{request}", self.name),
-            LIMIT,
-            || matches!(self.child.try_wait(), Ok(Some(_))),
-        );
+        wait_until(&format!("{} has stopped after SIG{request}", self.name), LIMIT, || {
+            matches!(self.child.try_wait(), Ok(Some(_)))
+        });
     }
 
     /// `kill -9` of it and of all its children, as when the machine goes down. Waits until they
     /// are gone.
     pub fn kill(mut self) {
         let name = self.name;
-        wait_until(
-            &format!("{name} is gone after SIGKILL"),
-            LIMIT,
-            self.murder(),
-        );
+        wait_until(&format!("{name} is gone after SIGKILL"), LIMIT, self.murder());
     }
 
     /// Returns the question whether all are gone.
@@ -152,10 +143,7 @@ impl Process {
             // Stopped first, so that it makes no child between the counting and the killing.
             signal("STOP", [pid.to_string()]);
             family = descendants(pid);
-            signal(
-                "KILL",
-                family.iter().map(u32::to_string).chain([format!("-{pid}")]),
-            );
+            signal("KILL", family.iter().map(u32::to_string).chain([format!("-{pid}")]));
             let _ = self.child.wait();
         }
         sign_out(pid);
@@ -183,27 +171,17 @@ impl Drop for Process {
 
 /// Whether a process runs. One that is dead and waits for its parent's attention does not.
 pub fn is_alive(pid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-        !stat
-            .rsplit(") ")
-            .next()
-            .is_some_and(|s| s.starts_with(['Z', 'X']))
-    })
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(") ").next().is_some_and(|s| s.starts_with(['Z', 'X'])))
 }
 
 /// The children of a process, their children, and so on.
 pub fn descendants(pid: u32) -> Vec<u32> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task"))
-        .into_iter()
-        .flatten()
-        .flatten();
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let mut found = Vec::new();
     for thread in threads {
         let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-        for child in children
-            .split_whitespace()
-            .filter_map(|pid| pid.parse().ok())
-        {
+        for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
             found.push(child);
             found.extend(descendants(child));
         }

@@ -7,12 +7,7 @@ use std::path::PathBuf;
 
 /// Debian keeps PostgreSQL's and RabbitMQ's own programs here; what it puts into `PATH` are
 /// wrappers that pick a cluster by its own rules, or refuse the user. `*` is a version.
-const DEBIAN: [&str; 4] = [
-    "/usr/lib/postgresql/*/bin",
-    "/usr/lib/rabbitmq/bin",
-    "/usr/sbin",
-    "/usr/bin",
-];
+const DEBIAN: [&str; 4] = ["/usr/lib/postgresql/*/bin", "/usr/lib/rabbitmq/bin", "/usr/sbin", "/usr/bin"];
 
 /// The path of a program. Panics with the way to install it when it is nowhere: a test without its
 /// server has to fail, not to pass.
@@ -43,10 +38,7 @@ fn versions(pattern: &str) -> Vec<PathBuf> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
     found.sort_unstable_by(|a, b| b.cmp(a));
-    found
-        .iter()
-        .map(|version| PathBuf::from(format!("{parent}/{version}/{below}")))
-        .collect()
+    found.iter().map(|version| PathBuf::from(format!("{parent}/{version}/{below}"))).collect()
 }
 
 /// As whom a program runs. Servers refuse to run as root, or should not, and tests often do.
@@ -97,8 +89,6 @@ impl User {
 }
 
 fn is_root() -> bool {
-    fs::metadata("/proc/self")
-        .unwrap_or_else(|error| panic!("cannot look at `/proc/self`: {error}"))
-        .uid()
+    fs::metadata("/proc/self").unwrap_or_else(|error| panic!("cannot look at `/proc/self`: {error}")).uid()
         == 0
 }

@@ -47,12 +47,7 @@ pub struct Proxy {
 impl Proxy {
     /// On a port of its own, before the port of a server. Passes everything, to begin with.
     pub fn before(server: u16) -> Proxy {
-        let mut proxy = Proxy {
-            port: Port::claim(),
-            server,
-            rules: Arc::new(Rules::new()),
-            listener: None,
-        };
+        let mut proxy = Proxy { port: Port::claim(), server, rules: Arc::new(Rules::new()), listener: None };
         proxy.welcome();
         proxy
     }
@@ -64,10 +59,7 @@ impl Proxy {
     /// The url of the server, by way of this proxy.
     pub fn url(&self, url: &str) -> String {
         let (server, own) = (format!(":{}/", self.server), format!(":{}/", self.port()));
-        assert!(
-            url.contains(&server),
-            "the url `{url}` does not lead to the server of the proxy"
-        );
+        assert!(url.contains(&server), "the url `{url}` does not lead to the server of the proxy");
         url.replacen(&server, &own, 1)
     }
 

@@ -154,10 +154,7 @@ impl RabbitMq {
         let mut command = command(&find(program, PACKAGE), &self.user, self.folder.path());
         let number = |port: &Port| port.number().to_string();
         command
-            .env(
-                "RABBITMQ_NODENAME",
-                format!("craft-{}@localhost", self.port()),
-            )
+            .env("RABBITMQ_NODENAME", format!("craft-{}@localhost", self.port()))
             .env("RABBITMQ_DIST_PORT", number(&self.node_port))
             .env("ERL_EPMD_PORT", number(&self.epmd_port))
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
@@ -167,14 +164,8 @@ impl RabbitMq {
             .env("RABBITMQ_CTL_DIST_PORT_MAX", "0")
             .env("RABBITMQ_CONF_ENV_FILE", self.folder.join("no-such-file"))
             .env("RABBITMQ_CONFIG_FILE", self.folder.join("rabbitmq.conf"))
-            .env(
-                "RABBITMQ_ADVANCED_CONFIG_FILE",
-                self.folder.join("advanced.config"),
-            )
-            .env(
-                "RABBITMQ_ENABLED_PLUGINS_FILE",
-                self.folder.join("enabled_plugins"),
-            )
+            .env("RABBITMQ_ADVANCED_CONFIG_FILE", self.folder.join("advanced.config"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", self.folder.join("enabled_plugins"))
             .env("RABBITMQ_MNESIA_BASE", self.folder.join("data"))
             .env("RABBITMQ_LOG_BASE", self.folder.join("log"))
             .env("RABBITMQ_LOGS", "-")

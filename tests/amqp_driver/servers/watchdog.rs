@@ -55,8 +55,7 @@ pub fn running() -> PathBuf {
 fn watch() -> Watched {
     let folder = new_folder();
     let running = folder.join("running");
-    fs::create_dir(&running)
-        .unwrap_or_else(|error| panic!("cannot create `{}`: {error}", running.display()));
+    fs::create_dir(&running).unwrap_or_else(|error| panic!("cannot create `{}`: {error}", running.display()));
     let watchdog = Command::new("sh")
         .args(["-c", WATCH])
         .arg(&folder)
@@ -68,10 +67,7 @@ fn watch() -> Watched {
         .process_group(0)
         .spawn()
         .unwrap_or_else(|error| panic!("cannot start the watchdog of the test servers: {error}"));
-    Watched {
-        folder,
-        _watchdog: watchdog,
-    }
+    Watched { folder, _watchdog: watchdog }
 }
 
 fn new_folder() -> PathBuf {

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam::channel::{Receiver, Select, Sender, TryRecvError};
 
-use super::{AmqpError, Channel, Consumer, ConsumerMessage, ConsumerOptions, Delivery, KillSwitch, envelope, explain};
+use super::{
+    AmqpError, Channel, Consumer, ConsumerMessage, ConsumerOptions, Delivery, KillSwitch, envelope, explain,
+};
 use crate::driver::Bell;
 use crate::driver::amqp::options::Options;
 use crate::driver::amqp::wire::Arrival;
@@ -148,7 +150,8 @@ impl Consuming {
             }
             Request::Get { queue, reply } => {
                 let got = channel.basic_get(&*queue, false).map_err(|error| self.fault("get", error))?;
-                let _ = reply.send(got.map(|got| (self.unpack(&queue, got.delivery), got.message_count.into())));
+                let _ =
+                    reply.send(got.map(|got| (self.unpack(&queue, got.delivery), got.message_count.into())));
             }
             Request::Ack { tag, multiple } => {
                 let husk = self.husks.remove(&tag);
@@ -195,7 +198,8 @@ impl Consuming {
                     end = Some(End::Fault(Error::unavailable(format!("the queue {queue} was deleted"))));
                 }
                 Ok(
-                    ConsumerMessage::ServerClosedChannel(error) | ConsumerMessage::ServerClosedConnection(error),
+                    ConsumerMessage::ServerClosedChannel(error)
+                    | ConsumerMessage::ServerClosedConnection(error),
                 ) => end = Some(self.fault("receive", error)),
                 Ok(ConsumerMessage::ClientClosedChannel | ConsumerMessage::ClientClosedConnection)
                 | Err(TryRecvError::Disconnected) => end = Some(End::Silence),

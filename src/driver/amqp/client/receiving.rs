@@ -41,8 +41,7 @@ impl Receiving {
         let (channel, desk) = opened.map_err(|error| explain(&options, "open a channel", error))?;
         let inbound = Arc::new(Inbound::default());
         let (requests, asked) = channel::unbounded();
-        let consuming =
-            Consuming::new(kill.clone(), Arc::clone(&options), Arc::clone(&inbound), bell, asked);
+        let consuming = Consuming::new(kill.clone(), Arc::clone(&options), Arc::clone(&inbound), bell, asked);
         let thread = thread::Builder::new()
             .name("craft-queue amqp".into())
             .spawn(move || consuming.run(&channel))

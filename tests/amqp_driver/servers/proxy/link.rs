@@ -109,10 +109,7 @@ pub fn start(client: TcpStream, server: u16, rules: &Arc<Rules>) {
                 link.cut();
             }
         };
-        let connected = link
-            .client
-            .set_nodelay(true)
-            .and_then(|()| link.connect(server, &rules));
+        let connected = link.client.set_nodelay(true).and_then(|()| link.connect(server, &rules));
         match connected {
             Ok(()) => thread::scope(|scope| {
                 scope.spawn(|| pump(Direction::ToClient));

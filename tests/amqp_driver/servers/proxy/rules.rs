@@ -98,10 +98,7 @@ impl Rules {
             match traffic {
                 Traffic::Pass | Traffic::Swallow => return traffic,
                 Traffic::Stall => {
-                    state = self
-                        .changed
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner);
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
                 Traffic::Delay(delay) => {
                     let waited = self
@@ -153,10 +150,7 @@ impl Rules {
 impl State {
     fn look_at(&mut self, way: Direction, link: &Link, seen: &mut Seen, bytes: &[u8]) -> Verdict {
         if seen.trap != self.traps {
-            *seen = Seen {
-                trap: self.traps,
-                ..Seen::default()
-            };
+            *seen = Seen { trap: self.traps, ..Seen::default() };
         }
         match &self.trap {
             Some(Trap::After(direction, limit)) if *direction == way => {
@@ -194,11 +188,7 @@ impl Seen {
             return false;
         }
         self.end.extend_from_slice(bytes);
-        let found = pattern.is_empty()
-            || self
-                .end
-                .windows(pattern.len())
-                .any(|window| window == pattern);
+        let found = pattern.is_empty() || self.end.windows(pattern.len()).any(|window| window == pattern);
         let keep = pattern.len().saturating_sub(1).min(self.end.len());
         self.end.drain(..self.end.len() - keep);
         found
