@@ -65,7 +65,8 @@ fn a_job_that_fails_again_during_its_retry_stays() {
     let options = options();
     let job = dies(&options, "a");
     let mut operator = dead(&options);
-    assert_eq!(operator.mark(std::slice::from_ref(&job.id)).unwrap(), [job.id.clone()]);
+    let ids = std::slice::from_ref(&job.id);
+    assert_eq!(operator.mark(ids).unwrap(), ids);
     // The worker has it before the operator is done, and fails at once.
     dead(&options).record(&job, &Failure::now("amqp", "", "again")).unwrap();
     operator.forget_marked(std::slice::from_ref(&job.id)).unwrap();

@@ -1,6 +1,5 @@
 //! What the tests say often.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use craft_queue::driver::amqp::{AmqpBackend, Options};
@@ -94,11 +93,4 @@ pub fn again(after: Duration, counted: bool) -> Verdict {
 
 pub fn payloads(jobs: &[Reserved]) -> Vec<&str> {
     jobs.iter().map(|job| std::str::from_utf8(&job.message.payload).unwrap()).collect()
-}
-
-/// A bell that tells whether it was rung.
-pub fn bell() -> (Bell, Arc<std::sync::atomic::AtomicUsize>) {
-    let rings = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let counted = Arc::clone(&rings);
-    (Bell::new(move || drop(counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst))), rings)
 }

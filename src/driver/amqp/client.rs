@@ -269,7 +269,6 @@ fn doing(objects: &[Object]) -> String {
 
 fn exchange_type(kind: Kind) -> ExchangeType {
     match kind {
-        Kind::Direct => ExchangeType::Direct,
         Kind::Topic => ExchangeType::Topic,
         Kind::Fanout => ExchangeType::Fanout,
     }

@@ -75,7 +75,7 @@ impl Look {
         self.inbox.declare(&[topology::failed(options, queue)])?;
         let failed = Arc::from(topology::failed_of(queue));
         while self.dead.len() < LOOK_LIMIT {
-            let Some((mut arrival, _)) = self.inbox.get(&failed)? else { break };
+            let Some(mut arrival) = self.inbox.get(&failed)? else { break };
             self.holds.delivered(arrival.tag);
             arrival.queue = Arc::clone(queue);
             // A message that has none would have another one with each look.

@@ -116,7 +116,7 @@ impl Intake {
         let stray: Arc<str> = ladder::STRAY.into();
         // Only what is there now: those whose queue is still missing come back here.
         for _ in 0..self.inbox.count(&stray)? {
-            let Some((mut arrival, _)) = self.inbox.get(&stray)? else { break };
+            let Some(mut arrival) = self.inbox.get(&stray)? else { break };
             self.holds.delivered(arrival.tag);
             let key = std::mem::take(&mut arrival.routing_key);
             self.copy(vec![arrival], Place::Home(key), |state| state, publisher)?;
@@ -248,7 +248,7 @@ impl Intake {
         for queue in queues {
             let suspects = Arc::from(topology::suspects_of(queue));
             while jobs.len() < limit {
-                let Some((mut arrival, _)) = self.inbox.get(&suspects)? else { break };
+                let Some(mut arrival) = self.inbox.get(&suspects)? else { break };
                 self.holds.delivered(arrival.tag);
                 arrival.queue = Arc::clone(queue);
                 if !arrival.redelivered {

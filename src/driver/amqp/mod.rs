@@ -17,6 +17,8 @@
 mod client;
 mod driver;
 mod failed;
+#[cfg(test)]
+mod fake;
 mod holds;
 mod intake;
 mod ladder;
@@ -25,6 +27,8 @@ mod options;
 mod publisher;
 mod refusal;
 mod state;
+#[cfg(test)]
+mod tests;
 mod topology;
 mod wire;
 

@@ -36,6 +36,9 @@ pub(super) fn refusal(options: &Options, doing: &str, code: u16, text: &str) -> 
             &format!("create it: rabbitmqctl add_vhost {vhost}, or correct vhost in [amqp]"),
         ),
         501..=503 | 505 | 540 => because(Error::other, "this is a defect of craft-queue: please report it"),
+        404 if text.contains("no exchange") => {
+            because(Error::config, "declare it where it belongs, or leave exchange in [amqp] empty")
+        }
         // 320: closed by the operator or for a restart. 404: a queue or exchange that was there is gone, and
         // a new driver declares it again.
         _ => Error::unavailable(format!("RabbitMQ at {place} ended \"{doing}\": {text} ({code})")),

@@ -36,8 +36,8 @@ fn beside(queue: &str, suffix: &str) -> String {
     }
     let digest = digest(queue);
     let room = NAME_LIMIT - suffix.len() - digest.len() - 1;
-    let kept = &queue[..queue.floor_char_boundary(room)];
-    format!("{kept}~{digest}{suffix}")
+    let cut = (0..=room).rev().find(|at| queue.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}~{digest}{suffix}", &queue[..cut])
 }
 
 /// 16 hexadecimal digits that stand for a name (FNV-1a). Other processes compute the same.

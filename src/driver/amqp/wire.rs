@@ -76,8 +76,8 @@ pub(super) trait Inbox: Send {
     /// What arrived since the last call. Never waits.
     fn arrivals(&mut self) -> Result<Vec<Arrival>>;
 
-    /// Takes one message out of a queue, and says how many are left there.
-    fn get(&mut self, queue: &Arc<str>) -> Result<Option<(Arrival, u64)>>;
+    /// Takes one message out of a queue.
+    fn get(&mut self, queue: &Arc<str>) -> Result<Option<Arrival>>;
 
     /// The message is settled; with `multiple` all before it too. Not waited for.
     fn ack(&mut self, tag: u64, multiple: bool) -> Result<()>;
@@ -172,8 +172,6 @@ pub(super) enum Object {
 /// How an exchange compares keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// They are equal.
-    Direct,
     /// Word by word.
     Topic,
     /// It does not.

@@ -37,7 +37,7 @@ impl Inbound {
 pub(super) enum Request {
     Subscribe { queue: Arc<str>, prefetch: u16, reply: Sender<()> },
     Unsubscribe { reply: Sender<()> },
-    Get { queue: Arc<str>, reply: Sender<Option<(Arrival, u64)>> },
+    Get { queue: Arc<str>, reply: Sender<Option<Arrival>> },
     Ack { tag: u64, multiple: bool },
     Flush { reply: Sender<()> },
 }
@@ -150,8 +150,7 @@ impl Consuming {
             }
             Request::Get { queue, reply } => {
                 let got = channel.basic_get(&*queue, false).map_err(|error| self.fault("get", error))?;
-                let _ =
-                    reply.send(got.map(|got| (self.unpack(&queue, got.delivery), got.message_count.into())));
+                let _ = reply.send(got.map(|got| self.unpack(&queue, got.delivery)));
             }
             Request::Ack { tag, multiple } => {
                 let husk = self.husks.remove(&tag);
