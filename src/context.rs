@@ -29,6 +29,8 @@ pub struct Context {
 pub(crate) struct Surroundings {
     pub(crate) state: Arc<State>,
     pub(crate) desk: Arc<dyn Desk>,
+    /// Set when all that runs shall end at once. A thread can't, so only jobs that are programs heed it.
+    pub(crate) killed: Arc<AtomicBool>,
 }
 
 impl Context {
@@ -134,12 +136,24 @@ pub(crate) struct Hold {
 static BASE: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
 
 impl Hold {
-    pub(crate) fn until(until: Instant) -> Self {
+    pub(crate) fn until_then(until: Instant) -> Self {
         Self { until: AtomicU64::new(micros(until)), gone: AtomicBool::new(false) }
     }
 
     pub(crate) fn renew(&self, until: Instant) {
         self.until.store(micros(until), Ordering::Relaxed);
+        self.gone.store(false, Ordering::Relaxed);
+    }
+
+    /// When it ends, unless it is renewed before.
+    #[cfg(unix)]
+    pub(crate) fn until(&self) -> Instant {
+        *BASE + Duration::from_micros(self.until.load(Ordering::Relaxed))
+    }
+
+    /// It is there after all.
+    #[cfg(unix)]
+    pub(crate) fn keep(&self) {
         self.gone.store(false, Ordering::Relaxed);
     }
 

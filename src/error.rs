@@ -32,6 +32,22 @@ enum Kind {
     Other,
 }
 
+#[cfg(unix)]
+impl Kind {
+    const ALL: [Self; 10] = [
+        Self::Config,
+        Self::Invalid,
+        Self::NotFound,
+        Self::Schema,
+        Self::Unavailable,
+        Self::Unsupported,
+        Self::OutcomeUnknown,
+        Self::Stuck,
+        Self::JobFailed,
+        Self::Other,
+    ];
+}
+
 impl Error {
     fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner { kind, message: message.into(), help: None }))
@@ -87,6 +103,19 @@ impl Error {
         Self::new(Kind::Stuck, message)
     }
 
+    /// The kind as a number, to be sent to another process of this program.
+    #[cfg(unix)]
+    pub(crate) fn code(&self) -> u8 {
+        self.0.kind as u8
+    }
+
+    /// An error of another process of this program.
+    #[cfg(unix)]
+    pub(crate) fn from_code(code: u8, message: impl Into<String>) -> Self {
+        let kind = Kind::ALL.into_iter().find(|kind| *kind as u8 == code);
+        Self::new(kind.unwrap_or(Kind::Other), message)
+    }
+
     /// Adds what to do next: a command, or a change.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
@@ -101,7 +130,7 @@ impl Error {
         self
     }
 
-    /// Puts "cannot <do this>" in front of the message; kind and help stay.
+    /// Puts what could not be done in front of the message; kind and help stay.
     #[must_use]
     pub fn context(mut self, what: impl fmt::Display) -> Self {
         self.0.message = format!("{what}: {}", self.0.message);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::error;
-use crate::policy::Backoff;
 
 /// What a job's `handle` returns.
 pub type JobResult = Result<(), JobError>;
@@ -106,6 +106,8 @@ pub(crate) enum Steer {
     Policy,
     FailNow,
     AgainAfter(Duration),
+    /// As `AgainAfter`, after the backoff.
+    Again,
 }
 
 impl JobError {
@@ -122,6 +124,11 @@ impl JobError {
     /// Not yet: run it again after `delay` without using up an attempt.
     pub fn again_after(delay: Duration, message: impl Into<String>) -> Self {
         Self { message: message.into(), steer: Steer::AgainAfter(delay) }
+    }
+
+    /// Not yet: run it again after its backoff, without using up an attempt.
+    pub(crate) fn again(message: impl Into<String>) -> Self {
+        Self { message: message.into(), steer: Steer::Again }
     }
 
     /// What went wrong, causes included.

@@ -39,7 +39,11 @@ pub struct Jobs {
 /// One kind of job, whatever its type.
 pub(crate) trait Kind: Send + Sync {
     fn limits(&self) -> TypeLimits;
-    fn queue(&self) -> Option<&'static str>;
+    fn queue(&self) -> Option<&str>;
+    /// Whether it is a process of its own when it runs: it can't hurt its worker, and can be ended.
+    fn is_program(&self) -> bool {
+        false
+    }
     fn run(&self, payload: &[u8], callback: &str, context: &Context) -> Outcome;
     /// Calls the hook `failed`; an error says why it could not be called, or how it panicked.
     fn failed(&self, payload: &[u8], error: &JobError) -> Result<(), String>;
@@ -75,14 +79,15 @@ impl Jobs {
         if let Err(error) = check_name("name of a job", name) {
             self.wrong.get_or_insert(error.to_string());
         }
+        let is_program = kind.is_program();
         if self.kinds.insert(Arc::from(name), kind).is_some() {
-            self.wrong.get_or_insert(format!("the job \"{name}\" is registered twice"));
+            self.wrong.get_or_insert(match is_program {
+                true => format!(
+                    "the job \"{name}\" is a program in [jobs.{name}], and registered in Rust as well"
+                ),
+                false => format!("the job \"{name}\" is registered twice"),
+            });
         }
-    }
-
-    /// Finds a kind, and its shared name.
-    pub(crate) fn get(&self, name: &str) -> Option<(&Arc<str>, &Arc<dyn Kind>)> {
-        self.kinds.get_key_value(name)
     }
 
     /// Parts them: the kinds for the workers, the state for the jobs.
@@ -107,7 +112,7 @@ impl<J: Queueable> Kind for Typed<J> {
         TypeLimits { attempts: J::attempts(), backoff: J::backoff(), timeout: J::timeout() }
     }
 
-    fn queue(&self) -> Option<&'static str> {
+    fn queue(&self) -> Option<&str> {
         J::queue()
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::backoff::Backoff;
 use crate::error::{Error, Result};
-use crate::policy::Backoff;
 use crate::time;
 
 /// The longest name of a job or a queue, in bytes: what AMQP's short strings can carry.

@@ -1,12 +1,12 @@
 //! A push and its options, as values: a push changes nothing that another push can see.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 use crate::job::Queueable;
 use crate::message::{Message, Overrides, Pushed};
-use crate::policy::Backoff;
 use crate::time;
 
 /// Where a push is handed in: the queue, seen from a running job or from the program.
@@ -41,7 +41,7 @@ pub trait Enlist {
 
 /// A job that was written down and not yet addressed.
 pub(crate) struct Letter {
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) payload: Vec<u8>,
     /// The queue that the job's type asks for.
     pub(crate) queue: Option<&'static str>,
@@ -127,7 +127,7 @@ impl<'a> Push<'a> {
     /// # Errors
     /// As [`Queue::push`](crate::Queue::push).
     pub fn push<J: Queueable>(self, job: J) -> Result<Pushed> {
-        let letter = Letter::of(&job, Arc::from(J::NAME))?;
+        let letter = Letter::of(&job)?;
         let mut pushed = self.hand_in(vec![letter])?;
         pushed.pop().ok_or_else(|| no_answer(J::NAME))
     }
@@ -138,7 +138,7 @@ impl<'a> Push<'a> {
     /// # Errors
     /// As [`Queue::push`](crate::Queue::push); and when the driver's jobs lie in no such database.
     pub fn push_in<J: Queueable>(self, transaction: &mut dyn Enlist, job: J) -> Result<Pushed> {
-        let letter = Letter::of(&job, Arc::from(J::NAME))?;
+        let letter = Letter::of(&job)?;
         let (desk, options) = self.checked()?;
         let mut pushed = desk.accept_in(transaction, &options, vec![letter])?;
         pushed.pop().ok_or_else(|| no_answer(J::NAME))
@@ -150,9 +150,7 @@ impl<'a> Push<'a> {
     /// As [`Queue::push`](crate::Queue::push). Where one job is refused, none or all of the others may be
     /// on the queue.
     pub fn push_many<J: Queueable>(self, jobs: impl IntoIterator<Item = J>) -> Result<Vec<Pushed>> {
-        let name: Arc<str> = Arc::from(J::NAME);
-        let letters =
-            jobs.into_iter().map(|job| Letter::of(&job, name.clone())).collect::<Result<Vec<_>>>()?;
+        let letters = jobs.into_iter().map(|job| Letter::of(&job)).collect::<Result<Vec<_>>>()?;
         self.hand_in(letters)
     }
 
@@ -165,9 +163,9 @@ impl<'a> Push<'a> {
         if let Err(cause) = serde_json::from_str::<serde::de::IgnoredAny>(payload) {
             return Err(Error::invalid(format!("cannot push {name}: the payload is not JSON: {cause}")));
         }
-        let name: Arc<str> = Arc::from(name);
-        let letters =
-            (0..count).map(|_| Letter { name: name.clone(), payload: payload.into(), queue: None }).collect();
+        let letters = (0..count)
+            .map(|_| Letter { name: Cow::Owned(name.to_owned()), payload: payload.into(), queue: None })
+            .collect();
         self.hand_in(letters)
     }
 
@@ -190,11 +188,11 @@ fn no_answer(name: &str) -> Error {
 }
 
 impl Letter {
-    fn of<J: Queueable>(job: &J, name: Arc<str>) -> Result<Self> {
+    fn of<J: Queueable>(job: &J) -> Result<Self> {
         let payload = serde_json::to_vec(job).map_err(|cause| {
             Error::invalid(format!("cannot push {}: cannot write it as JSON", J::NAME)).because(&cause)
         })?;
-        Ok(Self { name, payload, queue: J::queue() })
+        Ok(Self { name: Cow::Borrowed(J::NAME), payload, queue: J::queue() })
     }
 }
 

@@ -141,11 +141,13 @@ pub(crate) fn seconds_to_span(seconds: f64) -> Option<Duration> {
     (0.0..=century).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
 }
 
-/// A span as people read it: `3.02ms`, `1.5s`, `36s`, `4m 5s`, `2h 3m`, `5d 1h`.
+/// A span as people read it: `3.02ms`, `500ms`, `1.5s`, `36s`, `4m 5s`, `2h 3m`, `5d 1h`.
 pub fn humane(span: Duration) -> String {
     let seconds = span.as_secs();
     let fraction = span.as_secs_f64();
-    if span < Duration::from_secs(1) {
+    if span < Duration::from_secs(1) && span.subsec_nanos().is_multiple_of(1_000_000) {
+        format!("{}ms", span.as_millis())
+    } else if span < Duration::from_secs(1) {
         format!("{:.2}ms", fraction * 1e3)
     } else if seconds < 60 {
         let text = format!("{fraction:.1}");
@@ -204,6 +206,7 @@ mod tests {
     fn spans_are_shown_short() {
         let cases = [
             (0.003_02, "3.02ms"),
+            (0.5, "500ms"),
             (1.0, "1s"),
             (1.5, "1.5s"),
             (36.0, "36s"),

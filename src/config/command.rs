@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::kind::{Field, debug};
 use super::kinds;
-use crate::policy::Backoff;
+use crate::backoff::Backoff;
 
 /// `[jobs.*]`: a job that is a program.
 #[derive(Clone, Default, PartialEq)]

@@ -51,11 +51,15 @@ pub enum Flag {
     Backoff,
     /// `--grace`: seconds, for every driver.
     Grace,
+    /// `--max-jobs-per-child`: for every driver.
+    MaxJobsPerChild,
+    /// `--child-memory`: megabytes, for every driver.
+    ChildMemory,
 }
 
 impl Flag {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Driver,
         Self::Queue,
         Self::Connection,
@@ -66,6 +70,8 @@ impl Flag {
         Self::Timeout,
         Self::Backoff,
         Self::Grace,
+        Self::MaxJobsPerChild,
+        Self::ChildMemory,
     ];
 
     /// As it is written: `--poll`.
@@ -81,6 +87,8 @@ impl Flag {
             Self::Timeout => "--timeout",
             Self::Backoff => "--backoff",
             Self::Grace => "--grace",
+            Self::MaxJobsPerChild => "--max-jobs-per-child",
+            Self::ChildMemory => "--child-memory",
         }
     }
 
@@ -93,7 +101,12 @@ impl Flag {
             Self::Poll => Some("CRAFT_POLL"),
             Self::Attempts => Some("CRAFT_ATTEMPTS"),
             Self::Workers => Some("CRAFT_WORKERS"),
-            Self::Mode | Self::Timeout | Self::Backoff | Self::Grace => None,
+            Self::Mode
+            | Self::Timeout
+            | Self::Backoff
+            | Self::Grace
+            | Self::MaxJobsPerChild
+            | Self::ChildMemory => None,
         }
     }
 
@@ -103,7 +116,7 @@ impl Flag {
             Self::Driver => vec!["default".into()],
             Self::Connection => vec!["database.connection".into()],
             _ => {
-                let setting = self.name().trim_start_matches("--");
+                let setting = self.name().trim_start_matches("--").replace('-', "_");
                 SECTIONS.map(|section| format!("{section}.{setting}")).into()
             }
         }

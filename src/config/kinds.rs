@@ -9,8 +9,8 @@ use super::kind::Kind;
 use super::mask::MASK;
 use super::value::Value;
 use super::{Durability, Mode, QueueType};
+use crate::backoff::Backoff;
 use crate::message::check_name;
-use crate::policy::Backoff;
 use crate::time::{self, Zone};
 
 // Text
@@ -97,6 +97,17 @@ pub(super) const WORKERS: Kind<usize> = Kind::new(
     number,
     |workers| (1..=10_000).contains(workers),
     usize::to_string,
+);
+
+pub(super) const JOBS_PER_CHILD: Kind<u64> =
+    Kind::new("a whole number, at least 1", number, |jobs| *jobs > 0, u64::to_string);
+
+/// In MB. With less even a program that does nothing may not start.
+pub(super) const CHILD_MEMORY: Kind<u64> = Kind::new(
+    "a number of megabytes from 16 to 16777216",
+    number,
+    |memory| (16..=16_777_216).contains(memory),
+    u64::to_string,
 );
 
 /// The room for this many jobs is set aside at once.

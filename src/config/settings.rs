@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::kind::Field;
 use super::kinds;
-use crate::policy::{Backoff, Limits, Policy};
+use crate::backoff::Backoff;
+use crate::policy::{Limits, Policy};
 use crate::time::Zone;
 
 /// What every driver's section may say.
@@ -36,6 +37,10 @@ pub struct Settings {
     pub mode: Mode,
     /// How many jobs run at once; 1 to 10,000.
     pub workers: usize,
+    /// After how many jobs a child process is replaced; at least 1.
+    pub max_jobs_per_child: Option<u64>,
+    /// The most memory that a child process may have, in MB; at least 16.
+    pub child_memory: Option<u64>,
     /// The connection, a key of `[connections]`, that holds the failed jobs; `None`: the database
     /// driver's, where it can be used.
     pub failed_connection: Option<String>,
@@ -71,6 +76,8 @@ impl Settings {
             callback,
             mode,
             workers,
+            max_jobs_per_child,
+            child_memory,
             failed_connection,
             failed_table,
         } = self;
@@ -88,6 +95,8 @@ impl Settings {
             Field::new("callback", callback, kinds::NAME),
             Field::new("mode", mode, kinds::MODE),
             Field::new("workers", workers, kinds::WORKERS),
+            Field::optional("max_jobs_per_child", max_jobs_per_child, kinds::JOBS_PER_CHILD),
+            Field::optional("child_memory", child_memory, kinds::CHILD_MEMORY),
             Field::optional(failed_connection_key, failed_connection, kinds::NAME),
         ]
     }
@@ -117,6 +126,8 @@ impl Default for Settings {
             callback: "handle".into(),
             mode: Mode::Threading,
             workers: 1,
+            max_jobs_per_child: None,
+            child_memory: None,
             failed_connection: None,
             failed_table: Some("failed_jobs".into()),
         }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::failed_jobs::all;
-use super::stage::Stage;
+use super::failed_jobs::{all, only};
+use super::stage::{Stage, must};
 use crate::driver::Verdict;
 use crate::failed::Failure;
 use crate::message::Message;
@@ -24,9 +24,7 @@ pub(super) fn a_buried_job_is_gone_and_lies_with_the_failed_jobs(stage: &Stage<'
     let settlement = hand.settle_all(&[(&job, bury())]);
     assert!(settlement.lost.is_empty(), "the hold is good");
     hand.finds_nothing();
-    let failed = all(stage, &mut *stage.failed());
-    assert_eq!(failed.len(), 1, "one job failed: {failed:?}");
-    let failed = &failed[0];
+    let failed = only(stage, &mut *stage.failed());
     assert_eq!(settlement.buried, [(job.receipt, failed.id.clone())], "the id is answered");
     assert_eq!(failed.uuid, *message.uuid);
     assert_eq!((failed.driver.as_str(), failed.connection.as_str()), ("database", "sqlite"));
@@ -71,14 +69,12 @@ pub(super) fn a_job_that_dies_again_during_its_retry_is_not_forgotten(stage: &St
     hand.add(message.clone());
     let job = hand.take_one();
     hand.settle(&job, bury());
-    let first = all(stage, &mut *failed).remove(0).id;
-    let marked = failed.mark(std::slice::from_ref(&first)).expect("can mark");
-    assert_eq!(marked, [first.clone()]);
+    let first = only(stage, &mut *failed).id;
+    must("mark", failed.mark(std::slice::from_ref(&first)));
     hand.add(message.clone());
     let job = hand.take_one();
     hand.settle(&job, bury());
-    failed.forget_marked(&[first]).expect("can forget");
-    let left = all(stage, &mut *failed);
-    assert_eq!(left.len(), 1, "it failed again after it was pushed, so it stays");
-    assert_eq!(left[0].uuid, *message.uuid);
+    must("forget what is marked", failed.forget_marked(&[first]));
+    // It failed again after it was pushed, so it stays.
+    assert_eq!(only(stage, &mut *failed).uuid, *message.uuid);
 }

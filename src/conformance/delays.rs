@@ -58,3 +58,15 @@ pub(super) fn next_due_tells_when_a_delayed_job_comes(stage: &Stage<'_>) {
     let fits = |due: Duration| due <= LONG / 2 && due + stage.subject.patience >= LONG / 2;
     assert!(next_due.is_some_and(fits), "the next job is due in {:?}, not in {next_due:?}", LONG / 2);
 }
+
+/// A worker sleeps until then; one that wants nothing must not be woken by it again and again.
+pub(super) fn next_due_leaves_out_what_was_not_looked_for(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    hand.add_each(&["a"]);
+    let none = hand.take_at_most(0).next_due;
+    assert_ne!(none, Some(Duration::ZERO), "no fresh job was wanted");
+    hand.take_briefly(1);
+    hand.lose();
+    let none = hand.take_at_most(1).next_due;
+    assert_ne!(none, Some(Duration::ZERO), "suspects were ignored");
+}

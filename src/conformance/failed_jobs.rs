@@ -15,6 +15,14 @@ pub(super) fn all(stage: &Stage<'_>, failed: &mut dyn FailedJobs) -> Vec<FailedJ
     list(failed, Filter { queue: Some(&stage.queue), ..Filter::default() })
 }
 
+/// The one failed job of the stage's queue.
+#[track_caller]
+pub(super) fn only(stage: &Stage<'_>, failed: &mut dyn FailedJobs) -> FailedJob {
+    let mut rows = all(stage, failed);
+    assert_eq!(rows.len(), 1, "one failed job should be there: {rows:?}");
+    rows.remove(0)
+}
+
 fn list(failed: &mut dyn FailedJobs, filter: Filter<'_>) -> Vec<FailedJob> {
     must("list the failed jobs", failed.list(&filter))
 }
@@ -48,9 +56,7 @@ pub(super) fn a_record_comes_back_as_it_was(stage: &Stage<'_>) {
     let message = Message { overrides: Some(Arc::from(r#"{"priority":9}"#)), ..stage.job("SendInvoice") };
     let why = failure("a\0b „ç“ 😀");
     let id = must("record", failed.record(&dying(message.clone()), &why)).expect("is inserted");
-    let rows = all(stage, &mut *failed);
-    assert_eq!(rows.len(), 1, "{rows:?}");
-    let row = &rows[0];
+    let row = only(stage, &mut *failed);
     assert_eq!((&row.id, &*row.uuid), (&id, &*message.uuid));
     assert_eq!((row.driver.as_str(), row.connection.as_str()), ("database", "sqlite"));
     assert_eq!((row.queue.as_str(), row.name.as_str()), (stage.queue.as_str(), "SendInvoice"));
@@ -65,7 +71,7 @@ pub(super) fn a_payload_that_is_no_text_is_kept(stage: &Stage<'_>) {
     let mut failed = stage.failed();
     let bytes: &[u8] = b"\xff\0\xfe";
     record(&mut *failed, &Message { payload: Arc::from(bytes), ..stage.job("a") });
-    let kept = all(stage, &mut *failed).remove(0).payload;
+    let kept = only(stage, &mut *failed).payload;
     assert_eq!(payload::from_text(&kept), bytes, "as base64 with a mark, not as {kept:?}");
 }
 
@@ -75,8 +81,7 @@ pub(super) fn a_record_that_is_there_stays_as_it_is(stage: &Stage<'_>) {
     record(&mut *failed, &message);
     let second = must("record", failed.record(&dying(message), &failure("second")));
     assert_eq!(second, None, "nothing was inserted");
-    let rows = all(stage, &mut *failed);
-    assert_eq!((rows.len(), rows[0].exception.as_str()), (1, "first"));
+    assert_eq!(only(stage, &mut *failed).exception, "first");
 }
 
 pub(super) fn a_withdrawn_record_is_gone(stage: &Stage<'_>) {
@@ -86,8 +91,7 @@ pub(super) fn a_withdrawn_record_is_gone(stage: &Stage<'_>) {
     record(&mut *failed, &b);
     must("withdraw", failed.withdraw(&a.uuid));
     must("withdraw what is not there", failed.withdraw(&a.uuid));
-    let rows = all(stage, &mut *failed);
-    assert_eq!((rows.len(), rows[0].name.as_str()), (1, "b"), "only that one is gone");
+    assert_eq!(only(stage, &mut *failed).name, "b", "only that one is gone");
 }
 
 pub(super) fn a_list_is_by_id_and_in_pages(stage: &Stage<'_>) {

@@ -100,7 +100,7 @@ impl<'a> Hand<'a> {
         let stage = self.stage;
         let queues = [stage.queue.clone()];
         let mut jobs = Vec::new();
-        stage.wait_for(&format!("taking {count} jobs"), || {
+        stage.wait_for(&format!("{count} jobs that should be there to take"), || {
             let (fresh, suspects) = wanted(count - jobs.len());
             jobs.extend(self.reserve(&Want { queues: &queues, fresh, suspects, lease }).jobs);
             assert!(jobs.len() <= count, "a reserve takes no more than was asked for");

@@ -82,7 +82,6 @@ pub(super) fn a_hold_is_good_with_another_handle(stage: &Stage<'_>) {
     assert_eq!(two.take_one().attempt, 2);
 }
 
-
 pub(super) fn held_until_is_a_lease_after_the_moment_before_the_take(stage: &Stage<'_>) {
     let mut hand = stage.hand();
     hand.add_each(&["a"]);

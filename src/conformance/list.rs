@@ -52,6 +52,7 @@ macro_rules! conformance_checks {
                 a_job_given_back_with_a_delay_waits []
                 a_delayed_job_does_not_hide_one_that_is_due []
                 next_due_tells_when_a_delayed_job_comes [next_due]
+                next_due_leaves_out_what_was_not_looked_for [next_due]
             }
             attempts {
                 the_take_counts_the_attempt []

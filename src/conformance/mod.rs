@@ -48,6 +48,8 @@ mod sizes;
 mod stage;
 mod subject;
 mod suspects;
+#[cfg(test)]
+mod tests;
 mod unique_keys;
 
 use std::any::Any;

@@ -89,10 +89,10 @@ pub(super) fn a_higher_priority_goes_first(stage: &Stage<'_>) {
 
 pub(super) fn what_was_due_first_goes_first(stage: &Stage<'_>) {
     let mut hand = stage.hand();
-    hand.add(Message { delay: 10 * TICK, ..stage.job("third") });
-    hand.add(Message { delay: TICK, ..stage.job("second") });
-    hand.add(stage.job("first"));
-    thread::sleep(15 * TICK);
+    // In one push, and far apart, so that a slow machine does not mix them up.
+    let delayed = |name, millis| Message { delay: Duration::from_millis(millis), ..stage.job(name) };
+    hand.push(&[delayed("third", 1_000), delayed("second", 500), delayed("first", 0)]);
+    thread::sleep(Duration::from_millis(1_100));
     assert_eq!(names(&hand.take(3)), ["first", "second", "third"]);
 }
 

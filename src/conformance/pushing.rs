@@ -60,8 +60,8 @@ pub(super) fn a_payload_of_a_mebibyte_comes_back_byte_for_byte(stage: &Stage<'_>
 pub(super) fn names_may_have_255_bytes_of_any_text(stage: &Stage<'_>) {
     let mut hand = stage.hand();
     let fill = |text: &str| {
-        let text = format!("{text}{}", "é".repeat(NAME_LIMIT));
-        text[..text.floor_char_boundary(NAME_LIMIT)].to_owned()
+        let left = NAME_LIMIT - text.len();
+        format!("{text}{}{}", "é".repeat(left / 2), "x".repeat(left % 2))
     };
     let queues = [fill(&stage.queue)];
     let message = Message { queue: Arc::from(queues[0].as_str()), ..stage.job(&fill("a")) };

@@ -1,6 +1,6 @@
 //! A retry where the two tables share a connection: one transaction.
 
-use super::failed_jobs::{all, record};
+use super::failed_jobs::{all, only, record};
 use super::stage::{Stage, must};
 use crate::message::{JobId, Message, Pushed};
 
@@ -44,7 +44,7 @@ pub(super) fn a_job_whose_key_another_holds_stays_failed(stage: &Stage<'_>) {
     let holder = hand.add(stage.keyed("b", "order-1"));
     let answers = put_back(stage, &[(id.clone(), message)]);
     assert_eq!(answers, [Some(Pushed::Duplicate(holder))]);
-    assert_eq!(all(stage, &mut *failed)[0].id, id, "it is not lost");
+    assert_eq!(only(stage, &mut *failed).id, id, "it is not lost");
     assert_eq!(&*hand.take_one().message.name, "b");
     hand.finds_nothing();
 }

@@ -1,6 +1,6 @@
 //! A retry across two back ends: mark, push, and forget what is still marked.
 
-use super::failed_jobs::{all, dying, failure, record};
+use super::failed_jobs::{all, dying, failure, only, record};
 use super::stage::{Stage, must};
 use crate::message::JobId;
 
@@ -37,11 +37,11 @@ pub(super) fn a_job_that_fails_while_it_is_marked_is_recorded_anew(stage: &Stage
     must("mark", failed.mark(std::slice::from_ref(&id)));
     let second = must("record", failed.record(&dying(message.clone()), &failure("second")));
     assert!(second.is_some(), "the new failure is kept");
-    let rows = all(stage, &mut *failed);
-    assert_eq!((rows.len(), rows[0].exception.as_str()), (1, "second"), "in place of the old one");
-    assert_eq!(Some(&rows[0].id), second.as_ref(), "under the answered id");
+    let row = only(stage, &mut *failed);
+    assert_eq!(row.exception, "second", "in place of the old one");
+    assert_eq!(Some(&row.id), second.as_ref(), "under the answered id");
     let third = must("record", failed.record(&dying(message), &failure("third")));
     assert_eq!(third, None, "the mark is gone");
-    must("forget what is marked", failed.forget_marked(&[id, rows[0].id.clone()]));
-    assert_eq!(all(stage, &mut *failed).len(), 1, "it is not marked any more");
+    must("forget what is marked", failed.forget_marked(&[id, row.id]));
+    only(stage, &mut *failed); // It is not marked any more, so it stays.
 }

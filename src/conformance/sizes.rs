@@ -57,11 +57,7 @@ pub(super) fn where_none_is_named_all_queues_with_jobs_are_answered(stage: &Stag
     hand.add_each(&["held", "waiting"]);
     hand.take(1);
     hand.clear();
-    hand.add(Message {
-        queue: Arc::from(stage.other_queue.as_str()),
-        delay: LONG,
-        ..stage.job("delayed")
-    });
+    hand.add(Message { queue: Arc::from(stage.other_queue.as_str()), delay: LONG, ..stage.job("delayed") });
     let sizes = must("count", hand.driver().size(&[]));
     let of = |queue: &str| sizes.iter().find(|size| size.queue == queue).map(counts);
     assert_eq!(of(&stage.queue), Some((Some(0), Some(0), Some(1))), "a queue whose jobs are all held");

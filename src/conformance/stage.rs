@@ -80,7 +80,7 @@ impl<'a> Stage<'a> {
                 return answer;
             }
             let waited = start.elapsed();
-            assert!(waited < self.subject.patience, "{what}: did not come within {waited:?}");
+            assert!(waited < self.subject.patience, "waited {waited:?} in vain for {what}");
             thread::sleep(Duration::from_millis(5));
         }
     }

@@ -20,7 +20,7 @@ impl Bell {
         Self(None)
     }
 
-    /// A bell that calls `wake`, once for each [`Bell::listen`].
+    /// A bell that calls `wake`, once for each time that a worker begins to listen.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(Inner { listening: AtomicBool::new(false), wake: Box::new(wake) })))
     }

@@ -20,7 +20,7 @@
 #[cfg(feature = "amqp")]
 pub mod amqp;
 mod bell;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "database")]
 pub mod database;
 pub mod memory;
 
@@ -141,8 +141,8 @@ pub struct Taken {
     pub jobs: Vec<Reserved>,
     /// Whether suspects are due that were not taken; false when it did not look.
     pub suspects_due: bool,
-    /// Where no job was taken: how long until the next one is due, or the next hold ends. `None` when
-    /// unknown.
+    /// Where no job was taken: how long until the next one is due, or the next hold ends. Only of what was
+    /// looked for, so that a worker does not wake for what it would not take. `None` when unknown.
     pub next_due: Option<Duration>,
 }
 
@@ -176,6 +176,7 @@ pub enum Verdict {
         after: Duration,
     },
     /// It was not run to an end: put it back, take the attempt back, keep it a suspect if it is one.
+    /// Without a delay it keeps its place in line.
     Unstarted {
         /// How long until it is due.
         after: Duration,

@@ -10,7 +10,7 @@ use super::outlet::{self, Graveyard};
 use super::pool::Pool;
 use crate::config::Config;
 use crate::context::{State, Surroundings, is_inside_a_job};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "database")]
 use crate::driver::database::Database;
 use crate::error::{Error, Result};
 use crate::event::Listener;
@@ -19,6 +19,8 @@ use crate::jobs::{Jobs, Kinds};
 use crate::message::{Message, Pushed, check_name, new_uuid};
 use crate::payload::PAYLOAD_LIMIT;
 use crate::push::{Desk, Enlist, Letter, Options};
+#[cfg(unix)]
+use crate::runner::Program;
 use crate::time::Timestamp;
 
 /// The inside of a queue.
@@ -40,7 +42,7 @@ impl Inner {
         outlets: BTreeMap<String, Arc<Outlet>>,
         listener: Option<Listener>,
     ) -> Result<Arc<Self>> {
-        let (kinds, state) = jobs.into_parts()?;
+        let (kinds, state) = with_programs(jobs, &config)?.into_parts()?;
         Ok(Arc::new_cyclic(|own| Self {
             config,
             kinds,
@@ -78,16 +80,17 @@ impl Inner {
 
     /// What jobs share. They hold the queue weakly, or it would never be dropped.
     pub(super) fn surroundings(&self) -> Surroundings {
-        Surroundings { state: self.state.clone(), desk: Arc::new(FromJobs(self.own.clone())) }
+        let desk = Arc::new(FromJobs(self.own.clone()));
+        Surroundings { state: self.state.clone(), desk, killed: Arc::default() }
     }
 
     /// Where a driver's dead go; what nobody asked for by name is left out when it can't be used.
     pub(super) fn usable_failed(&self, outlet: &Outlet) -> Option<Arc<dyn FailedBackend>> {
         match &outlet.failed {
             Graveyard::None => None,
-            Graveyard::Configured(failed) => Some(failed.clone()),
-            Graveyard::IfUsable(failed) => match failed.open() {
-                Ok(_) => Some(failed.clone()),
+            Graveyard::Table { backend, asked_for: true } => Some(backend.clone()),
+            Graveyard::Table { backend, asked_for: false } => match backend.open() {
+                Ok(_) => Some(backend.clone()),
                 Err(error) => {
                     log::info!("failed jobs of driver \"{}\" are not kept: {error}", outlet.name);
                     None
@@ -96,7 +99,7 @@ impl Inner {
         }
     }
 
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "database")]
     pub(super) fn install(&self) -> Result<()> {
         Database::of_jobs(&self.config, &self.config.database.connection)?.install()?;
         let settings = &self.config.database.settings;
@@ -108,7 +111,7 @@ impl Inner {
         }
     }
 
-    #[cfg(not(feature = "sqlite"))]
+    #[cfg(not(feature = "database"))]
     pub(super) fn install(&self) -> Result<()> {
         Err(Error::unsupported("cannot install tables: this build has no database driver"))
     }
@@ -133,14 +136,13 @@ impl Inner {
                     ))
                     .with_help("store large data elsewhere and push a reference to it"));
                 }
-                let of_type = letter
-                    .queue
-                    .or_else(|| self.kinds.get(&*letter.name).and_then(|kind| kind.queue()))
-                    .map(Arc::from);
+                // A known name is shared with the registry.
+                let known = self.kinds.get_key_value(&*letter.name);
+                let of_type = letter.queue.or_else(|| known?.1.queue()).map(Arc::from);
                 Ok(Message {
                     uuid: new_uuid(),
                     queue: asked.clone().or(of_type).unwrap_or_else(|| outlet.default_queue.clone()),
-                    name: letter.name,
+                    name: known.map_or_else(|| Arc::from(&*letter.name), |(name, _)| name.clone()),
                     payload: letter.payload.into(),
                     delay: options.delay,
                     priority: options.overrides.priority.unwrap_or(0),
@@ -152,15 +154,22 @@ impl Inner {
     }
 
     /// Hands messages to a driver that is not run in this thread.
-    pub(super) fn send(&self, outlet: &Outlet, messages: Vec<Message>) -> Result<Vec<Pushed>> {
-        if let Some(memory) = &outlet.memory {
-            self.pool.open(self)?;
-            // A job that waits for room in the queue that it is taken from would wait for ever.
-            if !is_inside_a_job() {
-                memory.wait_for_room(self.config.memory.capacity);
-            }
+    pub(super) fn send(&self, outlet: &Outlet, mut messages: Vec<Message>) -> Result<Vec<Pushed>> {
+        let Some(memory) = &outlet.memory else { return outlet.pusher.push(messages) };
+        self.pool.open(self)?;
+        // A job that waits for room in the queue that it is taken from would wait for ever.
+        if is_inside_a_job() {
+            return outlet.pusher.push(messages);
         }
-        outlet.pusher.push(messages)
+        let capacity = self.config.memory.capacity;
+        let mut pushed = Vec::with_capacity(messages.len());
+        while !messages.is_empty() {
+            memory.wait_for_room(capacity);
+            let rest = messages.split_off(messages.len().min(capacity));
+            pushed.extend(outlet.pusher.push(messages)?);
+            messages = rest;
+        }
+        Ok(pushed)
     }
 }
 
@@ -195,7 +204,7 @@ impl Desk for Inner {
         }
         let outlet = self.outlet(options.driver.as_deref())?;
         let messages = self.address(outlet, options, letters)?;
-        #[cfg(feature = "sqlite")]
+        #[cfg(feature = "database")]
         if outlet.name == "database" {
             let created_at = self.config.database.settings.tz.format(Timestamp::now());
             let database = Database::of_jobs(&self.config, &self.config.database.connection)?;
@@ -206,6 +215,27 @@ impl Desk for Inner {
             "cannot push within a transaction: driver \"{}\" keeps its jobs outside of the database",
             outlet.name
         )))
+    }
+}
+
+/// Adds the jobs that are programs.
+#[cfg(unix)]
+fn with_programs(mut jobs: Jobs, config: &Config) -> Result<Jobs> {
+    for (name, command) in &config.commands {
+        let program = Program::new(name, command).map_err(|error| error.context(format!("[jobs.{name}]")))?;
+        jobs.insert(name, Arc::new(program));
+    }
+    Ok(jobs)
+}
+
+#[cfg(not(unix))]
+fn with_programs(jobs: Jobs, config: &Config) -> Result<Jobs> {
+    match config.commands.keys().next() {
+        Some(name) => Err(config.error_at(
+            &format!("jobs.{name}.command"),
+            "jobs that are programs are not supported on this system",
+        )),
+        None => Ok(jobs),
     }
 }
 

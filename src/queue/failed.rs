@@ -206,7 +206,7 @@ impl FailedDesk {
     fn open(&self) -> Result<(Arc<Outlet>, Box<dyn FailedJobs>)> {
         let outlet = self.inner.outlet(self.driver.as_deref())?.clone();
         let open = match &outlet.failed {
-            Graveyard::Configured(failed) | Graveyard::IfUsable(failed) => failed.open()?,
+            Graveyard::Table { backend, .. } => backend.open()?,
             Graveyard::None => {
                 return Err(Error::config(format!("driver \"{}\" keeps no failed jobs", outlet.name))
                     .with_help("set failed_table = \"failed_jobs\" in queue.toml"));

@@ -9,7 +9,6 @@ mod pool;
 mod pusher;
 mod work;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +18,12 @@ pub use self::pool::Left;
 pub use self::work::Worker;
 
 use self::desk::Inner;
-use self::outlet::Outlet;
+use self::outlet::{Outlet, Own};
 use crate::config::Config;
 use crate::driver::{Backend, Size};
 use crate::error::Result;
 use crate::event::{Event, Listener};
+use crate::failed::FailedBackend;
 use crate::job::Queueable;
 use crate::jobs::Jobs;
 use crate::message::Pushed;
@@ -58,7 +58,7 @@ impl Queue {
 
     /// Opens a queue with drivers of one's own, or a listener.
     pub fn builder(config: Config, jobs: Jobs) -> Builder {
-        Builder { config, jobs, own: BTreeMap::new(), listener: None }
+        Builder { config, jobs, own: Own::default(), listener: None }
     }
 
     /// A queue for tests: it records what is pushed and runs nothing.
@@ -159,6 +159,14 @@ impl Queue {
         self.0.0.outlet(driver)?.open()?.clear(queue)
     }
 
+    /// How a driver's back end is shown to people, without secrets: `sqlite database.sqlite3`.
+    ///
+    /// # Errors
+    /// There is no such driver.
+    pub fn describe(&self, driver: Option<&str>) -> Result<String> {
+        Ok(self.0.0.outlet(driver)?.backend.describe())
+    }
+
     /// The configuration it was opened with.
     pub fn config(&self) -> &Config {
         &self.0.0.config
@@ -186,14 +194,20 @@ impl Queue {
 pub struct Builder {
     config: Config,
     jobs: Jobs,
-    own: BTreeMap<String, Arc<dyn Backend>>,
+    own: Own,
     listener: Option<Listener>,
 }
 
 impl Builder {
     /// Adds a driver of one's own under a name. Its settings are those of `[database]`.
     pub fn add_driver(mut self, name: impl Into<String>, backend: impl Backend + 'static) -> Self {
-        self.own.insert(name.into(), Arc::new(backend));
+        self.own.drivers.insert(name.into(), Arc::new(backend));
+        self
+    }
+
+    /// Keeps the failed jobs of the async driver and of one's own drivers in a place of one's own.
+    pub fn failed_jobs(mut self, backend: impl FailedBackend + 'static) -> Self {
+        self.own.failed = Some(Arc::new(backend));
         self
     }
 
@@ -208,6 +222,7 @@ impl Builder {
     /// # Errors
     /// As [`Queue::open`].
     pub fn open(self) -> Result<Queue> {
+        self.config.check()?;
         let outlets = outlet::all(&self.config, self.own)?;
         let inner = Inner::open(self.config, self.jobs, outlets, self.listener)?;
         Ok(Queue(Arc::new(Handle(inner))))

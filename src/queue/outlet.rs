@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::pusher::Pusher;
 use crate::config::Config;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "database")]
 use crate::driver::database::Database;
 use crate::driver::memory::Memory;
 use crate::driver::{Backend, Bell, Driver};
@@ -29,10 +29,8 @@ pub(super) struct Outlet {
 pub(super) enum Graveyard {
     /// They are not kept.
     None,
-    /// There, and it is an error when that can't be used.
-    Configured(Arc<dyn FailedBackend>),
-    /// There, if it can be used: nobody asked for it by name.
-    IfUsable(Arc<dyn FailedBackend>),
+    /// There. When that can't be used, it is an error if somebody asked for it by name.
+    Table { backend: Arc<dyn FailedBackend>, asked_for: bool },
 }
 
 impl Outlet {
@@ -59,36 +57,57 @@ impl Outlet {
     }
 }
 
+/// What a program brings itself.
+#[derive(Default)]
+pub(super) struct Own {
+    pub(super) drivers: BTreeMap<String, Arc<dyn Backend>>,
+    /// Where the dead of the async driver and of its own drivers lie.
+    pub(super) failed: Option<Arc<dyn FailedBackend>>,
+}
+
 /// The drivers of a configuration, and those of the program.
-pub(super) fn all(
-    config: &Config,
-    own: BTreeMap<String, Arc<dyn Backend>>,
-) -> Result<BTreeMap<String, Arc<Outlet>>> {
+pub(super) fn all(config: &Config, own: Own) -> Result<BTreeMap<String, Arc<Outlet>>> {
     let mut outlets = BTreeMap::new();
     let mut add = |outlet: Outlet| {
         outlets.insert(outlet.name.clone(), Arc::new(outlet));
     };
+    let graveyard = |driver: &str| match &own.failed {
+        Some(backend) => Ok(Graveyard::Table { backend: backend.clone(), asked_for: true }),
+        None => configured_graveyard(config, driver),
+    };
     let memory = Memory::new();
-    let outlet = Outlet::new(config, "async", "", Arc::new(memory.clone()), graveyard(config, "async")?);
+    let outlet = Outlet::new(config, "async", "", Arc::new(memory.clone()), graveyard("async")?);
     add(Outlet { memory: Some(memory), ..outlet });
-    #[cfg(feature = "sqlite")]
-    {
-        let connection = &config.database.connection;
-        let database = Arc::new(Database::of_jobs(config, connection)?);
-        let failed = match database.keeps_failed() {
-            true => Graveyard::Configured(database.clone()),
-            false => graveyard(config, "database")?,
-        };
-        add(Outlet::new(config, "database", connection, database, failed));
+    #[cfg(feature = "database")]
+    match database(config) {
+        Ok(outlet) => add(outlet),
+        Err(error) if config.default == "database" => return Err(error),
+        // A program that does not use it need not configure it.
+        Err(error) => log::debug!("there is no database driver: {error}"),
     }
-    for (name, backend) in own {
-        let failed = graveyard(config, &name)?;
-        add(Outlet::new(config, &name, "", backend, failed));
+    for (name, backend) in &own.drivers {
+        add(Outlet::new(config, name, "", backend.clone(), graveyard(name)?));
     }
     match outlets.contains_key(&config.default) {
         true => Ok(outlets),
-        false => Err(unknown_driver(&outlets, &config.default)),
+        false => {
+            let known: Vec<_> = outlets.keys().map(String::as_str).collect();
+            let message = format!("no driver is named \"{}\"", config.default);
+            let help = format!("this program has: {}", known.join(", "));
+            Err(config.error_at("default", message).with_help(help))
+        }
     }
+}
+
+#[cfg(feature = "database")]
+fn database(config: &Config) -> Result<Outlet> {
+    let connection = &config.database.connection;
+    let database = Arc::new(Database::of_jobs(config, connection)?);
+    let failed = match database.keeps_failed() {
+        true => Graveyard::Table { backend: database.clone(), asked_for: true },
+        false => configured_graveyard(config, "database")?,
+    };
+    Ok(Outlet::new(config, "database", connection, database, failed))
 }
 
 pub(super) fn unknown_driver(outlets: &BTreeMap<String, Arc<Outlet>>, name: &str) -> Error {
@@ -97,20 +116,20 @@ pub(super) fn unknown_driver(outlets: &BTreeMap<String, Arc<Outlet>>, name: &str
         .with_help(format!("this program has: {}", known.join(", ")))
 }
 
-#[cfg(feature = "sqlite")]
-fn graveyard(config: &Config, driver: &str) -> Result<Graveyard> {
+#[cfg(feature = "database")]
+fn configured_graveyard(config: &Config, driver: &str) -> Result<Graveyard> {
     let settings = config.settings(driver);
     let Some(table) = &settings.failed_table else { return Ok(Graveyard::None) };
-    Ok(match &settings.failed_connection {
-        Some(name) => Graveyard::Configured(Arc::new(Database::of_failed(config, name, table)?)),
-        None => {
-            let database = Database::of_failed(config, &config.database.connection, table)?;
-            Graveyard::IfUsable(Arc::new(database))
-        }
-    })
+    let asked_for = settings.failed_connection.is_some();
+    let connection = settings.failed_connection.as_ref().unwrap_or(&config.database.connection);
+    match Database::of_failed(config, connection, table) {
+        Ok(database) => Ok(Graveyard::Table { backend: Arc::new(database), asked_for }),
+        Err(error) if asked_for => Err(error),
+        Err(_) => Ok(Graveyard::None),
+    }
 }
 
-#[cfg(not(feature = "sqlite"))]
-fn graveyard(_: &Config, _: &str) -> Result<Graveyard> {
+#[cfg(not(feature = "database"))]
+fn configured_graveyard(_: &Config, _: &str) -> Result<Graveyard> {
     Ok(Graveyard::None)
 }

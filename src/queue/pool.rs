@@ -24,6 +24,8 @@ enum State {
         /// Answers once, when the worker has ended.
         ended: Receiver<Result<Report>>,
     },
+    /// Its worker ended with this error.
+    Failed(String),
     Closed,
 }
 
@@ -52,8 +54,20 @@ impl Pool {
     /// The queue is closed, or the system gives no more threads.
     pub(super) fn open(&self, inner: &Inner) -> Result<()> {
         let mut state = self.lock();
-        match *state {
-            State::Open { .. } => return Ok(()),
+        match &*state {
+            State::Open { ended, .. } => {
+                return match ended.try_recv() {
+                    Ok(Err(error)) => {
+                        let failed = format!("the async driver's worker ended: {error}");
+                        *state = State::Failed(failed.clone());
+                        Err(Error::other(failed))
+                    }
+                    _ => Ok(()),
+                };
+            }
+            State::Failed(why) => return Err(Error::other(why.clone())),
+            // A job that runs is part of what is worked off, and so is what it pushes.
+            State::Closed if is_inside_a_job() => return Ok(()),
             State::Closed => {
                 return Err(Error::unavailable("the async driver is closed: its queue was closed"));
             }

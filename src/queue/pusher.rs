@@ -34,6 +34,8 @@ struct Line {
 
 type Handle = Option<Box<dyn Driver>>;
 
+type Answer = Result<Vec<Pushed>>;
+
 /// One caller's messages.
 struct Parcel {
     messages: Vec<Message>,
@@ -70,60 +72,64 @@ impl Pusher {
     }
 
     fn push_batch(&self, messages: Vec<Message>) -> Result<Vec<Pushed>> {
-        let parcel = Parcel { messages, caller: thread::current(), state: Mutex::new(State::Waiting) };
         let mut line = lock(&self.line);
-        let Some(driver) = line.driver.take() else {
-            let parcel = Arc::new(parcel);
-            line.waiting.push_back(parcel.clone());
-            drop(line);
-            return self.wait(&parcel);
-        };
-        drop(line);
-        self.lead(driver, &[&parcel]).unwrap_or_else(|| Ok(Vec::new()))
+        match line.driver.take() {
+            Some(driver) => {
+                drop(line);
+                self.lead(driver, &messages, &[])
+            }
+            None => {
+                let state = Mutex::new(State::Waiting);
+                let parcel = Arc::new(Parcel { messages, caller: thread::current(), state });
+                line.waiting.push_back(parcel.clone());
+                drop(line);
+                self.wait(&parcel)
+            }
+        }
     }
 
     /// Waits for an answer, or for the lead.
     fn wait(&self, parcel: &Arc<Parcel>) -> Result<Vec<Pushed>> {
         loop {
-            match std::mem::replace(&mut *lock(&parcel.state), State::Waiting) {
+            // Taken in a statement of its own: the lock must not be held while this thread parks.
+            let state = std::mem::replace(&mut *lock(&parcel.state), State::Waiting);
+            match state {
                 State::Answered(answer) => return answer,
                 State::Lead(driver) => {
-                    let others: Vec<_> = lock(&self.line).waiting.drain(..).collect();
-                    let mut batch = vec![&**parcel];
-                    let mut rows = parcel.messages.len();
-                    let mut later = VecDeque::new();
-                    for other in &others {
-                        rows += other.messages.len();
-                        match rows <= BATCH {
-                            true => batch.push(other),
-                            false => later.push_back(other.clone()),
-                        }
-                    }
-                    lock(&self.line).waiting.extend(later);
-                    return self.lead(driver, &batch).unwrap_or_else(|| Ok(Vec::new()));
+                    let others = self.gather(parcel.messages.len());
+                    return self.lead(driver, &parcel.messages, &others);
                 }
                 State::Waiting => thread::park(),
             }
         }
     }
 
-    /// Pushes a batch, answers those who wait for it, and hands the lead on. Returns the first one's answer.
-    fn lead(&self, mut driver: Handle, batch: &[&Parcel]) -> Option<Result<Vec<Pushed>>> {
+    /// Those who wait, as far as they fit into one batch.
+    fn gather(&self, mut rows: usize) -> Vec<Arc<Parcel>> {
+        let mut line = lock(&self.line);
+        let fit = |parcel: &&Arc<Parcel>| {
+            rows += parcel.messages.len();
+            rows <= BATCH
+        };
+        let count = line.waiting.iter().take_while(fit).count();
+        line.waiting.drain(..count).collect()
+    }
+
+    /// Pushes a batch, answers those who wait for it, hands the lead on, and returns one's own answer.
+    fn lead(&self, mut driver: Handle, own: &[Message], others: &[Arc<Parcel>]) -> Result<Vec<Pushed>> {
         // A driver that panics must fail those who wait, not hang them.
-        let push = AssertUnwindSafe(|| self.deliver(&mut driver, batch));
-        let answers = catch_unwind(push).unwrap_or_else(|_| {
+        let push = AssertUnwindSafe(|| self.deliver(&mut driver, own, others));
+        let (answer, answers) = catch_unwind(push).unwrap_or_else(|_| {
             driver = None;
-            let panicked = |_: &&Parcel| Err(Error::other("cannot push: the driver panicked"));
-            batch.iter().map(panicked).collect()
+            let panicked = || Err(Error::other("cannot push: the driver panicked"));
+            (panicked(), others.iter().map(|_| panicked()).collect())
         });
-        let mut answers = answers.into_iter();
-        let own = answers.next();
-        for (parcel, answer) in batch[1..].iter().zip(answers) {
+        for (parcel, answer) in others.iter().zip(answers) {
             *lock(&parcel.state) = State::Answered(answer);
             parcel.caller.unpark();
         }
         self.hand_on(driver);
-        own
+        answer
     }
 
     fn hand_on(&self, driver: Handle) {
@@ -138,18 +144,23 @@ impl Pusher {
         }
     }
 
-    fn deliver(&self, driver: &mut Handle, batch: &[&Parcel]) -> Vec<Result<Vec<Pushed>>> {
-        if let [only] = batch {
-            return vec![self.insist(driver, &only.messages)];
+    fn deliver(&self, driver: &mut Handle, own: &[Message], others: &[Arc<Parcel>]) -> (Answer, Vec<Answer>) {
+        if others.is_empty() {
+            return (self.insist(driver, own), Vec::new());
         }
-        let all: Vec<Message> = batch.iter().flat_map(|parcel| parcel.messages.iter().cloned()).collect();
+        let of_others = others.iter().flat_map(|parcel| &parcel.messages);
+        let all: Vec<Message> = own.iter().chain(of_others).cloned().collect();
         match self.insist(driver, &all) {
             Ok(pushed) => {
                 let mut pushed = pushed.into_iter();
-                batch.iter().map(|parcel| Ok(pushed.by_ref().take(parcel.messages.len()).collect())).collect()
+                let mut next = |count| Ok(pushed.by_ref().take(count).collect());
+                (next(own.len()), others.iter().map(|parcel| next(parcel.messages.len())).collect())
             }
             // One bad message fails alone.
-            Err(_) => batch.iter().map(|parcel| self.insist(driver, &parcel.messages)).collect(),
+            Err(_) => {
+                let answer = self.insist(driver, own);
+                (answer, others.iter().map(|parcel| self.insist(driver, &parcel.messages)).collect())
+            }
         }
     }
 

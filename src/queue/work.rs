@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::desk::Inner;
+use crate::backoff::Backoff;
 use crate::config::{Mode, Settings};
+use crate::context::Surroundings;
 use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
 use crate::message::check_name;
-use crate::policy::Backoff;
 use crate::runner::{MakeRunner, Threads};
+#[cfg(unix)]
+use crate::runner::{Processes, Rules};
 use crate::worker::{self, Bounds, Inbox, Report, Setup, Stopper};
 
 /// A worker: takes jobs from a driver and runs them in its threads.
@@ -67,6 +70,25 @@ impl Worker {
     /// How many jobs run at once, at least 1.
     pub fn threads(mut self, count: usize) -> Self {
         self.settings.workers = count.max(1);
+        self
+    }
+
+    /// Runs jobs in threads, or in child processes. A program whose own `main` calls
+    /// [`Jobs::serve_if_child`](crate::Jobs::serve_if_child) first can have children.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.settings.mode = mode;
+        self
+    }
+
+    /// Replaces a child process after this many jobs, at least 1.
+    pub fn max_jobs_per_child(mut self, count: u64) -> Self {
+        self.settings.max_jobs_per_child = Some(count.max(1));
+        self
+    }
+
+    /// The most memory that a child process may have, in MB; a job that wants more ends its child.
+    pub fn child_memory(mut self, megabytes: u64) -> Self {
+        self.settings.child_memory = Some(megabytes);
         self
     }
 
@@ -220,9 +242,26 @@ fn make_runner(inner: &Inner, settings: &Settings) -> Result<MakeRunner> {
         Mode::Threading => {
             Ok(Box::new(move |tell| Ok(Box::new(Threads::start(slots, &callback, &surroundings, &tell)?))))
         }
-        Mode::Multiprocess => Err(Error::config("mode = \"multiprocess\" is not supported yet")
-            .with_help("use mode = \"threading\"")),
+        Mode::Multiprocess => processes(settings, surroundings),
     }
+}
+
+#[cfg(unix)]
+fn processes(settings: &Settings, surroundings: Surroundings) -> Result<MakeRunner> {
+    let rules = Rules {
+        slots: settings.workers,
+        callback: settings.callback.clone(),
+        jobs_per_child: settings.max_jobs_per_child,
+        memory: settings.child_memory,
+    };
+    Processes::check()?;
+    Ok(Box::new(move |tell| Ok(Box::new(Processes::start(rules, surroundings, tell)?))))
+}
+
+#[cfg(not(unix))]
+fn processes(_: &Settings, _: Surroundings) -> Result<MakeRunner> {
+    Err(Error::config("mode = \"multiprocess\" is not supported on this system")
+        .with_help("use mode = \"threading\""))
 }
 
 /// The async driver's worker.

@@ -1,16 +1,30 @@
 //! How a job is run: in a thread, or in a child process. The seam between the worker and what runs.
 
+#[cfg(unix)]
+mod death;
+#[cfg(unix)]
+mod process;
+#[cfg(unix)]
+mod program;
+#[cfg(unix)]
+mod system;
 mod thread;
+#[cfg(unix)]
+mod warden;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::context::{Context, Hold, Surroundings};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::jobs::Kind;
 use crate::policy::{Limits, Outcome};
 use crate::reserved::Reserved;
 
+#[cfg(unix)]
+pub(crate) use process::{Processes, Rules};
+#[cfg(unix)]
+pub(crate) use program::Program;
 pub(crate) use thread::Threads;
 
 /// Runs jobs beside each other. What becomes of each is told through the function it was made with.
@@ -50,6 +64,8 @@ pub(crate) enum Finished {
     /// It was not begun, because the hold on it may have been over.
     TooLate(Arc<Task>),
     Hooked,
+    /// Nothing can be run any more, and this is why.
+    Broken(Error),
 }
 
 /// A job that is held, and all that is needed to run it.
@@ -65,13 +81,18 @@ pub(crate) struct Task {
 
 impl Task {
     pub(crate) fn new(job: Reserved, limits: Limits, kind: Option<Arc<dyn Kind>>) -> Self {
-        let hold = Arc::new(Hold::until(job.held_until));
+        let hold = Arc::new(Hold::until_then(job.held_until));
         Self { job, limits, kind, hold, begun: OnceLock::new() }
     }
 
     /// When it is over time; `None` before it was begun, or without a timeout.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         Some(*self.begun.get()? + self.limits.timeout?)
+    }
+
+    /// When its thread is over time. Not that of a program: it is ended by then.
+    pub(crate) fn stuck_after(&self) -> Option<Instant> {
+        self.deadline().filter(|_| self.kind.as_ref().is_none_or(|kind| !kind.is_program()))
     }
 
     pub(crate) fn context(&self, surroundings: &Surroundings) -> Context {

@@ -2,6 +2,7 @@
 //! sees it in its [`Context`](crate::Context), and whenever it ends it counts as timed out.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
@@ -16,6 +17,7 @@ use crate::policy::Outcome;
 pub(crate) struct Threads {
     work: Sender<Work>,
     waiting: Receiver<Work>,
+    killed: Arc<AtomicBool>,
 }
 
 impl Threads {
@@ -44,7 +46,7 @@ impl Threads {
                     Error::other(format!("cannot start thread {number} of {count} for jobs")).because(&cause)
                 })?;
         }
-        Ok(Self { work, waiting })
+        Ok(Self { work, waiting, killed: surroundings.killed.clone() })
     }
 }
 
@@ -67,6 +69,10 @@ impl Runner for Threads {
         waiting.into_iter().for_each(|work| self.begin(work));
         taken
     }
+
+    fn kill(&mut self) {
+        self.killed.store(true, Ordering::Release);
+    }
 }
 
 impl Drop for Threads {
@@ -87,37 +93,43 @@ impl Slot {
     fn serve(self) {
         for work in &self.work {
             let finished = match work {
-                Work::Run(task) => self.run(task),
+                Work::Run(task) => run(task, &self.callback, &self.surroundings),
                 Work::Hook(task, error) => call_hook(&task, error),
             };
             (self.tell)(finished);
         }
     }
-
-    fn run(&self, task: Arc<Task>) -> Finished {
-        let begun = Instant::now();
-        if task.hold.is_over(begun) {
-            return Finished::TooLate(task);
-        }
-        let _ = task.begun.set(begun);
-        let Some(kind) = &task.kind else { return Finished::TooLate(task) };
-        let context = task.context(&self.surroundings);
-        let outcome = inside_a_job(|| kind.run(&task.job.message.payload, &self.callback, &context));
-        let took = begun.elapsed();
-        let outcome = match task.limits.timeout {
-            Some(limit) if took >= limit => Outcome::TimedOut(limit),
-            _ => outcome,
-        };
-        Finished::Ran(task, outcome, took)
-    }
 }
 
-fn call_hook(task: &Task, error: String) -> Finished {
+/// Runs a job in this thread.
+pub(super) fn run(task: Arc<Task>, callback: &str, surroundings: &Surroundings) -> Finished {
+    let begun = Instant::now();
+    if task.hold.is_over(begun) {
+        return Finished::TooLate(task);
+    }
+    let _ = task.begun.set(begun);
+    let Some(kind) = &task.kind else { return Finished::TooLate(task) };
+    let context = task.context(surroundings);
+    let outcome = inside_a_job(|| kind.run(&task.job.message.payload, callback, &context));
+    let took = begun.elapsed();
+    let outcome = match task.limits.timeout {
+        Some(limit) if took >= limit => Outcome::TimedOut(limit),
+        _ => outcome,
+    };
+    Finished::Ran(task, outcome, took)
+}
+
+pub(super) fn call_hook(task: &Task, error: String) -> Finished {
     if let Some(kind) = &task.kind {
         let called = inside_a_job(|| kind.failed(&task.job.message.payload, &JobError::new(error)));
         if let Err(why) = called {
-            log::warn!("the hook `failed` of {} #{}: {why}", task.job.message.name, task.job.id);
+            log_hook(task, &why);
         }
     }
     Finished::Hooked
+}
+
+/// A hook that goes wrong changes nothing for its job.
+pub(super) fn log_hook(task: &Task, why: &str) {
+    log::warn!("the hook `failed` of {} #{}: {why}", task.job.message.name, task.job.id);
 }

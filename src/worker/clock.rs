@@ -25,8 +25,8 @@ impl Pump {
                 }
                 self.look_for_stuck_jobs(now);
             }
-            Stop::Waiting { why, deadline } if now >= deadline => self.stop = Stop::Now(why),
-            Stop::Waiting { .. } | Stop::Stuck | Stop::Now(_) => {}
+            Stop::Waiting { why, deadline: Some(deadline) } if now >= deadline => self.stop = Stop::Now(why),
+            Stop::Waiting { .. } | Stop::Stuck | Stop::Now(_) | Stop::Broken(_) => {}
         }
     }
 
@@ -43,16 +43,22 @@ impl Pump {
     }
 
     pub(super) fn begin_to_stop(&mut self, why: Ended) {
-        if !matches!(self.stop, Stop::No | Stop::Stuck) {
-            return;
+        let asked_to = why == Ended::Stopped;
+        match self.stop {
+            Stop::No | Stop::Stuck => {}
+            // A worker that ends by itself can still be asked to hurry.
+            Stop::Waiting { deadline: None, .. } if asked_to => {}
+            Stop::Waiting { .. } | Stop::Now(_) | Stop::Broken(_) => return,
         }
         // The last job of a limit is still to be begun; all others go back.
         if why != Ended::JobLimit {
             self.give_back_what_has_not_begun();
         }
         let grace = self.setup.grace;
-        self.stop = Stop::Waiting { why, deadline: Instant::now() + grace };
-        self.tell(&Event::Stopping { running: self.held.running(), grace });
+        self.stop = Stop::Waiting { why, deadline: asked_to.then(|| Instant::now() + grace) };
+        if asked_to {
+            self.tell(&Event::Stopping { running: self.held.running(), grace });
+        }
     }
 
     fn give_back_what_has_not_begun(&mut self) {
@@ -64,11 +70,11 @@ impl Pump {
     /// A thread can't be killed. A job that is stuck in one stays held, so that nobody else runs it; the
     /// worker lets the others finish and ends, for its supervisor to start it again.
     fn look_for_stuck_jobs(&mut self, now: Instant) {
-        if self.runner.isolates() || self.stuck_at().is_none_or(|at| now < at) {
+        if self.stuck_at().is_none_or(|at| now < at) {
             return;
         }
         let over = |at: &Instant| *at + self.setup.grace <= now;
-        let stuck = self.held.all().find(|holding| holding.task.deadline().as_ref().is_some_and(over));
+        let stuck = self.held.all().find(|holding| holding.task.stuck_after().as_ref().is_some_and(over));
         let Some(task) = stuck.map(|holding| holding.task.clone()) else { return };
         let warning = format!(
             "{} #{} is stuck: it should have ended within {}, and a thread cannot be killed. This worker \
@@ -83,18 +89,21 @@ impl Pump {
     }
 
     fn stuck_at(&self) -> Option<Instant> {
-        Some(self.held.first_deadline()? + self.setup.grace)
+        if self.runner.isolates() {
+            return None;
+        }
+        Some(self.held.first_stuck_after()? + self.setup.grace)
     }
 
     pub(super) fn is_over(&self) -> bool {
         let idle = self.held.is_empty() && self.judged.is_empty() && self.hooks == 0;
         match self.stop {
-            Stop::Now(_) => true,
+            Stop::Now(_) | Stop::Broken(_) => true,
             Stop::Waiting { .. } => idle,
             Stop::Stuck => {
                 let now = Instant::now();
                 let stuck = |at: Instant| at + self.setup.grace <= now;
-                let all_stuck = self.held.all().all(|holding| holding.task.deadline().is_some_and(stuck));
+                let all_stuck = self.held.all().all(|holding| holding.task.stuck_after().is_some_and(stuck));
                 all_stuck && self.judged.is_empty()
             }
             Stop::No => {
@@ -124,29 +133,30 @@ impl Pump {
         at(self.setup.bounds.time.map(|most| self.started + most));
         at(self.setup.bounds.memory.map(|_| now + MEMORY_LOOK));
         if let Stop::Waiting { deadline, .. } = self.stop {
-            at(Some(deadline));
+            at(deadline);
         }
         wakes
     }
 
     pub(super) fn end(mut self) -> Result<Report> {
         let may_give_back = self.setup.process_ends || self.runner.isolates();
-        match self.stop {
+        match &self.stop {
             Stop::No => self.report.ended = Ended::Empty,
-            Stop::Waiting { why, .. } => self.report.ended = why,
+            Stop::Waiting { why, .. } => self.report.ended = *why,
             Stop::Now(why) => {
-                self.report.ended = why;
-                self.runner.kill();
-                self.give_back_what_has_not_begun();
-                if may_give_back {
-                    self.interrupt_what_runs();
-                }
+                self.report.ended = *why;
+                self.give_up_what_runs(may_give_back);
             }
+            Stop::Broken(_) => self.give_up_what_runs(may_give_back),
             Stop::Stuck if may_give_back => self.count_stuck_attempts(),
             Stop::Stuck => {}
         }
-        self.settle_for_the_last_time();
         let stuck = matches!(self.stop, Stop::Stuck);
+        let running: Vec<_> = self.held.all().map(|holding| name_of(holding.job())).collect();
+        self.settle_for_the_last_time();
+        if let Stop::Broken(error) = self.stop {
+            return Err(error);
+        }
         if self.held.is_empty() && !stuck {
             return Ok(self.report);
         }
@@ -155,11 +165,19 @@ impl Pump {
             self.report.unsettled = names;
             return Ok(self.report);
         }
-        let error = stuck_error(&names);
+        let error = stuck_error(if stuck { &running } else { &names });
         if !may_give_back {
             self.keep_holds_until_threads_end();
         }
         Err(error)
+    }
+
+    fn give_up_what_runs(&mut self, may_give_back: bool) {
+        self.runner.kill();
+        self.give_back_what_has_not_begun();
+        if may_give_back {
+            self.interrupt_what_runs();
+        }
     }
 
     /// Running jobs of a process that is about to exit: uncounted, and due when they are surely dead.
@@ -203,8 +221,7 @@ impl Pump {
 
     /// A worker inside a program that goes on: the threads may still run, so the holds are kept alive.
     fn keep_holds_until_threads_end(mut self) {
-        let far = Duration::from_secs(100 * 365 * 86_400);
-        self.stop = Stop::Waiting { why: self.report.ended, deadline: Instant::now() + far };
+        self.stop = Stop::Waiting { why: self.report.ended, deadline: None };
         self.setup.process_ends = false;
         let keeper = std::thread::Builder::new().name("craft-keeper".into()).spawn(move || {
             // The error would be this worker's own, which its owner has been told.

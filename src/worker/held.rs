@@ -1,14 +1,14 @@
 //! The jobs that a worker holds: ready, running, or over and not yet written down.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::hash::ById;
 use crate::reserved::{Receipt, Reserved};
 use crate::runner::Task;
 
 #[derive(Default)]
-pub(super) struct Held(HashMap<Arc<str>, Holding>);
+pub(super) struct Held(ById<Arc<str>, Holding>);
 
 pub(super) struct Holding {
     pub(super) task: Arc<Task>,
@@ -82,8 +82,8 @@ impl Held {
         self.0.values().filter(|holding| holding.task.begun.get().is_some()).count()
     }
 
-    /// The first moment at which a running job is over time.
-    pub(super) fn first_deadline(&self) -> Option<Instant> {
-        self.0.values().filter_map(|holding| holding.task.deadline()).min()
+    /// The first moment at which a job that runs in a thread is over time.
+    pub(super) fn first_stuck_after(&self) -> Option<Instant> {
+        self.0.values().filter_map(|holding| holding.task.stuck_after()).min()
     }
 }

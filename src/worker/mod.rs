@@ -14,6 +14,8 @@ mod held;
 mod line;
 mod pace;
 mod setup;
+#[cfg(test)]
+mod tests;
 mod verdicts;
 
 use std::sync::Arc;
@@ -102,12 +104,15 @@ struct Pump {
 enum Stop {
     /// It works.
     No,
-    /// It takes nothing new and waits for what runs until `deadline`.
-    Waiting { why: Ended, deadline: Instant },
+    /// It takes nothing new and waits for what runs: until `deadline` when it was asked to stop, and for as
+    /// long as it takes when it ends by itself.
+    Waiting { why: Ended, deadline: Option<Instant> },
     /// A job is stuck in its thread: it takes nothing new and waits for the others.
     Stuck,
     /// It ends now, whatever runs.
     Now(Ended),
+    /// Nothing can be run any more.
+    Broken(Error),
 }
 
 impl Pump {
@@ -210,6 +215,10 @@ impl Pump {
                 self.hooks -= 1;
                 return;
             }
+            Finished::Broken(error) => {
+                self.stop = Stop::Broken(error);
+                return;
+            }
         };
         self.pace.count(1);
         self.last_job = Instant::now();
@@ -218,18 +227,23 @@ impl Pump {
         self.judge(task, judgement, Some(took));
     }
 
-    /// A decision was made; it is written down with the next exchange.
     fn judge(&mut self, task: Arc<Task>, judgement: Judgement, took: Option<Duration>) {
-        // Somebody else has the job: whatever this run returned is dropped.
-        if self.held.get(&task.job.message.uuid).is_none_or(|holding| holding.lost) {
-            self.held.remove(&task.job.message.uuid);
-            return;
-        }
-        self.judged.push(Judged::new(task, judgement, took, &self.setup));
+        let judged = Judged::new(task, judgement, took, &self.setup);
+        self.decide(judged);
     }
 
     fn give_back(&mut self, task: Arc<Task>, after: Duration) {
-        self.judged.push(Judged::returned(task, after));
+        self.decide(Judged::returned(task, after));
+    }
+
+    /// A decision was made; it is written down with the next exchange. If somebody else has the job by now,
+    /// whatever this run returned is dropped.
+    fn decide(&mut self, judged: Judged) {
+        let uuid = &judged.task.job.message.uuid;
+        match self.held.get(uuid).is_none_or(|holding| holding.lost) {
+            true => drop(self.held.remove(uuid)),
+            false => self.judged.push(judged),
+        }
     }
 
     /// An adopted job has the attempt of its last delivery.

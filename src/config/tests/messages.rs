@@ -3,7 +3,7 @@
 use super::*;
 
 const DATABASE_KEYS: &str = "connection, table, failed_table, attempts, poll, tz, lease, backoff, queue, timeout, \
-                             grace, unknown_for, callback, mode, workers, failed_connection, durability";
+                             grace, unknown_for, callback, mode, workers, max_jobs_per_child, child_memory, failed_connection, durability";
 
 #[test]
 fn a_message_shows_the_key_the_place_the_line_and_what_is_wrong() {
@@ -34,14 +34,14 @@ fn unknown_keys_and_sections() {
         (
             "[async]\nlease = 5",
             "async.lease: unknown field, expected one of blocking, capacity, failed_table, attempts, poll, tz, \
-             backoff, queue, timeout, grace, unknown_for, callback, mode, workers, connection",
+             backoff, queue, timeout, grace, unknown_for, callback, mode, workers, max_jobs_per_child, child_memory, connection",
         ),
         (
             "[amqp]\nlease = 5",
             "amqp.lease: unknown field, expected one of username, password, port, vhost, host, channel, exchange, \
              connection_options, prefetch, queue_type, max_priority, ack_timeout, connect_timeout, \
              publish_timeout, failed_table, attempts, poll, tz, backoff, queue, timeout, grace, unknown_for, \
-             callback, mode, workers, connection",
+             callback, mode, workers, max_jobs_per_child, child_memory, connection",
         ),
         (
             "[connections.a]\nfailed_jobs = 'x'",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::policy::Backoff;
+use crate::backoff::Backoff;
 
 fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)

@@ -27,6 +27,8 @@ pub(super) struct Broker {
     pub(super) log: Vec<String>,
     /// It refuses what is published.
     pub(super) full: bool,
+    /// How many it refuses before it has a leader.
+    pub(super) refuse_next: usize,
     /// It says nothing any more.
     pub(super) silent: bool,
 }
@@ -96,7 +98,8 @@ impl Outbox for FakeOutbox {
         self.published += 1;
         let mut broker = self.fake.broker();
         let stored = Stored { envelope: envelope.clone(), body: body.to_vec(), redelivered: false };
-        let ok = !broker.full;
+        let ok = !broker.full && broker.refuse_next == 0;
+        broker.refuse_next = broker.refuse_next.saturating_sub(1);
         let confirm = Confirm { number: self.published, multiple: false, ok };
         if broker.silent {
             return Ok(());

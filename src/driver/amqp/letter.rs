@@ -118,8 +118,9 @@ pub(super) fn reserved(arrival: &mut Arrival, uuid: &Arc<str>, receipt: Receipt,
 }
 
 fn since(start: Timestamp) -> Duration {
-    let millis = Timestamp::now().as_millis().saturating_sub(start.as_millis());
-    Duration::from_millis(millis.max(0).unsigned_abs())
+    let now = Timestamp::now();
+    // A clock that was set back: no time has passed.
+    Duration::from_millis(now.as_millis().abs_diff(start.as_millis().min(now.as_millis())))
 }
 
 #[cfg(test)]

@@ -63,22 +63,41 @@ impl Publisher {
             self.declare_for(parcel)?;
             letters.push((self.address(parcel)?, parcel));
         }
-        let homeless = self.send(&letters)?;
-        if homeless.is_empty() {
-            return Ok(());
+        let mut pauses = PAUSES.iter();
+        let mut declared_again = false;
+        loop {
+            let Rejects { homeless, refused } = self.send(&letters)?;
+            if homeless.is_empty() && refused.is_empty() {
+                return Ok(());
+            }
+            if !refused.is_empty() {
+                let Some(pause) = pauses.next() else {
+                    return Err(self.refused(refused.len(), &letters[refused[0]].0));
+                };
+                // Nothing is unanswered: this waits, and notices when the connection is lost.
+                self.outbox.answers(*pause)?;
+            }
+            let mut index = 0;
+            letters.retain(|(_, parcel)| {
+                index += 1;
+                refused.contains(&(index - 1))
+                    || parcel.envelope.message_id.as_ref().is_some_and(|id| homeless.contains(id))
+            });
+            if !homeless.is_empty() {
+                if declared_again {
+                    return Err(self.unroutable(homeless.len(), &letters[0].0));
+                }
+                // A queue was deleted since it was declared.
+                self.declare_again(&letters)?;
+                declared_again = true;
+            }
         }
-        // A queue was deleted since it was declared.
+    }
+
+    fn declare_again(&mut self, letters: &[(Address, &Parcel<'_>)]) -> Result<()> {
         self.declared.clear();
         self.has_ladder = false;
-        letters
-            .retain(|(_, parcel)| homeless.iter().any(|id| parcel.envelope.message_id.as_ref() == Some(id)));
-        for (_, parcel) in &letters {
-            self.declare_for(parcel)?;
-        }
-        match self.send(&letters)?.len() {
-            0 => Ok(()),
-            lost => Err(self.unroutable(lost, &letters[0].0)),
-        }
+        letters.iter().try_for_each(|(_, parcel)| self.declare_for(parcel))
     }
 
     fn unroutable(&self, lost: usize, example: &Address) -> Error {
@@ -138,10 +157,10 @@ impl Publisher {
         Ok(Address { exchange, routing_key: queue })
     }
 
-    /// Sends with a full window, and returns the message ids that no queue took.
-    fn send(&mut self, letters: &[(Address, &Parcel<'_>)]) -> Result<Vec<String>> {
+    /// Sends with a full window, until all are answered.
+    fn send(&mut self, letters: &[(Address, &Parcel<'_>)]) -> Result<Rejects> {
         let mut sheet = Tally::new(self.published, letters.len());
-        let mut homeless = Vec::new();
+        let mut homeless = HashSet::new();
         let mut sent = 0;
         while !sheet.is_complete() {
             while sent < letters.len() && sent - sheet.answered < WINDOW {
@@ -157,10 +176,7 @@ impl Publisher {
             homeless.extend(answers.returned);
             answers.confirms.into_iter().for_each(|confirm| sheet.note(confirm));
         }
-        match sheet.refused {
-            0 => Ok(homeless),
-            refused => Err(self.refused(refused, &letters[0].0)),
-        }
+        Ok(Rejects { homeless, refused: sheet.refused })
     }
 
     fn no_answer(&mut self) -> Error {
@@ -186,6 +202,19 @@ impl Publisher {
     }
 }
 
+/// How long to wait before what was refused is sent again. A quorum queue refuses while it has no leader
+/// yet; a full one refuses still, and then that is said soon.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(900)];
+
+/// What the broker does not have after it was sent.
+struct Rejects {
+    /// Message ids that no queue took.
+    homeless: HashSet<String>,
+    /// Where among the letters those stand that a queue refused.
+    refused: Vec<usize>,
+}
+
 /// Which publishes of a batch are answered.
 struct Tally {
     /// The number of the publish before the first one.
@@ -194,12 +223,12 @@ struct Tally {
     answered: usize,
     /// All before this one are answered.
     low: usize,
-    refused: usize,
+    refused: Vec<usize>,
 }
 
 impl Tally {
     fn new(base: u64, count: usize) -> Self {
-        Self { base, answers: vec![false; count], answered: 0, low: 0, refused: 0 }
+        Self { base, answers: vec![false; count], answered: 0, low: 0, refused: Vec::new() }
     }
 
     fn is_complete(&self) -> bool {
@@ -210,11 +239,14 @@ impl Tally {
         // What was answered in an earlier batch is none of this one's numbers.
         let Some(end) = confirm.number.checked_sub(self.base) else { return };
         let end = (end as usize).min(self.answers.len());
-        let start = if confirm.multiple { self.low } else { end.saturating_sub(1) };
-        for answer in self.answers.get_mut(start..end).into_iter().flatten().filter(|answer| !**answer) {
-            *answer = true;
-            self.answered += 1;
-            self.refused += usize::from(!confirm.ok);
+        let start = if confirm.multiple { self.low.min(end) } else { end.saturating_sub(1) };
+        for index in start..end {
+            if !std::mem::replace(&mut self.answers[index], true) {
+                self.answered += 1;
+                if !confirm.ok {
+                    self.refused.push(index);
+                }
+            }
         }
         self.low += self.answers[self.low..].iter().take_while(|answered| **answered).count();
     }
@@ -242,6 +274,6 @@ mod tests {
             assert_eq!(tally.answered, answered, "{note:?}");
         }
         assert!(tally.is_complete());
-        assert_eq!(tally.refused, 2);
+        assert_eq!(tally.refused, [3, 4]);
     }
 }

@@ -11,7 +11,12 @@ use crate::time::whole_millis;
 /// An open connection. The statements it runs by name are those of its folder in `sql/`.
 pub(crate) trait Adapter: Send {
     /// Begins a transaction that will write.
-    fn begin(&mut self) -> Result<()>;
+    fn begin(&mut self, survives: Survives) -> Result<()>;
+
+    /// Begins a transaction that makes tables, and that no other makes tables beside.
+    fn begin_schema(&mut self) -> Result<()> {
+        self.begin(Survives::PowerCut)
+    }
 
     fn commit(&mut self) -> Result<()>;
 
@@ -25,7 +30,13 @@ pub(crate) trait Adapter: Send {
         Ok(())
     }
 
+    /// Adds messages within the transaction that is open.
     fn insert(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>>;
+
+    /// Adds messages in a transaction of its own. Provided; overridden where one statement is enough.
+    fn push(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
+        transaction(self, Survives::PowerCut, |adapter| adapter.insert(messages, created_at))
+    }
 
     /// In how long the first clean job of these queues is due; zero when one is due now.
     fn first_due(&mut self, queues: &[String]) -> Result<Option<Duration>>;
@@ -42,12 +53,31 @@ pub(crate) trait Adapter: Send {
     /// Removes held jobs, and answers those that were not held by these receipts.
     fn delete(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>>;
 
+    /// Removes held jobs, then takes clean ones, in a transaction of its own. It is what a busy worker does
+    /// most. Provided; overridden where one statement is enough.
+    fn delete_and_take(
+        &mut self,
+        done: &[Receipt],
+        take: &Take<'_>,
+        most: usize,
+    ) -> Result<(Vec<Receipt>, Vec<Reserved>)> {
+        transaction(self, Survives::PowerCut, |adapter| {
+            let lost = if done.is_empty() { Vec::new() } else { adapter.delete(done)? };
+            Ok((lost, if most == 0 { Vec::new() } else { adapter.take(take, most)? }))
+        })
+    }
+
     /// Puts held jobs back, and answers those that were not held by these receipts. `fresh_token` keeps
     /// suspects held until they are due.
     fn put_back(&mut self, jobs: &[PutBack<'_>], fresh_token: i64) -> Result<Vec<Receipt>>;
 
     /// Renews holds, and answers those that were not held by these receipts.
     fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>>;
+
+    /// Removes clean jobs of a queue, and says how many; a server removes at most 10,000 at a time.
+    fn clear(&mut self, queue: &str) -> Result<u64> {
+        self.execute("clear", &[queue.into()])
+    }
 
     /// Runs a statement that answers rows.
     fn query(&mut self, statement: &str, values: &[Value]) -> Result<Vec<Row>>;
@@ -57,6 +87,28 @@ pub(crate) trait Adapter: Send {
 
     /// Runs SQL text of any length, as a migration file holds it.
     fn run_script(&mut self, sql: &str) -> Result<()>;
+}
+
+/// Runs steps that are kept all or none.
+pub(crate) fn transaction<A: Adapter + ?Sized, T>(
+    adapter: &mut A,
+    survives: Survives,
+    steps: impl FnOnce(&mut A) -> Result<T>,
+) -> Result<T> {
+    adapter.begin(survives)?;
+    let done = steps(adapter).and_then(|done| adapter.commit().map(|()| done));
+    if done.is_err() {
+        adapter.rollback();
+    }
+    done
+}
+
+/// What a commit must survive, as far as the configured durability goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Survives {
+    PowerCut,
+    /// Nothing beyond the end of this process: a take that is lost costs nothing, as nobody has the job then.
+    Crash,
 }
 
 /// The hold that a take puts on jobs.

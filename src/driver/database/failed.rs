@@ -1,6 +1,6 @@
 //! The table of failed jobs: the contract of [`FailedJobs`] in terms of an adapter's statements.
 
-use super::adapter::{Adapter, Row, Value, list};
+use super::adapter::{Adapter, Row, Survives, Value, list};
 use crate::error::Result;
 use crate::failed::{FailedCount, FailedJob, FailedJobs, Failure, Filter};
 use crate::message::{JobId, Message, Pushed};
@@ -109,7 +109,7 @@ impl FailedJobs for FailedTable {
 
 impl FailedTable {
     fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.adapter.begin()?;
+        self.adapter.begin(Survives::PowerCut)?;
         let done = work(self).and_then(|done| self.adapter.commit().map(|()| done));
         if done.is_err() {
             self.adapter.rollback();

@@ -1,29 +1,37 @@
 //! Jobs wait in a table of a SQL database.
 //!
 //! What all databases share is here: the driver, the failed jobs, the migrations. What differs is an
-//! [`Adapter`] for each, and its SQL in `sql/`. A finished job's row leaves the table; nothing holds a
+//! adapter for each, and its SQL in `sql/`. A finished job's row leaves the table; nothing holds a
 //! transaction open while a job runs.
 
 mod adapter;
 mod failed;
+mod jobs;
+#[cfg(feature = "cli")]
+mod migrations;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use self::adapter::{Adapter, PutBack, Take};
+#[cfg(feature = "cli")]
+pub(crate) use self::migrations::Table;
+
+use self::adapter::Adapter;
 use self::statements::{Dialect, Statements};
 use crate::config::{Config, Connection, Durability};
-use crate::driver::{
-    Backend, Bell, Driver, Receipt, Reserved, Settled, Settlement, Size, Suspects, Taken, Verdict, Want,
-};
+use crate::driver::{Backend, Bell, Driver};
 use crate::error::{Error, Result};
 use crate::failed::{FailedBackend, FailedJobs};
 use crate::message::{Message, Pushed};
 use crate::push::Enlist;
-use crate::time::{Timestamp, Zone};
+use crate::time::Zone;
 
 /// A database with a table of jobs, of failed jobs, or both.
 #[derive(Clone)]
@@ -95,7 +103,7 @@ impl Database {
         ];
         for (wanted, check, create) in tables {
             if wanted && adapter.query(check, &[]).is_err_and(|error| error.is_schema()) {
-                adapter.begin()?;
+                adapter.begin_schema()?;
                 let made = match adapter.query(check, &[]) {
                     // Another process made it while this one waited for the lock.
                     Ok(_) => Ok(()),
@@ -105,6 +113,40 @@ impl Database {
             }
         }
         self.check_tables(&mut *adapter, true)
+    }
+
+    /// Whether the table of jobs is there, whatever its columns.
+    ///
+    /// # Errors
+    /// The database can't be reached.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_jobs_table(&self) -> Result<bool> {
+        let table = self.jobs.as_deref().unwrap_or("jobs");
+        match self.connect(Open::Create)?.run_script(&format!("SELECT 1 FROM {table} LIMIT 0")) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_schema() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the table of jobs and all that is in it.
+    ///
+    /// # Errors
+    /// The database can't be reached, or did not allow it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn uninstall_jobs(&self) -> Result<()> {
+        let table = self.jobs.as_deref().unwrap_or("jobs");
+        self.connect(Open::Existing)?.run_script(&format!("DROP TABLE {table}"))
+    }
+
+    /// The names of the indexes that the table of jobs should have and has not.
+    ///
+    /// # Errors
+    /// The database can't be reached.
+    #[cfg(feature = "cli")]
+    pub(crate) fn missing_indexes(&self) -> Result<Vec<String>> {
+        let rows = self.connect(Open::Existing)?.query("missing_indexes", &[])?;
+        Ok(rows.iter().map(|row| row.text(0)).collect())
     }
 
     /// Whether it has a table of failed jobs beside the jobs.
@@ -138,11 +180,19 @@ impl Database {
     }
 
     fn connect(&self, open: Open) -> Result<Box<dyn Adapter>> {
+        // Only a file can be made; only a file has a durability of ours.
+        let _ = (open, self.durability);
         match &self.connection {
+            #[cfg(feature = "sqlite")]
             Connection::Sqlite { database } => {
                 sqlite::open(database, open, self.statements.clone(), self.durability, self.patience)
             }
-            Connection::Postgres { .. } | Connection::Mysql { .. } => Err(not_compiled_in()),
+            #[cfg(feature = "postgres")]
+            Connection::Postgres { url } => postgres::open(url, self.statements.clone(), self.patience),
+            #[cfg(feature = "mysql")]
+            Connection::Mysql { url } => mysql::open(url, self.statements.clone(), self.patience),
+            #[allow(unreachable_patterns, reason = "with all three drivers nothing is left")]
+            other => Err(not_compiled_in(other)),
         }
         .map_err(|error| error.context(format!("cannot open connection \"{}\"", self.name)))
     }
@@ -194,8 +244,10 @@ impl Database {
     }
 }
 
-fn not_compiled_in() -> Error {
-    Error::config("this build has no driver for PostgreSQL or MySQL")
+fn not_compiled_in(connection: &Connection) -> Error {
+    let driver = connection.driver();
+    Error::unsupported(format!("this build has no driver for {driver}"))
+        .with_help(format!("build craft-queue with the feature \"{driver}\""))
 }
 
 /// Whether a file that is missing is made.
@@ -209,14 +261,13 @@ impl Backend for Database {
     fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
         let mut adapter = self.connect_and_check(false)?;
         adapter.watch(bell)?;
-        Ok(Box::new(JobsTable { adapter, buries: self.failed.is_some(), zone: self.zone.clone() }))
+        Ok(Box::new(jobs::JobsTable { adapter, buries: self.failed.is_some(), zone: self.zone.clone() }))
     }
 
     fn describe(&self) -> String {
         match &self.connection {
             Connection::Sqlite { database } => format!("sqlite {}", database.display()),
-            Connection::Postgres { .. } => "postgres".into(),
-            Connection::Mysql { .. } => "mysql".into(),
+            server => server.to_string(),
         }
     }
 }
@@ -227,184 +278,4 @@ impl FailedBackend for Database {
         let shares_jobs = self.jobs.is_some();
         Ok(Box::new(failed::FailedTable { adapter, shares_jobs, zone: self.zone.clone() }))
     }
-}
-
-/// An open table of jobs: the contract of [`Driver`] in terms of an adapter's statements.
-struct JobsTable {
-    adapter: Box<dyn Adapter>,
-    buries: bool,
-    zone: Zone,
-}
-
-impl Driver for JobsTable {
-    fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
-        let created_at = self.zone.format(Timestamp::now());
-        self.transaction(|table| table.adapter.insert(messages, &created_at))
-    }
-
-    fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
-        let (taken, due) = self.look(want)?;
-        if !due {
-            return Ok(taken);
-        }
-        self.transaction(|table| table.take(want))
-    }
-
-    fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
-        if settled.is_empty() {
-            return Ok(Settlement::default());
-        }
-        self.transaction(|table| table.write_down(settled))
-    }
-
-    fn settle_and_reserve(
-        &mut self,
-        settled: &[Settled<'_>],
-        want: &Want<'_>,
-    ) -> Result<(Settlement, Taken)> {
-        if settled.is_empty() {
-            return Ok((Settlement::default(), self.reserve(want)?));
-        }
-        self.transaction(|table| Ok((table.write_down(settled)?, table.take(want)?)))
-    }
-
-    fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
-        let receipts: Vec<_> = held.iter().map(|job| job.receipt).collect();
-        self.transaction(|table| table.adapter.extend(&receipts, lease))
-    }
-
-    fn size(&mut self, queues: &[String]) -> Result<Vec<Size>> {
-        let rows = self.adapter.query("size", &[adapter::list(queues)])?;
-        let mut sizes: Vec<Size> = rows
-            .into_iter()
-            .map(|row| Size {
-                queue: row.text(0),
-                waiting: Some(row.count(1)),
-                delayed: Some(row.count(2)),
-                running: Some(row.count(3)),
-                oldest_wait: row.millis(4),
-            })
-            .collect();
-        for queue in queues {
-            if !sizes.iter().any(|size| size.queue == *queue) {
-                sizes.push(Size {
-                    queue: queue.clone(),
-                    waiting: Some(0),
-                    delayed: Some(0),
-                    running: Some(0),
-                    oldest_wait: None,
-                });
-            }
-        }
-        Ok(sizes)
-    }
-
-    fn clear(&mut self, queue: &str) -> Result<u64> {
-        self.adapter.execute("clear", &[queue.into()])
-    }
-
-    fn buries(&self) -> bool {
-        self.buries
-    }
-}
-
-impl JobsTable {
-    fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.adapter.begin()?;
-        match work(self).and_then(|done| self.adapter.commit().map(|()| done)) {
-            Ok(done) => Ok(done),
-            Err(error) => {
-                self.adapter.rollback();
-                Err(error)
-            }
-        }
-    }
-
-    /// Finds out, without taking the write lock, whether a take would find anything.
-    fn look(&mut self, want: &Want<'_>) -> Result<(Taken, bool)> {
-        let due_in = match want.fresh {
-            0 => None,
-            _ => self.adapter.first_due(want.queues)?,
-        };
-        let hold_ends = match want.suspects {
-            Suspects::Ignore => None,
-            _ => self.adapter.first_lease(want.queues)?,
-        };
-        let suspects_due = hold_ends == Some(Duration::ZERO);
-        let take_suspects = suspects_due && matches!(want.suspects, Suspects::Take(n) if n > 0);
-        let taken = Taken {
-            jobs: Vec::new(),
-            suspects_due,
-            next_due: [due_in, hold_ends].into_iter().flatten().min(),
-        };
-        Ok((taken, due_in == Some(Duration::ZERO) || take_suspects))
-    }
-
-    fn take(&mut self, want: &Want<'_>) -> Result<Taken> {
-        let hold = Take {
-            queues: want.queues,
-            token: new_token(),
-            lease: want.lease,
-            held_until: Instant::now() + want.lease,
-        };
-        let mut taken = Taken::default();
-        if let Suspects::Take(most @ 1..) = want.suspects {
-            taken.jobs = self.adapter.take_suspects(&hold, most)?;
-        }
-        if want.fresh > 0 {
-            taken.jobs.extend(self.adapter.take(&hold, want.fresh)?);
-        }
-        if want.suspects != Suspects::Ignore {
-            taken.suspects_due = self.adapter.first_lease(want.queues)? == Some(Duration::ZERO);
-        }
-        Ok(taken)
-    }
-
-    fn write_down(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
-        let mut done = Vec::with_capacity(settled.len());
-        let mut back = Vec::new();
-        let mut dead = HashMap::new();
-        for Settled { job, verdict } in settled {
-            let receipt = job.receipt;
-            match verdict {
-                Verdict::Done => done.push(receipt),
-                Verdict::Again { after, counted, error } => {
-                    back.push(PutBack::Again { receipt, after: *after, counted: *counted, error });
-                }
-                Verdict::Unknown { after } => {
-                    back.push(PutBack::Unrun { receipt, after: *after, unknown: true });
-                }
-                Verdict::Unstarted { after } => {
-                    back.push(PutBack::Unrun { receipt, after: *after, unknown: false });
-                }
-                Verdict::Bury(failure) => {
-                    done.push(receipt);
-                    dead.insert(receipt, (*job, failure));
-                }
-            }
-        }
-        let mut settlement = Settlement::default();
-        if !done.is_empty() {
-            settlement.lost = self.adapter.delete(&done)?;
-        }
-        if !back.is_empty() {
-            settlement.lost.extend(self.adapter.put_back(&back, new_token())?);
-        }
-        // The fenced delete comes first: only what it removed is recorded.
-        for receipt in &settlement.lost {
-            dead.remove(receipt);
-        }
-        for (receipt, (job, failure)) in dead {
-            if let Some(id) = failed::record(&mut *self.adapter, job, failure, &self.zone)? {
-                settlement.buried.push((receipt, id));
-            }
-        }
-        Ok(settlement)
-    }
-}
-
-/// A token that no other reservation has, made here so that a batch needs no answer to know it. 63 bits,
-/// as SQL has no unsigned numbers.
-fn new_token() -> i64 {
-    fastrand::i64(1..)
 }

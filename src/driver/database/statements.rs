@@ -8,7 +8,12 @@ use crate::error::Result;
 /// Which folder of `sql/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
+    #[cfg(feature = "sqlite")]
     Sqlite,
+    #[cfg(feature = "postgres")]
+    Postgres,
+    #[cfg(feature = "mysql")]
+    Mysql,
 }
 
 impl Dialect {
@@ -16,21 +21,37 @@ impl Dialect {
     /// The kind of connection is not compiled in.
     pub(crate) fn of(connection: &Connection) -> Result<Self> {
         match connection {
+            #[cfg(feature = "sqlite")]
             Connection::Sqlite { .. } => Ok(Self::Sqlite),
-            Connection::Postgres { .. } | Connection::Mysql { .. } => Err(super::not_compiled_in()),
+            #[cfg(feature = "postgres")]
+            Connection::Postgres { .. } => Ok(Self::Postgres),
+            #[cfg(feature = "mysql")]
+            Connection::Mysql { .. } => Ok(Self::Mysql),
+            #[allow(unreachable_patterns, reason = "with all three drivers nothing is left")]
+            other => Err(super::not_compiled_in(other)),
         }
     }
 
     /// As a connection's `driver` is written.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            #[cfg(feature = "sqlite")]
             Self::Sqlite => "sqlite",
+            #[cfg(feature = "postgres")]
+            Self::Postgres => "postgres",
+            #[cfg(feature = "mysql")]
+            Self::Mysql => "mysql",
         }
     }
 
     fn files(self) -> &'static [(&'static str, &'static str)] {
         match self {
+            #[cfg(feature = "sqlite")]
             Self::Sqlite => SQLITE,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => POSTGRES,
+            #[cfg(feature = "mysql")]
+            Self::Mysql => MYSQL,
         }
     }
 }
@@ -77,19 +98,32 @@ pub(crate) fn with_names(sql: &str, jobs: &str, failed: &str) -> String {
     named
 }
 
+/// The files that every dialect has, and those that one needs beside them.
 macro_rules! files {
-    ($folder:literal: $($name:literal)*) => {
+    ($folder:literal $($own:literal)*) => {
+        files!(@ $folder
+            "create_jobs" "create_failed_jobs" "check_jobs" "check_failed_jobs"
+            "push" "find_pushed" "first_due" "take" "first_lease" "take_suspects"
+            "done" "again" "give_back" "extend" "size" "clear"
+            "record" "withdraw" "list_failed" "count_failed" "forget" "lock_failed"
+            "lock_unmarked" "mark_retried" "forget_retried"
+            "create_migrations" "list_migrations" "note_migration" "missing_indexes"
+            $($own)*
+        )
+    };
+    (@ $folder:literal $($name:literal)*) => {
         &[$(($name, include_str!(concat!("../../../sql/", $folder, "/", $name, ".sql")))),*]
     };
 }
 
-const SQLITE: &[(&str, &str)] = files!("sqlite":
-    "create_jobs" "create_failed_jobs" "check_jobs" "check_failed_jobs"
-    "push" "find_pushed" "first_due" "take" "first_lease" "take_suspects"
-    "done" "again" "give_back" "extend" "size" "clear"
-    "record" "withdraw" "list_failed" "count_failed" "forget" "lock_failed"
-    "lock_unmarked" "mark_retried" "forget_retried"
-);
+#[cfg(feature = "sqlite")]
+const SQLITE: &[(&str, &str)] = files!("sqlite");
+
+#[cfg(feature = "postgres")]
+const POSTGRES: &[(&str, &str)] = files!("postgres" "push_many" "done_and_take");
+
+#[cfg(feature = "mysql")]
+const MYSQL: &[(&str, &str)] = files!("mysql" "next_priority" "hold" "held");
 
 #[cfg(test)]
 mod tests {

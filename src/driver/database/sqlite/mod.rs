@@ -3,17 +3,18 @@
 mod explain;
 mod push_in;
 mod read;
+mod script;
 mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use self::explain::explain;
 use super::Open;
-use super::adapter::{Adapter, PutBack, Row, Take, Value, list, millis};
+use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, list, millis};
 use super::statements::Statements;
 use crate::config::Durability;
 use crate::driver::{Bell, Receipt, Reserved};
@@ -27,6 +28,9 @@ struct Sqlite {
     connection: Connection,
     path: PathBuf,
     statements: Arc<Statements>,
+    /// What was configured, and what the next commit does.
+    durability: Durability,
+    now: Durability,
     watch: Option<watch::Watch>,
 }
 
@@ -43,7 +47,14 @@ pub(super) fn open(
     patience: Duration,
 ) -> Result<Box<dyn Adapter>> {
     let connection = connect(path, open, durability, patience).map_err(|cause| explain(&cause, path))?;
-    Ok(Box::new(Sqlite { connection, path: path.to_owned(), statements, watch: None }))
+    Ok(Box::new(Sqlite {
+        connection,
+        path: path.to_owned(),
+        statements,
+        durability,
+        now: durability,
+        watch: None,
+    }))
 }
 
 fn connect(
@@ -57,20 +68,36 @@ fn connect(
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(patience)?;
     connection.set_prepared_statement_cache_capacity(64);
-    // The mode is kept in the file. Asking first spares every later opener the write lock.
-    let mode = |sql| connection.query_row(sql, [], |row| row.get::<_, String>(0));
-    if mode("PRAGMA journal_mode")? != "wal" {
-        mode("PRAGMA journal_mode = WAL")?;
-    }
-    connection.pragma_update(
-        None,
-        "synchronous",
-        match durability {
-            Durability::Full => "FULL",
-            Durability::Normal => "NORMAL",
-        },
-    )?;
+    use_wal(&connection)?;
+    set_synchronous(&connection, durability)?;
     Ok(connection)
+}
+
+/// FULL syncs the log with each commit; NORMAL leaves that to the next full commit or checkpoint.
+fn set_synchronous(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+    let sql = match durability {
+        Durability::Full => "PRAGMA synchronous = FULL",
+        Durability::Normal => "PRAGMA synchronous = NORMAL",
+    };
+    // Not prepared: this pragma takes effect while it is compiled, so a cached one would do nothing.
+    connection.execute_batch(sql)
+}
+
+/// The mode is kept in the file. Asking first spares every later opener the write lock.
+fn use_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let mode = |sql| connection.query_row(sql, [], |row| row.get::<_, String>(0));
+    if mode("PRAGMA journal_mode")? == "wal" {
+        return Ok(());
+    }
+    match mode("PRAGMA journal_mode = WAL") {
+        // Of those that open a new file at once SQLite refuses some without waiting. Whoever has had the
+        // write lock comes after the one that was let through.
+        Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+            connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+            mode("PRAGMA journal_mode = WAL").map(drop)
+        }
+        done => done.map(drop),
+    }
 }
 
 impl Sqlite {
@@ -136,7 +163,15 @@ fn place(receipt: Receipt) -> (i64, i64) {
 }
 
 impl Adapter for Sqlite {
-    fn begin(&mut self) -> Result<()> {
+    fn begin(&mut self, survives: Survives) -> Result<()> {
+        let durability = match survives {
+            Survives::PowerCut => self.durability,
+            Survives::Crash => Durability::Normal,
+        };
+        if durability != self.now {
+            self.attempt(|sqlite| set_synchronous(&sqlite.connection, durability))?;
+            self.now = durability;
+        }
         self.attempt(|sqlite| sqlite.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop))
     }
 
@@ -258,6 +293,35 @@ impl Adapter for Sqlite {
     }
 
     fn run_script(&mut self, sql: &str) -> Result<()> {
-        self.attempt(|sqlite| sqlite.connection.execute_batch(sql))
+        script::run(&self.connection, sql).map_err(|(cause, statement)| {
+            explain(&cause, &self.path).context(format!("in the statement `{statement}`"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::statements::Dialect;
+    use super::*;
+
+    #[test]
+    fn a_full_commit_stays_full_after_a_take() {
+        let folder = std::env::temp_dir().join(format!("craft-sqlite-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("durability.sqlite3");
+        let connection = connect(&path, Open::Create, Durability::Full, Duration::from_secs(1)).unwrap();
+        let statements = Arc::new(Statements::new(Dialect::Sqlite, "jobs", "failed_jobs"));
+        let (durability, now) = (Durability::Full, Durability::Full);
+        let mut sqlite = Sqlite { connection, path, statements, durability, now, watch: None };
+        for (survives, level) in
+            [(Survives::PowerCut, 2), (Survives::Crash, 1), (Survives::PowerCut, 2), (Survives::Crash, 1)]
+        {
+            sqlite.begin(survives).unwrap();
+            let read = sqlite.connection.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0));
+            assert_eq!(read, Ok(level), "{survives:?}");
+            sqlite.commit().unwrap();
+        }
+        drop(sqlite);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::driver::Bell;
 
 /// How often the file is looked at while the worker is idle. A look costs about 2 µs.
-const EVERY: Duration = Duration::from_millis(3);
+const EVERY: Duration = Duration::from_millis(2);
 
 /// A thread that looks at `PRAGMA data_version` and rings the bell when it has changed. It ends when this
 /// is dropped.

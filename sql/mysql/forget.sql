@@ -1,0 +1,3 @@
+DELETE failed_jobs
+FROM failed_jobs
+JOIN JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$')) AS asked ON asked.id = failed_jobs.id;

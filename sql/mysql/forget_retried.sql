@@ -1,0 +1,4 @@
+DELETE failed_jobs
+FROM failed_jobs
+JOIN JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$')) AS asked ON asked.id = failed_jobs.id
+WHERE retried_at IS NOT NULL;

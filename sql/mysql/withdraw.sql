@@ -1,0 +1,2 @@
+DELETE FROM failed_jobs
+WHERE uuid = ?;

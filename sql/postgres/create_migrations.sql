@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS migrations (
+    name text PRIMARY KEY,
+    applied_at text NOT NULL
+);

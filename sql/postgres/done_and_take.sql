@@ -1,0 +1,32 @@
+-- done.sql and take.sql in one step: what a busy worker does most. After the taken jobs come those of the
+-- done ones that were lost: their id, and their token at the end.
+WITH done AS (
+    DELETE FROM jobs
+    USING unnest($6::bigint[], $7::bigint[]) AS held (id, token)
+    WHERE jobs.id = held.id AND jobs.token = held.token
+    RETURNING jobs.id, jobs.token
+), taken AS (
+    UPDATE jobs
+    SET token = $3, lease = now() + $4::bigint * interval '1 ms', reserved_at = now(), attempts = attempts + 1
+    WHERE id = ANY (ARRAY(
+        SELECT due.id
+        FROM unnest($1::text[], $2::smallint[]) AS line (queue, priority)
+        CROSS JOIN LATERAL (
+            SELECT id
+            FROM jobs
+            WHERE token IS NULL AND jobs.queue = line.queue AND jobs.priority = line.priority AND available_at <= now()
+            ORDER BY available_at, id
+            LIMIT $5
+            FOR UPDATE SKIP LOCKED
+        ) AS due
+        LIMIT $5
+    ))
+    RETURNING id, uuid, name, queue, payload, attempts, priority, available_at, suspect,
+        (extract(epoch FROM now() - unknown_since) * 1000)::bigint AS unknown_for, last_error, unique_key, options
+)
+SELECT *, NULL::bigint AS lost
+FROM taken
+UNION ALL
+SELECT id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, token
+FROM unnest($6::bigint[], $7::bigint[]) AS held (id, token)
+WHERE (id, token) NOT IN (SELECT id, token FROM done);

@@ -1,0 +1,5 @@
+SELECT id
+FROM failed_jobs
+WHERE id IN (SELECT value::bigint FROM json_array_elements_text($1::text::json) AS value)
+ORDER BY id
+FOR UPDATE;

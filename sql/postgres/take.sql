@@ -1,0 +1,19 @@
+-- The lines are pairs of a queue and a priority, in the order in which they are served. Each is one look
+-- into the index; no look is made once enough jobs are found.
+UPDATE jobs
+SET token = $3, lease = now() + $4::bigint * interval '1 ms', reserved_at = now(), attempts = attempts + 1
+WHERE id = ANY (ARRAY(
+    SELECT due.id
+    FROM unnest($1::text[], $2::smallint[]) AS line (queue, priority)
+    CROSS JOIN LATERAL (
+        SELECT id
+        FROM jobs
+        WHERE token IS NULL AND jobs.queue = line.queue AND jobs.priority = line.priority AND available_at <= now()
+        ORDER BY available_at, id
+        LIMIT $5
+        FOR UPDATE SKIP LOCKED
+    ) AS due
+    LIMIT $5
+))
+RETURNING id, uuid, name, queue, payload, attempts, priority, available_at, suspect,
+    (extract(epoch FROM now() - unknown_since) * 1000)::bigint AS unknown_for, last_error, unique_key, options;

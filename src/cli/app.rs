@@ -1,0 +1,71 @@
+//! What every command has: the configuration, the jobs, and how much to tell.
+
+use std::path::PathBuf;
+
+use clap::ArgMatches;
+
+use super::arguments::text;
+use crate::config::{Config, Flag};
+use crate::error::Result;
+use crate::jobs::Jobs;
+use crate::queue::Queue;
+
+/// What a command works with.
+pub(super) struct App {
+    jobs: Jobs,
+    file: Option<PathBuf>,
+    pub(super) quiet: bool,
+    pub(super) verbosity: u8,
+}
+
+impl App {
+    pub(super) fn new(jobs: Jobs, matches: &ArgMatches) -> Result<Self> {
+        Ok(Self {
+            jobs,
+            file: matches.get_one::<String>("config").map(PathBuf::from),
+            quiet: matches.get_flag("quiet"),
+            verbosity: matches.get_count("verbose"),
+        })
+    }
+
+    /// The names of the jobs that the program knows.
+    pub(super) fn job_names(&self) -> Vec<String> {
+        self.jobs.names().map(str::to_owned).collect()
+    }
+
+    /// The configuration, with the flags of this command on top. Everything is checked here, before
+    /// anything is done.
+    pub(super) fn config(&self, matches: &ArgMatches) -> Result<Config> {
+        let mut config = match &self.file {
+            Some(file) => Config::load_from(file)?,
+            None => Config::load()?,
+        };
+        for flag in Flag::ALL {
+            let name = flag.name().trim_start_matches("--");
+            let given = matches.try_get_one::<String>(name).ok().flatten();
+            // A worker's list of queues is its own; what a retry calls a queue is a target.
+            let own = flag == Flag::Queue;
+            if let Some(value) = given.filter(|_| !own) {
+                config.set_flag(flag, value)?;
+            }
+        }
+        Ok(config)
+    }
+
+    /// The queue of this configuration.
+    pub(super) fn queue(self, config: Config) -> Result<Queue> {
+        Queue::open(config, self.jobs)
+    }
+
+    /// The queue, with the configuration that this command's flags make.
+    pub(super) fn open(self, matches: &ArgMatches) -> Result<Queue> {
+        let config = self.config(matches)?;
+        self.queue(config)
+    }
+}
+
+/// The queues of `--queue A,B`, in order.
+pub(super) fn queues(matches: &ArgMatches) -> Vec<String> {
+    let list = text(matches, "queue").unwrap_or_default();
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}

@@ -1,0 +1,99 @@
+//! The arguments that every command has, and how they are parsed.
+
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::Entry;
+
+/// The whole command line.
+pub(super) fn root(entries: &[Entry]) -> Command {
+    let global = |arg: Arg| arg.global(true).help_heading("Everywhere");
+    let root = Command::new("craft")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Background jobs: workers, failed jobs, and the tables they need")
+        .override_usage("craft <COMMAND> [OPTIONS]")
+        .disable_help_subcommand(true)
+        .arg(global(
+            Arg::new("config").long("config").value_name("FILE").help("Read this file [default: queue.toml]"),
+        ))
+        .arg(global(
+            Arg::new("verbose")
+                .short('v')
+                .long("verbose")
+                .action(ArgAction::Count)
+                .help("Tell more; twice: each poll"),
+        ))
+        .arg(global(
+            Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("Tell errors only"),
+        ))
+        .arg(global(
+            Arg::new("color")
+                .long("color")
+                .value_name("WHEN")
+                .value_parser(["auto", "always", "never"])
+                .default_value("auto")
+                .hide_possible_values(true)
+                .help("Colour: auto, always or never"),
+        ));
+    // Of an option that is given twice the last one counts, as scripts that add to a command expect.
+    root.subcommands(entries.iter().map(|entry| (entry.command)().args_override_self(true)))
+}
+
+pub(super) fn parse(
+    entries: &[Entry],
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<ArgMatches, clap::Error> {
+    root(entries).try_get_matches_from(joined(entries, arguments))
+}
+
+/// `queue work` means `queue:work`: shells split words at the colon when they complete.
+fn joined(entries: &[Entry], arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    for index in 1..arguments.len().saturating_sub(1) {
+        let (Some(first), Some(second)) = (arguments[index].to_str(), arguments[index + 1].to_str()) else {
+            continue;
+        };
+        let name = format!("{first}:{second}");
+        if entries.iter().any(|entry| (entry.command)().get_name() == name) {
+            arguments.splice(index..=index + 1, [OsString::from(name)]);
+            break;
+        }
+        // Only what stands where a command stands is one.
+        if !first.starts_with('-') {
+            break;
+        }
+    }
+    arguments
+}
+
+/// An option with a value.
+pub(super) fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
+}
+
+/// An option without a value.
+pub(super) fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+/// The value of an option, if it was given.
+pub(super) fn text<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a str> {
+    matches.get_one::<String>(name).map(String::as_str)
+}
+
+pub(super) fn driver() -> Arg {
+    option("driver", "NAME", "The driver: async, database, amqp, or one of your own").short('d')
+}
+
+pub(super) fn connection() -> Arg {
+    option("connection", "NAME", "The connection, a name under [connections]").short('c')
+}
+
+pub(super) fn json() -> Arg {
+    switch("json", "Print JSON")
+}
+
+pub(super) fn force() -> Arg {
+    switch("force", "Do not ask")
+}

@@ -1,0 +1,53 @@
+//! `queue:bench`: what this back end can do.
+
+use clap::{ArgMatches, Command};
+
+use super::app::App;
+use super::arguments::{connection, driver, json, option, text};
+use super::{Exit, print, usage};
+use crate::bench::Bench;
+use crate::error::Result;
+
+pub(super) fn command() -> Command {
+    Command::new("queue:bench")
+        .about("Measure the back end, in a table or queue of its own")
+        .arg(driver())
+        .arg(connection())
+        .arg(option("jobs", "N", "How many jobs to move [default: 20000]"))
+        .arg(option("workers", "N", "Slots of the second drain [default: 10]"))
+        .arg(option("threads", "N", "Threads of the second push [default: 16]"))
+        .arg(option(
+            "backlog",
+            "N",
+            "Further jobs that wait behind a third drain, or are due tomorrow in a fourth [default: none]",
+        ))
+        .arg(option("poll", "SEC", "The longest sleep between looks").short('p'))
+        .arg(json())
+}
+
+pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
+    let mut config = app.config(matches)?;
+    // The flag is about the bench's worker, not about the pool's default.
+    let number = |name: &str, least: usize, otherwise: usize| match text(matches, name) {
+        None => Ok(otherwise),
+        Some(given) => given
+            .parse()
+            .ok()
+            .filter(|number: &usize| *number >= least)
+            .ok_or_else(|| usage(format!("--{name}: \"{given}\" is not a whole number from {least}"))),
+    };
+    if !matches.contains_id("workers") && config.default != "async" {
+        config.database.settings.workers = 1;
+    }
+    let mut bench = Bench::new(config);
+    bench.jobs = number("jobs", 1, bench.jobs)?;
+    bench.workers = number("workers", 1, bench.workers)?;
+    bench.pushers = number("threads", 1, bench.pushers)?;
+    bench.backlog = number("backlog", 0, bench.backlog)?;
+    print::note(bench.settings());
+    bench.run(|figure| match matches.get_flag("json") {
+        true => print::json(&figure),
+        false => print::line(figure.line()),
+    })?;
+    Ok(Exit::Fine)
+}

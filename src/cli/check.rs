@@ -1,0 +1,56 @@
+//! `config:check`: each value with its source, then whether it works.
+
+use clap::{ArgMatches, Command};
+
+use super::app::App;
+use super::arguments::{connection, driver};
+use super::print::{Style, styled};
+use super::{Exit, print};
+use crate::config::Config;
+use crate::driver::database::Database;
+use crate::error::{Error, Result};
+
+pub(super) fn command() -> Command {
+    Command::new("config:check")
+        .about("Show the configuration and where each value comes from, and try it out")
+        .arg(driver())
+        .arg(connection())
+}
+
+pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
+    let config = app.config(matches)?;
+    for entry in config.entries() {
+        let source = styled(&entry.source.to_string(), Style::Faint);
+        print::line(format!("  {:<32} {:<28} {source}", entry.key, entry.value));
+    }
+    print::line("");
+    let checked = config.clone();
+    let queue = app.queue(config)?;
+    let mut trouble = false;
+    let mut told = |what: String, result: Result<()>| match result {
+        Ok(()) => print::line(format!("  {}  {what}", styled("ok", Style::Good))),
+        Err(error) => {
+            trouble = true;
+            print::line(format!("  {}  {what}", styled("no", Style::Bad)));
+            print::error(&error);
+        }
+    };
+    told(format!("driver {} ({})", checked.default, queue.describe(None)?), queue.size(None, &[]).map(drop));
+    if checked.default == "database" {
+        told("indexes of the jobs".to_owned(), indexes(&checked));
+    }
+    if checked.settings(&checked.default).failed_table.is_some() {
+        told("failed jobs".to_owned(), queue.failed().count().map(drop));
+    }
+    Ok(if trouble { Exit::Status(1) } else { Exit::Fine })
+}
+
+fn indexes(config: &Config) -> Result<()> {
+    let missing = Database::of_jobs(config, &config.database.connection)?.missing_indexes()?;
+    match &missing[..] {
+        [] => Ok(()),
+        some => Err(Error::schema(format!("indexes are missing: {}", some.join(", "))).with_help(
+            "without them workers scan the whole table; craft queue:table shows how they are made",
+        )),
+    }
+}

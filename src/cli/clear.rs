@@ -1,0 +1,30 @@
+//! `queue:clear`: removes what waits.
+
+use clap::{ArgMatches, Command};
+
+use super::app::App;
+use super::arguments::{connection, driver, force, option, text};
+use super::{Exit, print};
+use crate::error::Result;
+
+pub(super) fn command() -> Command {
+    Command::new("queue:clear")
+        .about("Remove all jobs of a queue that are not running")
+        .arg(driver())
+        .arg(connection())
+        .arg(option("queue", "NAME", "The queue [default: the configured one]"))
+        .arg(force())
+}
+
+pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
+    let opened = app.open(matches)?;
+    let config = opened.config();
+    let queue = match text(matches, "queue") {
+        Some(queue) => queue.to_owned(),
+        None => config.settings(&config.default).queue.clone(),
+    };
+    print::confirm(&format!("Remove all waiting jobs of queue \"{queue}\"?"), matches.get_flag("force"))?;
+    let removed = opened.clear(None, &queue)?;
+    print::line(format!("Removed {removed} job(s) from queue \"{queue}\"."));
+    Ok(Exit::Fine)
+}

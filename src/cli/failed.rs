@@ -1,0 +1,168 @@
+//! Failed jobs: list, look at, forget.
+
+use std::time::Duration;
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::app::App;
+use super::arguments::{connection, driver, force, json, option, text};
+use super::retry::{given_ids, ids, job_id};
+use super::{Exit, print, usage};
+use crate::error::{Error, Result};
+use crate::failed::{FailedJob, Filter};
+use crate::time;
+
+pub(super) fn list_command() -> Command {
+    Command::new("queue:failed-list")
+        .about("List the failed jobs, or show one of them")
+        .arg(Arg::new("id").value_name("ID").help("Show this one, with its exception and payload"))
+        .arg(driver())
+        .arg(connection())
+        .arg(option("queue", "NAME", "Only of this queue"))
+        .arg(option("job", "NAME", "Only jobs of this name"))
+        .arg(option("since", "TIME", "Only what failed this long ago or later: 1h, \"2 days\""))
+        .arg(option("limit", "N", "At most so many"))
+        .arg(json())
+}
+
+pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
+    let id = text(matches, "id").map(job_id);
+    let limit = match text(matches, "limit") {
+        None => 0,
+        Some(limit) => {
+            limit.parse().map_err(|_| usage(format!("--limit: \"{limit}\" is not a whole number")))?
+        }
+    };
+    let since = text(matches, "since").map(time::parse_span).transpose()?;
+    let queue = app.open(matches)?;
+    let filter = Filter {
+        id: id.as_ref(),
+        queue: text(matches, "queue"),
+        job: text(matches, "job"),
+        since,
+        limit,
+        ..Filter::default()
+    };
+    let failed = queue.failed().list(&filter)?;
+    if matches.get_flag("json") {
+        print::json(&failed);
+        return Ok(Exit::Fine);
+    }
+    match (&id, &failed[..]) {
+        (Some(id), []) => Err(Error::not_found(format!("there is no failed job #{id}"))
+            .with_help("craft queue:failed-list lists them")),
+        (Some(_), [failed, ..]) => {
+            show(failed);
+            Ok(Exit::Fine)
+        }
+        (None, []) => {
+            print::line("No failed jobs found.");
+            Ok(Exit::Fine)
+        }
+        (None, all) => {
+            table(all);
+            Ok(Exit::Fine)
+        }
+    }
+}
+
+fn table(all: &[FailedJob]) {
+    for failed in all {
+        let first = failed.exception.lines().next().unwrap_or_default();
+        let reason: String = first.chars().take(60).collect();
+        print::line(format!(
+            "  #{:<5} {}  {} on {}, attempt {}: {reason}",
+            failed.id.to_string(),
+            failed.failed_at,
+            failed.name,
+            failed.queue,
+            failed.attempts
+        ));
+    }
+    print::line("\ncraft queue:failed-list ID shows one, craft queue:retry ID runs it again.");
+}
+
+fn show(failed: &FailedJob) {
+    print::line(format!("  Failed job #{}", failed.id));
+    let fields = [
+        ("job", &failed.name),
+        ("queue", &failed.queue),
+        ("driver", &failed.driver),
+        ("connection", &failed.connection),
+        ("attempts", &failed.attempts.to_string()),
+        ("failed at", &failed.failed_at),
+        ("uuid", &failed.uuid),
+        ("payload", &failed.payload),
+    ];
+    for (name, value) in fields {
+        print::line(format!("  {name:<11} {value}"));
+    }
+    print::line("  exception");
+    failed.exception.lines().for_each(|text| print::line(format!("    {text}")));
+}
+
+pub(super) fn forget_command() -> Command {
+    Command::new("queue:forget")
+        .about("Remove failed jobs")
+        .arg(ids().required(true).num_args(1..).help("The failed jobs to remove"))
+        .arg(driver())
+        .arg(connection())
+}
+
+pub(super) fn forget(app: App, matches: &ArgMatches) -> Result<Exit> {
+    let ids = given_ids(matches);
+    let queue = app.open(matches)?;
+    let mut trouble = false;
+    for id in ids {
+        match queue.failed().forget(std::slice::from_ref(&id))? {
+            0 => {
+                trouble = true;
+                print::note(format!("error: there is no failed job #{id}"));
+            }
+            _ => print::line(format!("Forgot failed job #{id}.")),
+        }
+    }
+    Ok(if trouble { Exit::Status(1) } else { Exit::Fine })
+}
+
+pub(super) fn flush_command() -> Command {
+    Command::new("queue:flush")
+        .about("Remove all failed jobs of the driver")
+        .arg(driver())
+        .arg(connection())
+        .arg(option("hours", "H", "Only those that failed at least so many hours ago"))
+        .arg(force())
+}
+
+pub(super) fn flush(app: App, matches: &ArgMatches) -> Result<Exit> {
+    remove(app, matches, "all failed jobs", 0.0)
+}
+
+pub(super) fn prune_command() -> Command {
+    Command::new("queue:prune-failed")
+        .about("Remove failed jobs that are old")
+        .arg(driver())
+        .arg(connection())
+        .arg(option("hours", "H", "Those that failed at least so many hours ago [default: 24]"))
+        .arg(force())
+}
+
+pub(super) fn prune(app: App, matches: &ArgMatches) -> Result<Exit> {
+    remove(app, matches, "old failed jobs", 24.0)
+}
+
+fn remove(app: App, matches: &ArgMatches, what: &str, hours: f64) -> Result<Exit> {
+    let hours = match text(matches, "hours") {
+        None => hours,
+        Some(given) => given
+            .parse()
+            .ok()
+            .filter(|hours: &f64| hours.is_finite() && *hours >= 0.0 && *hours < 1e6)
+            .ok_or_else(|| usage(format!("--hours: \"{given}\" is not a number of hours")))?,
+    };
+    let queue = app.open(matches)?;
+    print::confirm(&format!("Remove {what}?"), matches.get_flag("force"))?;
+    let removed = queue.failed().prune(Duration::from_secs_f64(hours * 3_600.0))?;
+    print::line(format!("Removed {removed} failed job(s)."));
+    Ok(Exit::Fine)
+}

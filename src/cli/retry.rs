@@ -1,0 +1,84 @@
+//! `queue:retry`: puts failed jobs back onto a queue.
+
+use std::collections::BTreeMap;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::app::App;
+use super::arguments::{connection, driver, option, switch, text};
+use super::{Exit, print};
+use crate::error::Result;
+use crate::message::JobId;
+use crate::queue::{Retried, Retry};
+
+pub(super) fn command() -> Command {
+    Command::new("queue:retry")
+        .about("Put failed jobs back onto the queue")
+        .arg(ids().help("Only these failed jobs [default: all of the driver]"))
+        .arg(driver())
+        .arg(option("queue", "NAME", "The queue to put them back onto [default: each its own]"))
+        .arg(connection())
+        .arg(option("from", "NAME", "Only failures of this queue"))
+        .arg(switch("dry-run", "Say what would be done, and do nothing"))
+        .after_long_help("Examples:\n  craft queue:retry\n  craft queue:retry 7 9\n  craft queue:retry --from invoices --queue slow")
+}
+
+/// Failed jobs by their ids.
+pub(super) fn ids() -> Arg {
+    Arg::new("ids").value_name("ID").action(ArgAction::Append).num_args(0..)
+}
+
+pub(super) fn given_ids(matches: &ArgMatches) -> Vec<JobId> {
+    matches.get_many::<String>("ids").into_iter().flatten().map(|id| job_id(id)).collect()
+}
+
+pub(super) fn job_id(text: &str) -> JobId {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    digits.parse().map_or_else(|_| JobId::Text(text.into()), JobId::Number)
+}
+
+pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
+    let retry = Retry {
+        ids: given_ids(matches),
+        from: text(matches, "from").map(str::to_owned),
+        onto: text(matches, "queue").map(str::to_owned),
+        dry_run: matches.get_flag("dry-run"),
+    };
+    let queue = app.open(matches)?;
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut trouble = false;
+    queue.failed().retry(&retry, |retried| match retried {
+        Retried::Back { failed, queue, id } => {
+            let now = id.map(|id| format!(", now job #{id}")).unwrap_or_default();
+            print::line(format!("  #{} {} onto {queue}{now}", failed.id, failed.name));
+            *counts.entry(queue).or_default() += 1;
+        }
+        Retried::Kept { failed, holder } => {
+            trouble = true;
+            print::line(format!(
+                "  #{} {} kept: job #{holder} with the same key waits",
+                failed.id, failed.name
+            ));
+        }
+        Retried::Taken(failed) => {
+            print::line(format!("  #{} {} is being put back by somebody else", failed.id, failed.name));
+        }
+        Retried::Unknown(id) => {
+            trouble = true;
+            print::note(format!("error: there is no failed job #{id}"));
+        }
+    })?;
+    let total: u64 = counts.values().sum();
+    match total {
+        0 if !trouble => print::line("No failed jobs found."),
+        0 => {}
+        _ => {
+            let would = if retry.dry_run { "Would add" } else { "Added" };
+            print::line(format!("{would} {total} failed job(s) back to the queue"));
+            for (queue, count) in &counts {
+                print::line(format!("  {queue}: {count}"));
+            }
+        }
+    }
+    Ok(if trouble { Exit::Status(1) } else { Exit::Fine })
+}

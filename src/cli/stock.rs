@@ -1,0 +1,48 @@
+//! The jobs of the stock binary, so that it can be tried in a minute.
+
+use std::io::Write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::context::Context;
+use crate::job::{JobError, JobResult, Queueable};
+use crate::jobs::Jobs;
+
+/// Prints its payload to stdout: it is the job's work, and not a log line.
+#[derive(Serialize, Deserialize)]
+struct Echo(serde_json::Value);
+
+impl Queueable for Echo {
+    const NAME: &'static str = "Echo";
+
+    fn handle(&self, _: &Context) -> JobResult {
+        // One write: lines of jobs that run beside each other stay whole.
+        let line = match &self.0 {
+            serde_json::Value::String(text) => format!("{text}\n"),
+            other => format!("{other}\n"),
+        };
+        std::io::stdout().write_all(line.as_bytes())?;
+        Ok(())
+    }
+}
+
+/// Fails, with its payload as the reason.
+#[derive(Serialize, Deserialize)]
+struct Fail(serde_json::Value);
+
+impl Queueable for Fail {
+    const NAME: &'static str = "Fail";
+
+    fn handle(&self, _: &Context) -> JobResult {
+        Err(JobError::new(match &self.0 {
+            serde_json::Value::Null => "it was told to fail".to_owned(),
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        }))
+    }
+}
+
+/// `Echo`, which prints its payload, and `Fail`, which fails with it as the reason.
+pub fn jobs() -> Jobs {
+    Jobs::new().add::<Echo>().add::<Fail>()
+}

@@ -1,0 +1,151 @@
+//! What a worker does, for a person at a terminal.
+
+use std::time::Duration;
+
+use super::super::print::{Style, line, note, styled};
+use super::{Reporter, View};
+use crate::event::{Event, Told};
+use crate::time::{Timestamp, humane};
+use crate::worker::{Ended, Report};
+
+/// Where a line of dots ends, in columns.
+const WIDTH: usize = 80;
+
+pub(super) struct Human {
+    view: View,
+    disconnected: bool,
+}
+
+impl Human {
+    pub(super) fn new(view: View, back_end: &str, jobs: &[String]) -> Self {
+        if !view.quiet {
+            header(&view, back_end, jobs);
+        }
+        Self { view, disconnected: false }
+    }
+
+    /// `  10:52:04 CreateInvoice #41 ......... 12.31ms DONE`, with a detail between dots where there is one.
+    fn finish(&self, job: Told<'_>, detail: &str, word: &str, style: Style) {
+        if self.view.quiet && style == Style::Good {
+            return;
+        }
+        let clock = self.view.zone.format_clock(Timestamp::now());
+        let mut left = format!("  {clock} {} #{} ", job.job.message.name, job.job.id);
+        if !detail.is_empty() {
+            left.push_str("........ ");
+            left.push_str(detail);
+            left.push(' ');
+        }
+        let took = job.took.map(humane).unwrap_or_default();
+        let right = format!(" {took} {word}");
+        let used = left.chars().count() + right.chars().count();
+        let dots = ".".repeat(WIDTH.saturating_sub(used).max(1));
+        line(format!("{left}{} {took} {}", styled(&dots, Style::Faint), styled(word, style)));
+    }
+
+    fn reason(&self, error: &str) {
+        for part in error.lines() {
+            line(format!("           {part}"));
+        }
+    }
+
+    fn attempt(job: Told<'_>) -> String {
+        format!("attempt {} of {}", job.job.attempt, job.attempts)
+    }
+}
+
+fn header(view: &View, back_end: &str, jobs: &[String]) {
+    let plural = |count: usize, one: &str, many: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    };
+    let slots = match view.processes {
+        true => plural(view.workers, "process", "processes"),
+        false => plural(view.workers, "thread", "threads"),
+    };
+    line(format!(
+        "  craft {}   {} · {back_end}   queue {}   {slots}   poll {}   attempts {}",
+        env!("CARGO_PKG_VERSION"),
+        view.driver,
+        view.queues.join(","),
+        humane(view.poll),
+        view.attempts
+    ));
+    let known = if jobs.is_empty() { "none".to_owned() } else { jobs.join(", ") };
+    let running = if view.workers == 1 { "the running job" } else { "the running jobs" };
+    line(format!("  Jobs known: {known}.  Ctrl-C stops after {running}.\n"));
+}
+
+impl Reporter for Human {
+    fn tell(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Done(job) => self.finish(*job, "", "DONE", Style::Good),
+            Event::Again { job, after, counted, error } => {
+                let detail = match counted {
+                    true => format!("{}, again in {}", Self::attempt(*job), humane(*after)),
+                    false => format!("not counted, again in {}", humane(*after)),
+                };
+                let (word, style) = if *counted { ("FAIL", Style::Bad) } else { ("WAIT", Style::Warning) };
+                self.finish(*job, &detail, word, style);
+                self.reason(error);
+            }
+            Event::Buried { job, failed_id, error } => {
+                let kept = match failed_id {
+                    Some(id) => format!("kept as failed #{id}"),
+                    None => "not kept".to_owned(),
+                };
+                self.finish(*job, &format!("{}, {kept}", Self::attempt(*job)), "FAIL", Style::Bad);
+                self.reason(error);
+            }
+            Event::Returned(job) => self.finish(*job, "given back", "BACK", Style::Warning),
+            Event::Lost(job) => {
+                self.finish(*job, "its hold was lost, another worker has it", "LOST", Style::Warning);
+            }
+            Event::Disconnected { error, retry_in } if !self.disconnected => {
+                self.disconnected = true;
+                note(format!("  {error}; trying again, first in {}", humane(*retry_in)));
+            }
+            Event::Reconnected => {
+                self.disconnected = false;
+                note("  The back end is there again.");
+            }
+            Event::Stopping { running, grace } if *running > 0 => {
+                let (jobs, it) = match running {
+                    1 => ("1 job is running".to_owned(), "it"),
+                    many => (format!("{many} jobs are running"), "them"),
+                };
+                line(format!(
+                    "  Stopping: {jobs}, up to {}.  Press Ctrl-C again to stop now and give {it} back.",
+                    humane(*grace)
+                ));
+            }
+            Event::Warning(text) => note(format!("  {}: {text}", styled("warning", Style::Warning))),
+            Event::Polled { found } if self.view.verbosity >= 2 => {
+                let clock = self.view.zone.format_clock(Timestamp::now());
+                note(format!("  {clock} looked for jobs: {found} found"));
+            }
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, report: &Report, took: Duration) {
+        if self.view.quiet {
+            return;
+        }
+        let why = match report.ended {
+            Ended::Stopped | Ended::StoppedNow => "Stopped.",
+            Ended::Empty => "Nothing more waits.",
+            Ended::JobLimit => "Its number of jobs is done.",
+            Ended::TimeLimit => "Its time is up.",
+            Ended::MemoryLimit => "It has grown to its limit of memory.",
+        };
+        let mut counts =
+            format!("{} done, {} failed, {} retried", report.done, report.failed, report.retried);
+        for (count, word) in [(report.returned, "given back"), (report.lost, "lost")] {
+            if count > 0 {
+                counts.push_str(&format!(", {count} {word}"));
+            }
+        }
+        line(format!("  {why}  {counts} in {}.", humane(took)));
+    }
+}

@@ -1,0 +1,203 @@
+//! `queue:work`: a worker in the foreground.
+
+mod human;
+mod machine;
+mod signals;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use clap::{ArgMatches, Command};
+
+use self::human::Human;
+use self::machine::{Form, Machine};
+use super::app::{App, queues};
+use super::arguments::{connection, driver, option, switch, text};
+use super::{Exit, usage};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::queue::Worker;
+use crate::time::{self, Zone};
+use crate::worker::{Ended, Report};
+
+pub(super) fn command() -> Command {
+    Command::new("queue:work")
+        .about("Run jobs until it is stopped")
+        .arg(driver())
+        .arg(option("queue", "A[,B]", "The queues; the first one goes first [default: the configured one]"))
+        .arg(connection())
+        .arg(option("poll", "SEC", "The longest sleep between looks [default: 1]").short('p'))
+        .arg(option("attempts", "N", "Attempts before a job is a failed job [default: 3]"))
+        .arg(option("workers", "N", "How many jobs run at once [default: 1]"))
+        .arg(option("mode", "MODE", "threading or multiprocess"))
+        .arg(option("max-jobs-per-child", "N", "Replace a child process after so many jobs"))
+        .arg(option("child-memory", "MB", "The most memory that a child process may have"))
+        .arg(switch("once", "Run one job, or none when none waits"))
+        .arg(switch("stop-when-empty", "End when nothing is due and no retry of its own is still to come"))
+        .arg(option("max-jobs", "N", "End after so many jobs"))
+        .arg(option("max-time", "SEC", "End after so long"))
+        .arg(option("memory", "MB", "End, with status 12, when the process is this large"))
+        .arg(option("timeout", "SEC", "How long one attempt may take"))
+        .arg(option("backoff", "SEC[,SEC…]", "How long to wait between attempts, or: exponential"))
+        .arg(option("grace", "SEC", "How long to wait for running jobs when stopped [default: 25]"))
+        .arg(option("name", "NAME", "What to call this worker in its log lines"))
+        .arg(switch("json", "Tell each event as a line of JSON"))
+        .arg(option("pid-file", "FILE", "Write the process id there while it runs"))
+        .after_long_help(
+            "Examples:\n  \
+             craft queue:work --queue invoices,default --workers 4\n  \
+             craft queue:work --driver database --connection mysql --poll 5 --attempts 2\n  \
+             craft queue:work --stop-when-empty --json\n\n\
+             Ctrl-C or SIGTERM: takes nothing new and finishes what runs; once more: stops at once.",
+        )
+}
+
+pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
+    let config = app.config(matches)?;
+    let view = View::new(&app, matches, &config)?;
+    let job_names = app.job_names();
+    let queue = app.queue(config)?;
+    let mut worker = queue.worker().process_ends();
+    for name in &view.queues {
+        worker = worker.on(name);
+    }
+    worker = bounded(worker, matches)?;
+    let pid_file = text(matches, "pid-file").map(PidFile::write).transpose()?;
+    let what = queue.describe(None)?;
+    let reporter = Arc::new(Mutex::new(view.reporter(&what, &job_names)));
+    let told = reporter.clone();
+    let worker = worker.listener(move |event: &Event<'_>| {
+        // A reporter that panicked has nothing more to tell; the worker goes on.
+        told.lock().unwrap_or_else(PoisonError::into_inner).tell(event);
+    });
+    let signals = signals::stop_with(worker.stopper())?;
+    let started = Instant::now();
+    let report = worker.run();
+    drop(pid_file);
+    let report = report?;
+    reporter.lock().unwrap_or_else(PoisonError::into_inner).ended(&report, started.elapsed());
+    exit(&report, signals.last())
+}
+
+/// How a worker's end becomes an exit status.
+fn exit(report: &Report, last_signal: u8) -> Result<Exit> {
+    if !report.unsettled.is_empty() {
+        return Err(Error::unavailable(format!(
+            "the outcome of {} could not be written down; it runs again",
+            report.unsettled.join(", ")
+        )));
+    }
+    Ok(match report.ended {
+        Ended::MemoryLimit => Exit::Status(12),
+        Ended::StoppedNow => Exit::Status(128 + last_signal),
+        _ => Exit::Fine,
+    })
+}
+
+fn bounded(mut worker: Worker, matches: &ArgMatches) -> Result<Worker> {
+    if matches.get_flag("once") {
+        worker = worker.max_jobs(1).stop_when_empty();
+    }
+    if matches.get_flag("stop-when-empty") {
+        worker = worker.stop_when_empty();
+    }
+    if let Some(count) = number(matches, "max-jobs")? {
+        worker = worker.max_jobs(count);
+    }
+    if let Some(megabytes) = number(matches, "memory")? {
+        worker = worker.max_memory(megabytes);
+    }
+    if let Some(span) = text(matches, "max-time") {
+        worker = worker.max_time(time::parse_span(span).map_err(|error| error.context("--max-time"))?);
+    }
+    Ok(worker)
+}
+
+/// A whole number from 1.
+fn number(matches: &ArgMatches, name: &str) -> Result<Option<u64>> {
+    let Some(given) = text(matches, name) else { return Ok(None) };
+    match given.parse() {
+        Ok(0) | Err(_) => Err(usage(format!("--{name}: \"{given}\" is not a whole number from 1"))),
+        Ok(number) => Ok(Some(number)),
+    }
+}
+
+/// What is told about the worker, and how.
+struct View {
+    json: bool,
+    terminal: bool,
+    quiet: bool,
+    verbosity: u8,
+    driver: String,
+    connection: String,
+    queues: Vec<String>,
+    name: Option<String>,
+    workers: usize,
+    processes: bool,
+    poll: Duration,
+    attempts: u32,
+    zone: Zone,
+}
+
+impl View {
+    fn new(app: &App, matches: &ArgMatches, config: &Config) -> Result<Self> {
+        let settings = config.settings(&config.default);
+        let queues = match queues(matches) {
+            none if none.is_empty() => vec![settings.queue.clone()],
+            some => some,
+        };
+        Ok(Self {
+            json: matches.get_flag("json"),
+            terminal: std::io::stdout().is_terminal(),
+            quiet: app.quiet,
+            verbosity: app.verbosity,
+            driver: config.default.clone(),
+            connection: match &*config.default {
+                "database" => config.database.connection.clone(),
+                _ => String::new(),
+            },
+            queues,
+            name: text(matches, "name").map(str::to_owned),
+            workers: settings.workers,
+            processes: settings.mode == crate::config::Mode::Multiprocess,
+            poll: settings.poll,
+            attempts: settings.attempts,
+            zone: settings.tz.clone(),
+        })
+    }
+
+    fn reporter(self, back_end: &str, jobs: &[String]) -> Box<dyn Reporter> {
+        match (self.json, self.terminal) {
+            (true, _) => Box::new(Machine::new(self, Form::Json)),
+            (false, true) => Box::new(Human::new(self, back_end, jobs)),
+            (false, false) => Box::new(Machine::new(self, Form::KeyValue)),
+        }
+    }
+}
+
+/// Tells what a worker does.
+trait Reporter: Send {
+    fn tell(&mut self, event: &Event<'_>);
+    fn ended(&mut self, report: &Report, took: Duration);
+}
+
+/// A file with the process id, removed when the worker ends.
+struct PidFile(PathBuf);
+
+impl PidFile {
+    fn write(path: &str) -> Result<Self> {
+        std::fs::write(path, format!("{}\n", std::process::id())).map_err(|cause| {
+            Error::other(format!("cannot write the process id to {path}")).because(&cause)
+        })?;
+        Ok(Self(Path::new(path).to_owned()))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

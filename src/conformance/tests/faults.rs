@@ -1,0 +1,258 @@
+//! Faults that a driver might have, each with the rule that it breaks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::driver::{Driver, Receipt, Reserved, Settled, Settlement, Size, Suspects, Taken, Verdict, Want};
+use crate::error::Result;
+use crate::message::{Message, Pushed, new_uuid};
+
+/// What is done in place of a verb of a sound driver.
+#[derive(Clone, Copy)]
+pub(super) enum Fault {
+    Push(fn(&mut dyn Driver, &[Message]) -> Result<Vec<Pushed>>),
+    Reserve(fn(&mut dyn Driver, &Want<'_>) -> Result<Taken>),
+    /// Changes each job that was taken.
+    Job(fn(&mut Reserved)),
+    Settle(fn(&mut dyn Driver, &[Settled<'_>]) -> Result<Settlement>),
+    /// Answers another verdict, where it changes one.
+    Verdict(fn(&Verdict) -> Option<Verdict>),
+    SettleAndReserve(SettleAndReserve),
+    /// Settles without a look at the receipt.
+    Unfenced,
+    Extend(Extend),
+    Size(fn(&mut dyn Driver, &[String]) -> Result<Vec<Size>>),
+    Clear(fn(&mut dyn Driver, &str) -> Result<u64>),
+}
+
+type SettleAndReserve = fn(&mut dyn Driver, &[Settled<'_>], &Want<'_>) -> Result<(Settlement, Taken)>;
+type Extend = fn(&mut dyn Driver, &[&Reserved], Duration) -> Result<Vec<Receipt>>;
+
+/// Pushes the messages changed.
+fn push(driver: &mut dyn Driver, messages: &[Message], change: fn(&mut Message)) -> Result<Vec<Pushed>> {
+    let mut messages = messages.to_vec();
+    messages.iter_mut().for_each(change);
+    driver.push(&messages)
+}
+
+fn again(after: Duration, counted: bool) -> Verdict {
+    Verdict::Again { after, counted, error: String::new() }
+}
+
+#[rustfmt::skip] // a table
+pub(super) const FAULTS: &[(&str, Fault)] = &[
+    // Pushing.
+    ("pushing: answers come in order", Fault::Push(|driver, messages| {
+        let mut pushed = driver.push(messages)?;
+        pushed.reverse();
+        Ok(pushed)
+    })),
+    ("pushing: the same uuid pushed twice adds once", Fault::Push(|driver, messages| {
+        push(driver, messages, |message| message.uuid = new_uuid())
+    })),
+    ("pushing: a payload of a mebibyte comes back byte for byte", Fault::Push(|driver, messages| {
+        push(driver, messages, |message| {
+            message.payload = Arc::from(&message.payload[..message.payload.len().min(65_535)]);
+        })
+    })),
+    ("pushing: every field comes back", Fault::Job(|job| job.message.overrides = None)),
+    ("unique keys: a key is taken while its job waits", Fault::Push(|driver, messages| {
+        push(driver, messages, |message| message.unique_key = None)
+    })),
+    ("unique keys: keys that differ by case or spaces are different", Fault::Push(|driver, messages| {
+        push(driver, messages, |message| {
+            let key = message.unique_key.take();
+            message.unique_key = key.map(|key| Arc::from(key.trim_end().to_lowercase()));
+        })
+    })),
+    // Order.
+    ("order: a higher priority goes first", Fault::Push(|driver, messages| {
+        push(driver, messages, |message| message.priority = 0)
+    })),
+    ("order: queues are taken from in the order asked for", Fault::Reserve(|driver, want| {
+        let mut queues = want.queues.to_vec();
+        queues.sort();
+        queues.reverse();
+        driver.reserve(&Want { queues: &queues, ..*want })
+    })),
+    ("order: queues that differ by case or spaces are different", Fault::Push(|driver, messages| {
+        push(driver, messages, |message| {
+            message.queue = Arc::from(message.queue.trim_end().to_lowercase());
+        })
+    })),
+    ("order: no more is taken than was asked for", Fault::Reserve(|driver, want| {
+        driver.reserve(&Want { fresh: want.fresh + 1, ..*want })
+    })),
+    ("order: nothing is taken when nothing fresh is wanted", Fault::Reserve(|driver, want| {
+        driver.reserve(&Want { fresh: want.fresh.max(1), ..*want })
+    })),
+    ("order: what was due first goes first", Fault::Reserve(|driver, want| {
+        let mut taken = driver.reserve(want)?;
+        taken.jobs.reverse();
+        Ok(taken)
+    })),
+    ("delays: a delayed job is not taken before its time", Fault::Push(|driver, messages| {
+        push(driver, messages, |message| message.delay = Duration::ZERO)
+    })),
+    ("delays: a retry waits as long as it was told", Fault::Verdict(|verdict| match verdict {
+        Verdict::Again { counted, .. } => Some(again(Duration::ZERO, *counted)),
+        _ => None,
+    })),
+    ("delays: next due tells when a delayed job comes", Fault::Reserve(|driver, want| {
+        Ok(Taken { next_due: None, ..driver.reserve(want)? })
+    })),
+    // Attempts.
+    ("attempts: the take counts the attempt", Fault::Job(|job| job.attempt -= 1)),
+    ("attempts: an uncounted retry takes the attempt back", Fault::Verdict(|verdict| match verdict {
+        Verdict::Again { after, .. } => Some(again(*after, true)),
+        _ => None,
+    })),
+    ("attempts: the last error comes back", Fault::Job(|job| job.last_error = None)),
+    ("attempts: a job given back unstarted has its attempt back", Fault::Verdict(|verdict| match verdict {
+        Verdict::Unstarted { after } => Some(again(*after, true)),
+        _ => None,
+    })),
+    ("attempts: a job given back without a delay keeps its place", Fault::Verdict(|verdict| match verdict {
+        Verdict::Unstarted { after } => Some(again(*after, false)),
+        _ => None,
+    })),
+    ("attempts: it is remembered since when a name is unknown", Fault::Verdict(|verdict| match verdict {
+        Verdict::Unknown { after } => Some(Verdict::Unstarted { after: *after }),
+        _ => None,
+    })),
+    ("attempts: it is remembered since when a name is unknown", Fault::Job(|job| {
+        // Since the last time it was seen, not since the first.
+        job.unknown_for = job.unknown_for.map(|_| Duration::ZERO);
+    })),
+    ("attempts: a job that ran was not unknown", Fault::Verdict(|verdict| match verdict {
+        Verdict::Again { after, .. } => Some(Verdict::Unstarted { after: *after }),
+        _ => None,
+    })),
+    // Holds.
+    ("holds: a held job is given to nobody else", Fault::Reserve(|driver, want| {
+        let taken = driver.reserve(want)?;
+        give_back(driver, &taken.jobs)?;
+        Ok(taken)
+    })),
+    ("holds: each job is taken exactly once by many threads", Fault::Reserve(|driver, want| {
+        let taken = driver.reserve(want)?;
+        give_back(driver, taken.jobs.get(..1).unwrap_or_default())?;
+        Ok(taken)
+    })),
+    ("holds: held until is a lease after the moment before the take", Fault::Job(|job| {
+        job.held_until += Duration::from_secs(60);
+    })),
+    ("leases: a held job is not taken before its lease is over", Fault::Reserve(|driver, want| {
+        driver.reserve(&Want { lease: want.lease / 3, ..*want })
+    })),
+    ("leases: an extend renews the hold", Fault::Extend(|_, _, _| Ok(Vec::new()))),
+    ("leases: an expired hold does not become clean", Fault::Reserve(|driver, want| {
+        // The sweep that must not be: it gives what has expired back as clean.
+        let sweep = Want { fresh: 0, suspects: Suspects::Take(9), ..*want };
+        let expired = driver.reserve(&sweep)?.jobs;
+        let settled: Vec<_> =
+            expired.iter().map(|job| Settled { job, verdict: again(Duration::ZERO, false) }).collect();
+        driver.settle(&settled)?;
+        driver.reserve(want)
+    })),
+    ("late: a late extend is lost", Fault::Extend(|driver, held, lease| {
+        driver.extend(held, lease).map(|_| Vec::new())
+    })),
+    ("late: an extend tells the lost from the good", Fault::Extend(|driver, held, lease| {
+        let lost = driver.extend(held, lease)?;
+        Ok(if lost.is_empty() { lost } else { held.iter().map(|job| job.receipt).collect() })
+    })),
+    ("late: a late done removes nothing", Fault::Settle(|driver, settled| {
+        driver.settle(settled).map(|_| Settlement::default())
+    })),
+    ("late: a late done removes nothing", Fault::Unfenced),
+    ("late: a late again puts nothing back", Fault::Unfenced),
+    ("late: a late unknown puts nothing back", Fault::Unfenced),
+    ("late: a late unstarted puts nothing back", Fault::Unfenced),
+    // Settling.
+    ("settling: a job that is done is gone", Fault::Verdict(|verdict| match verdict {
+        Verdict::Done => Some(Verdict::Unstarted { after: Duration::ZERO }),
+        _ => None,
+    })),
+    ("settling: a lost hold does not keep its neighbours from being settled", Fault::Settle(
+        |driver, settled| {
+            let held: Vec<_> = settled.iter().map(|one| one.job).collect();
+            let lost = driver.extend(&held, Duration::from_secs(3_600))?;
+            match lost.is_empty() {
+                true => driver.settle(settled),
+                false => Ok(Settlement { lost, buried: Vec::new() }),
+            }
+        },
+    )),
+    ("settling: settle and reserve tells what was lost", Fault::SettleAndReserve(
+        |driver, settled, want| {
+            driver.settle(settled)?;
+            Ok((Settlement::default(), driver.reserve(want)?))
+        },
+    )),
+    ("settling: settle and reserve does the one and then the other", Fault::SettleAndReserve(
+        |driver, _, want| Ok((Settlement::default(), driver.reserve(want)?)),
+    )),
+    // Suspects.
+    ("suspects: a lost job comes back as a suspect with its attempt unchanged", Fault::Job(|job| {
+        job.attempt += u32::from(job.suspect);
+    })),
+    ("suspects: a lost job comes back as a suspect with its attempt unchanged", Fault::Job(|job| {
+        job.suspect = false;
+    })),
+    ("suspects: a suspect that is lost again is charged", Fault::Job(|job| {
+        job.attempt = if job.suspect { 1 } else { job.attempt };
+    })),
+    ("suspects: suspects are not taken where they are ignored", Fault::Reserve(|driver, want| {
+        let ignored = want.suspects == Suspects::Ignore;
+        let suspects = if ignored { Suspects::Take(9) } else { want.suspects };
+        driver.reserve(&Want { suspects, ..*want })
+    })),
+    ("suspects: a look tells of suspects and takes none", Fault::Reserve(|driver, want| {
+        let looks = want.suspects == Suspects::Look;
+        driver.reserve(&Want { suspects: if looks { Suspects::Ignore } else { want.suspects }, ..*want })
+    })),
+    ("suspects: no more suspects are taken than asked for", Fault::Reserve(|driver, want| {
+        let takes = matches!(want.suspects, Suspects::Take(1..));
+        driver.reserve(&Want { suspects: if takes { Suspects::Take(9) } else { want.suspects }, ..*want })
+    })),
+    ("suspects: no more suspects are taken than asked for", Fault::Reserve(|driver, want| {
+        Ok(Taken { suspects_due: false, ..driver.reserve(want)? })
+    })),
+    ("suspects: a suspect given back unstarted stays one", Fault::Verdict(|verdict| match verdict {
+        Verdict::Unstarted { after } => Some(again(*after, false)),
+        _ => None,
+    })),
+    ("suspects: a suspect given back with a delay waits", Fault::Verdict(|verdict| match verdict {
+        Verdict::Unstarted { .. } => Some(Verdict::Unstarted { after: Duration::ZERO }),
+        _ => None,
+    })),
+    ("suspects: a suspect that ran and survived is clean", Fault::Verdict(|verdict| match verdict {
+        Verdict::Again { after, .. } => Some(Verdict::Unstarted { after: *after }),
+        _ => None,
+    })),
+    // Sizes and clearing.
+    ("sizes: what waits what is delayed and what is held are counted", Fault::Size(|driver, queues| {
+        let mut sizes = driver.size(queues)?;
+        for size in &mut sizes {
+            size.waiting = size.waiting.zip(size.running).map(|(waiting, running)| waiting + running);
+        }
+        Ok(sizes)
+    })),
+    ("sizes: where none is named all queues with jobs are answered", Fault::Size(|driver, queues| {
+        let mut sizes = driver.size(queues)?;
+        sizes.retain(|size| size.waiting != Some(0));
+        Ok(sizes)
+    })),
+    ("clearing: what waits is removed and counted", Fault::Clear(|_, _| Ok(0))),
+    ("clearing: what is delayed is removed and counted", Fault::Clear(|driver, queue| {
+        driver.clear(queue).map(|count| count.min(1))
+    })),
+];
+
+/// Lets go of jobs as if they had never been taken.
+fn give_back(driver: &mut dyn Driver, jobs: &[Reserved]) -> Result<()> {
+    let verdict = Verdict::Unstarted { after: Duration::ZERO };
+    let settled: Vec<_> = jobs.iter().map(|job| Settled { job, verdict: verdict.clone() }).collect();
+    driver.settle(&settled).map(drop)
+}

@@ -1,0 +1,215 @@
+//! The table of jobs: the contract of [`Driver`] in terms of an adapter's statements.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::adapter::{self, Adapter, PutBack, Survives, Take};
+use super::failed;
+use crate::driver::{Driver, Receipt, Reserved, Settled, Settlement, Size, Suspects, Taken, Verdict, Want};
+use crate::error::Result;
+use crate::message::{Message, Pushed};
+use crate::time::{Timestamp, Zone};
+
+/// An open table of jobs.
+pub(super) struct JobsTable {
+    pub(super) adapter: Box<dyn Adapter>,
+    pub(super) buries: bool,
+    pub(super) zone: Zone,
+}
+
+impl Driver for JobsTable {
+    fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
+        let created_at = self.zone.format(Timestamp::now());
+        self.adapter.push(messages, &created_at)
+    }
+
+    fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
+        let (taken, due) = self.look(want)?;
+        if !due {
+            return Ok(taken);
+        }
+        self.transaction(Survives::Crash, |table| table.take(want))
+    }
+
+    fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        if settled.is_empty() {
+            return Ok(Settlement::default());
+        }
+        self.transaction(Survives::PowerCut, |table| table.write_down(settled))
+    }
+
+    fn settle_and_reserve(
+        &mut self,
+        settled: &[Settled<'_>],
+        want: &Want<'_>,
+    ) -> Result<(Settlement, Taken)> {
+        if settled.is_empty() {
+            return Ok((Settlement::default(), self.reserve(want)?));
+        }
+        if want.suspects == Suspects::Ignore
+            && let Some(done) = all_done(settled)
+        {
+            let (lost, jobs) = self.adapter.delete_and_take(&done, &hold(want), want.fresh)?;
+            let settlement = Settlement { lost, buried: Vec::new() };
+            return Ok((settlement, Taken { jobs, ..Taken::default() }));
+        }
+        self.transaction(Survives::PowerCut, |table| Ok((table.write_down(settled)?, table.take(want)?)))
+    }
+
+    fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
+        let receipts: Vec<_> = held.iter().map(|job| job.receipt).collect();
+        self.transaction(Survives::Crash, |table| table.adapter.extend(&receipts, lease))
+    }
+
+    fn size(&mut self, queues: &[String]) -> Result<Vec<Size>> {
+        let rows = self.adapter.query("size", &[adapter::list(queues)])?;
+        let mut sizes: Vec<Size> = rows
+            .into_iter()
+            .map(|row| Size {
+                queue: row.text(0),
+                waiting: Some(row.count(1)),
+                delayed: Some(row.count(2)),
+                running: Some(row.count(3)),
+                oldest_wait: row.millis(4),
+            })
+            .collect();
+        for queue in queues {
+            if !sizes.iter().any(|size| size.queue == *queue) {
+                sizes.push(Size {
+                    queue: queue.clone(),
+                    waiting: Some(0),
+                    delayed: Some(0),
+                    running: Some(0),
+                    oldest_wait: None,
+                });
+            }
+        }
+        Ok(sizes)
+    }
+
+    fn clear(&mut self, queue: &str) -> Result<u64> {
+        // Servers remove at most 10,000 at a time, or a large queue would outlast the patience.
+        let mut removed = 0;
+        loop {
+            let count = self.adapter.clear(queue)?;
+            removed += count;
+            if count < 10_000 {
+                return Ok(removed);
+            }
+        }
+    }
+
+    fn buries(&self) -> bool {
+        self.buries
+    }
+}
+
+impl JobsTable {
+    fn transaction<T>(&mut self, survives: Survives, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.adapter.begin(survives)?;
+        match work(self).and_then(|done| self.adapter.commit().map(|()| done)) {
+            Ok(done) => Ok(done),
+            Err(error) => {
+                self.adapter.rollback();
+                Err(error)
+            }
+        }
+    }
+
+    /// Finds out, without taking the write lock, whether a take would find anything.
+    fn look(&mut self, want: &Want<'_>) -> Result<(Taken, bool)> {
+        let due_in = match want.fresh {
+            0 => None,
+            _ => self.adapter.first_due(want.queues)?,
+        };
+        let hold_ends = match want.suspects {
+            Suspects::Ignore => None,
+            _ => self.adapter.first_lease(want.queues)?,
+        };
+        let suspects_due = hold_ends == Some(Duration::ZERO);
+        let take_suspects = suspects_due && matches!(want.suspects, Suspects::Take(n) if n > 0);
+        let taken = Taken {
+            jobs: Vec::new(),
+            suspects_due,
+            next_due: [due_in, hold_ends].into_iter().flatten().min(),
+        };
+        Ok((taken, due_in == Some(Duration::ZERO) || take_suspects))
+    }
+
+    fn take(&mut self, want: &Want<'_>) -> Result<Taken> {
+        let hold = hold(want);
+        let mut taken = Taken::default();
+        if let Suspects::Take(most @ 1..) = want.suspects {
+            taken.jobs = self.adapter.take_suspects(&hold, most)?;
+        }
+        if want.fresh > 0 {
+            taken.jobs.extend(self.adapter.take(&hold, want.fresh)?);
+        }
+        if want.suspects != Suspects::Ignore {
+            taken.suspects_due = self.adapter.first_lease(want.queues)? == Some(Duration::ZERO);
+        }
+        Ok(taken)
+    }
+
+    fn write_down(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        let mut done = Vec::with_capacity(settled.len());
+        let mut back = Vec::new();
+        let mut dead = HashMap::new();
+        for Settled { job, verdict } in settled {
+            let receipt = job.receipt;
+            match verdict {
+                Verdict::Done => done.push(receipt),
+                Verdict::Again { after, counted, error } => {
+                    back.push(PutBack::Again { receipt, after: *after, counted: *counted, error });
+                }
+                Verdict::Unknown { after } => {
+                    back.push(PutBack::Unrun { receipt, after: *after, unknown: true });
+                }
+                Verdict::Unstarted { after } => {
+                    back.push(PutBack::Unrun { receipt, after: *after, unknown: false });
+                }
+                Verdict::Bury(failure) => {
+                    done.push(receipt);
+                    dead.insert(receipt, (*job, failure));
+                }
+            }
+        }
+        let mut settlement = Settlement::default();
+        if !done.is_empty() {
+            settlement.lost = self.adapter.delete(&done)?;
+        }
+        if !back.is_empty() {
+            settlement.lost.extend(self.adapter.put_back(&back, new_token())?);
+        }
+        // The fenced delete comes first: only what it removed is recorded.
+        for receipt in &settlement.lost {
+            dead.remove(receipt);
+        }
+        for (receipt, (job, failure)) in dead {
+            if let Some(id) = failed::record(&mut *self.adapter, job, failure, &self.zone)? {
+                settlement.buried.push((receipt, id));
+            }
+        }
+        Ok(settlement)
+    }
+}
+
+/// The receipts, when every job is simply done.
+fn all_done(settled: &[Settled<'_>]) -> Option<Vec<Receipt>> {
+    let receipt = |settled: &Settled<'_>| match settled.verdict {
+        Verdict::Done => Some(settled.job.receipt),
+        _ => None,
+    };
+    settled.iter().map(receipt).collect()
+}
+
+fn hold<'a>(want: &Want<'a>) -> Take<'a> {
+    let held_until = Instant::now() + want.lease;
+    Take { queues: want.queues, token: new_token(), lease: want.lease, held_until }
+}
+
+/// A token that no other reservation has, made here so that a batch needs no answer to know it. 63 bits,
+/// as SQL has no unsigned numbers.
+fn new_token() -> i64 {
+    fastrand::i64(1..)
+}

@@ -1,0 +1,63 @@
+//! MySQL's errors as sentences for people. None of them shows a password.
+
+use ::mysql::{Error as Cause, Opts};
+
+use crate::error::{Error, chain};
+
+/// Whether others were in the way of a statement: a deadlock, a lock that was held for long, a row that
+/// was changed meanwhile.
+pub(super) fn is_in_the_way(cause: &Cause) -> bool {
+    matches!(cause, Cause::MySqlError(refusal) if [1020, 1205, 1213].contains(&refusal.code))
+}
+
+/// Whether a row was kept out by a unique index.
+pub(super) fn is_duplicate(cause: &Cause) -> bool {
+    matches!(cause, Cause::MySqlError(refusal) if refusal.code == 1062)
+}
+
+/// Why no connection could be made.
+pub(super) fn explain_connect(cause: &Cause, opts: &Opts) -> Error {
+    let server = format!("{}:{}", opts.get_ip_or_hostname(), opts.get_tcp_port());
+    let user = opts.get_user().unwrap_or_default();
+    let database = opts.get_db_name().unwrap_or_default();
+    match cause {
+        Cause::MySqlError(refusal) => match refusal.code {
+            1045 | 1698 => Error::config(format!("MySQL at {server} does not let \"{user}\" in"))
+                .with_help("check username and password of the connection"),
+            1044 => Error::config(format!("MySQL at {server} does not let \"{user}\" use \"{database}\""))
+                .with_help(format!("GRANT ALL ON {database}.* TO '{user}'@'<host>'")),
+            1049 => Error::config(format!("MySQL at {server} has no database \"{database}\""))
+                .with_help(format!("CREATE DATABASE {database}")),
+            _ => explain(cause),
+        },
+        // A host that blocks us says so in place of a greeting, and is no matter of waiting.
+        other => Error::unavailable(format!("MySQL at {server} can't be reached"))
+            .because(other)
+            .with_help("is it running, and do host and port in queue.toml lead to it?"),
+    }
+}
+
+/// What went wrong with a statement.
+pub(super) fn explain(cause: &Cause) -> Error {
+    let Cause::MySqlError(refusal) = cause else {
+        return Error::unavailable(format!("the connection to MySQL is lost: {}", chain(cause)));
+    };
+    let message = &refusal.message;
+    match refusal.code {
+        1054 | 1146 => Error::schema(message),
+        1020 | 1205 | 1213 => Error::unavailable(format!("MySQL gave a statement up: {message}")),
+        // Too many connections, shutting down, out of room, killed, read only.
+        1021 | 1037 | 1038 | 1040 | 1041 | 1053 | 1077 | 1079 | 1080 | 1105 | 1114 | 1158..=1161 | 1180
+        | 1203 | 1226 | 1290 | 1317 | 1836 | 1927 | 1969 | 3024 | 3169 | 3572 | 4031 => {
+            Error::unavailable(format!("MySQL is not available: {message}"))
+        }
+        1044 | 1142 | 1143 | 1227 | 1370 => Error::other(format!("MySQL refuses: {message}"))
+            .with_help("the user needs SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE to make them"),
+        1153 => Error::invalid("a job is larger than MySQL takes (max_allowed_packet)")
+            .with_help("raise max_allowed_packet, or store the data elsewhere and push a reference to it"),
+        1048 | 1264 | 1292 | 1366 | 1406 | 1441 | 3819 | 4025 => {
+            Error::invalid(format!("MySQL refuses a value: {message}"))
+        }
+        code => Error::other(format!("MySQL refused a statement: {message} ({code})")),
+    }
+}

@@ -1,0 +1,317 @@
+//! MySQL 8.0.13 and later, MariaDB 10.6 and later: one dialect.
+//!
+//! Neither can take rows and answer them in one statement, so a take locks them (`take.sql`), writes its
+//! hold down (`hold.sql`) and commits.
+
+mod cursor;
+mod explain;
+mod push_in;
+mod read;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::mysql::{Params, Value as ServerValue};
+
+use self::cursor::Cursor;
+use self::session::Session;
+use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, transaction};
+use super::statements::Statements;
+use crate::driver::{Receipt, Reserved};
+use crate::error::Result;
+use crate::message::{Message, PRIORITY_LIMIT, Pushed};
+use crate::payload;
+
+/// How often a step is tried that others were in the way of.
+const TRIES: usize = 5;
+
+/// An open connection.
+struct Mysql {
+    session: Session,
+    cursor: Cursor,
+}
+
+/// Connects. `patience` is how long it and each statement may take.
+///
+/// # Errors
+/// The server can't be reached, does not let us in, or is too old.
+pub(super) fn open(url: &str, statements: Arc<Statements>, patience: Duration) -> Result<Box<dyn Adapter>> {
+    let session = Session::open(url, statements, patience)?;
+    Ok(Box::new(Mysql { session, cursor: Cursor::default() }))
+}
+
+/// A span for `INTERVAL ? MICROSECOND`; at most 100 years, as a DATETIME ends with the year 9999.
+fn micros(span: Duration) -> i64 {
+    const LIMIT: i64 = 100 * 366 * 24 * 3_600 * 1_000_000;
+    i64::try_from(span.as_micros()).unwrap_or(LIMIT).min(LIMIT)
+}
+
+/// The row and the token of a receipt.
+fn place(receipt: Receipt) -> (i64, i64) {
+    (receipt.0.cast_signed(), receipt.1.cast_signed())
+}
+
+/// The ids under each token: a fenced statement serves those of one take.
+fn by_token(receipts: &[Receipt]) -> Vec<(i64, Vec<i64>)> {
+    let mut groups: Vec<(i64, Vec<i64>)> = Vec::new();
+    for (id, token) in receipts.iter().copied().map(place) {
+        match groups.iter_mut().find(|(other, _)| *other == token) {
+            Some((_, ids)) => ids.push(id),
+            None => groups.push((token, vec![id])),
+        }
+    }
+    groups
+}
+
+impl Mysql {
+    /// Tries a step again that the server gave up because of others: a deadlock, or a lock that was held
+    /// for long. It had rolled back what the step did.
+    fn insist<T>(&mut self, mut step: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
+        for _ in 1..TRIES {
+            match step(self) {
+                Err(_) if self.session.was_in_the_way() => {}
+                done => return done,
+            }
+        }
+        step(self)
+    }
+
+    /// The priorities of a queue that have a clean job, the highest first.
+    fn next_priority(&mut self, queue: &str, below: i64) -> Result<Option<i64>> {
+        let rows = self.session.rows("next_priority", (queue, queue.len(), below))?;
+        Ok(rows.first().and_then(|row| row.number(0)))
+    }
+
+    fn take_from(&mut self, queue: &str, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
+        let mut jobs = Vec::new();
+        let mut below = i64::from(PRIORITY_LIMIT) + 1;
+        while jobs.len() < most && below > 0 {
+            let Some(priority) = self.next_priority(queue, below)? else { break };
+            let room = most - jobs.len();
+            let from = self.cursor.get(queue, priority);
+            let rows = self.session.select("take", (queue, queue.len(), priority, from, room))?;
+            let full = room >= cursor::WORTH_IT && rows.len() == room;
+            let last = rows.last().filter(|_| full).and_then(|row| row.get(read::AVAILABLE_AT));
+            self.cursor.set(queue, priority, last);
+            for row in rows {
+                let mut job = read::reserved(row, take)?;
+                job.attempt += 1;
+                jobs.push(job);
+            }
+            below = priority;
+        }
+        Ok(jobs)
+    }
+
+    /// Writes a hold down for rows that are locked.
+    fn hold(&mut self, jobs: &[Reserved], take: &Take<'_>) -> Result<()> {
+        let ids: Vec<_> = jobs.iter().map(|job| place(job.receipt).0).collect();
+        match ids.is_empty() {
+            true => Ok(()),
+            false => self.session.fenced("hold", &ids, &[take.token, micros(take.lease)]).map(drop),
+        }
+    }
+
+    /// Which of these are not held by that token.
+    fn lost_of(&mut self, token: i64, ids: &[i64]) -> Result<Vec<i64>> {
+        let held = self.session.fenced_ids("held", ids, &[token])?;
+        Ok(ids.iter().copied().filter(|id| !held.contains(id)).collect())
+    }
+}
+
+impl Adapter for Mysql {
+    fn begin(&mut self, _: Survives) -> Result<()> {
+        self.session.run("BEGIN")
+    }
+
+    fn begin_schema(&mut self) -> Result<()> {
+        // The server commits with each statement that makes a table, so that a transaction keeps nobody
+        // out. The lock is freed when the connection ends.
+        self.session.run("DO GET_LOCK(CONCAT('craft_queue.', LEFT(DATABASE(), 40)), 60)")?;
+        self.begin(Survives::PowerCut)
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.session.run("COMMIT")
+    }
+
+    fn rollback(&mut self) {
+        // A connection on which it fails is dropped, and the server rolls back by itself.
+        let _ = self.session.run_quietly("ROLLBACK");
+    }
+
+    fn insert(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
+        push_in::insert(&mut self.session, messages, created_at)
+    }
+
+    fn push(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
+        self.insist(|mysql| match messages {
+            // One statement is a transaction by itself.
+            [_] => mysql.insert(messages, created_at),
+            _ => transaction(mysql, Survives::PowerCut, |mysql| mysql.insert(messages, created_at)),
+        })
+    }
+
+    fn first_due(&mut self, queues: &[String]) -> Result<Option<Duration>> {
+        let mut first = None;
+        for queue in queues {
+            let mut below = i64::from(PRIORITY_LIMIT) + 1;
+            while let Some(priority) = self.next_priority(queue, below)? {
+                let rows = self.session.rows("first_due", (queue, queue.len(), priority))?;
+                first = [first, rows.first().and_then(|row| row.millis(0))].into_iter().flatten().min();
+                below = priority;
+            }
+        }
+        Ok(first)
+    }
+
+    fn first_lease(&mut self, queues: &[String]) -> Result<Option<Duration>> {
+        let mut first = None;
+        for queue in queues {
+            let rows = self.session.rows("first_lease", (queue, queue.len()))?;
+            first = [first, rows.first().and_then(|row| row.millis(0))].into_iter().flatten().min();
+        }
+        Ok(first)
+    }
+
+    fn take(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
+        let mut jobs = Vec::new();
+        for queue in take.queues {
+            jobs.extend(self.take_from(queue, take, most - jobs.len())?);
+        }
+        self.hold(&jobs, take)?;
+        Ok(jobs)
+    }
+
+    fn take_suspects(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
+        let mut jobs: Vec<Reserved> = Vec::new();
+        for queue in take.queues {
+            let room = most - jobs.len();
+            if room > 0 {
+                for row in self.session.select("take_suspects", (queue, queue.len(), room))? {
+                    let mut job = read::reserved(row, take)?;
+                    job.attempt += u32::from(job.suspect);
+                    job.suspect = true;
+                    jobs.push(job);
+                }
+            }
+        }
+        self.hold(&jobs, take)?;
+        Ok(jobs)
+    }
+
+    /// It is the first step of its transaction: when some are lost, it begins anew and removes the others,
+    /// as the server doesn't say which it removed.
+    fn delete(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>> {
+        let groups = by_token(receipts);
+        let mut all = true;
+        for (token, ids) in &groups {
+            all &= self.session.fenced("done", ids, &[*token])? == ids.len() as u64;
+        }
+        if all {
+            return Ok(Vec::new());
+        }
+        self.rollback();
+        self.begin(Survives::PowerCut)?;
+        let mut lost = Vec::new();
+        for (token, mut ids) in groups {
+            let gone = self.lost_of(token, &ids)?;
+            ids.retain(|id| !gone.contains(id));
+            if !ids.is_empty() {
+                self.session.fenced("done", &ids, &[token])?;
+            }
+            lost.extend(gone.iter().map(|id| Receipt(id.cast_unsigned(), token.cast_unsigned())));
+        }
+        Ok(lost)
+    }
+
+    fn delete_and_take(
+        &mut self,
+        done: &[Receipt],
+        take: &Take<'_>,
+        most: usize,
+    ) -> Result<(Vec<Receipt>, Vec<Reserved>)> {
+        self.insist(|mysql| {
+            transaction(mysql, Survives::PowerCut, |mysql| {
+                let lost = mysql.delete(done)?;
+                Ok((lost, mysql.take(take, most)?))
+            })
+        })
+    }
+
+    fn put_back(&mut self, jobs: &[PutBack<'_>], fresh_token: i64) -> Result<Vec<Receipt>> {
+        let mut lost = Vec::new();
+        for job in jobs {
+            let (changed, receipt) = match *job {
+                PutBack::Again { receipt, after, counted, error } => {
+                    let (id, token) = place(receipt);
+                    let error = payload::storable_text(error);
+                    let values = (micros(after), i64::from(!counted), error, id, token);
+                    (self.session.execute("again", values)?, receipt)
+                }
+                PutBack::Unrun { receipt, after, unknown } => {
+                    let (id, token) = place(receipt);
+                    let values = (fresh_token, micros(after), unknown, id, token);
+                    (self.session.execute("give_back", values)?, receipt)
+                }
+            };
+            if changed == 0 {
+                lost.push(receipt);
+            }
+        }
+        Ok(lost)
+    }
+
+    fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>> {
+        let mut lost = Vec::new();
+        for (token, ids) in by_token(receipts) {
+            if self.session.fenced("extend", &ids, &[micros(lease), token])? < ids.len() as u64 {
+                let gone = self.lost_of(token, &ids)?;
+                lost.extend(gone.iter().map(|id| Receipt(id.cast_unsigned(), token.cast_unsigned())));
+            }
+        }
+        Ok(lost)
+    }
+
+    fn clear(&mut self, queue: &str) -> Result<u64> {
+        self.session.execute("clear", (queue, queue.len()))
+    }
+
+    fn query(&mut self, statement: &str, values: &[Value]) -> Result<Vec<Row>> {
+        self.session.rows(statement, parameters(values))
+    }
+
+    fn execute(&mut self, statement: &str, values: &[Value]) -> Result<u64> {
+        self.session.execute(statement, parameters(values))
+    }
+
+    fn run_script(&mut self, sql: &str) -> Result<()> {
+        for statement in sql.split(";\n").filter(|statement| !is_empty(statement)) {
+            self.session.run(statement)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a statement has nothing but comments.
+fn is_empty(statement: &str) -> bool {
+    statement.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with("--"))
+}
+
+fn parameters(values: &[Value]) -> Params {
+    if values.is_empty() {
+        return Params::Empty;
+    }
+    Params::Positional(values.iter().map(ServerValue::from).collect())
+}
+
+impl From<&Value> for ServerValue {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::NULL,
+            Value::Number(number) => Self::Int(*number),
+            Value::Text(text) => Self::Bytes(text.clone().into_bytes()),
+        }
+    }
+}

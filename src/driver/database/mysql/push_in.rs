@@ -1,0 +1,160 @@
+//! Adding jobs, also inside a transaction of the caller's.
+
+use ::mysql::prelude::Queryable;
+use ::mysql::{Params, Transaction, Value};
+
+use super::explain::{explain, is_duplicate};
+use super::micros;
+use super::session::Session;
+use crate::error::{Error, Result};
+use crate::message::{JobId, Message, Pushed};
+use crate::push::Enlist;
+
+/// Rows of one statement: each has nine values, and a statement at most 65,535.
+const ROWS: usize = 1_000;
+
+/// Bytes of one statement. Less than any server's `max_allowed_packet`; a larger job goes alone.
+const BYTES: usize = 512 * 1024;
+
+/// How often a job is pushed again that was kept out by one that is gone when it is looked for.
+const ROUNDS: usize = 10;
+
+/// The job exists exactly when the transaction commits.
+impl Enlist for Transaction<'_> {
+    fn dialect(&self) -> &'static str {
+        "mysql"
+    }
+
+    fn insert(
+        &mut self,
+        statement: &dyn Fn(&str) -> String,
+        messages: &[Message],
+        created_at: &str,
+    ) -> Result<Vec<Pushed>> {
+        check(messages)?;
+        let step: Option<i64> =
+            self.query_first("SELECT @@auto_increment_increment").map_err(|cause| explain(&cause))?;
+        let (push, find) = (statement("push"), statement("find_pushed"));
+        let sql = Sql { push: &push, find: &find, id_step: step.unwrap_or(1), created_at };
+        insert_by(self, &sql, messages).map_err(|cause| explain(&cause))?.ok_or_else(too_quick)
+    }
+}
+
+/// Adds messages: a single one in a transaction of its own, more of them within the one that is open.
+pub(super) fn insert(session: &mut Session, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
+    check(messages)?;
+    let statements = session.statements.clone();
+    let (push, find) = (statements.get("push"), statements.get("find_pushed"));
+    let sql = Sql { push, find, id_step: session.id_step, created_at };
+    session.attempt(|connection| insert_by(connection, &sql, messages))?.ok_or_else(too_quick)
+}
+
+struct Sql<'a> {
+    push: &'a str,
+    find: &'a str,
+    id_step: i64,
+    created_at: &'a str,
+}
+
+fn insert_by(
+    connection: &mut impl Queryable,
+    sql: &Sql<'_>,
+    messages: &[Message],
+) -> ::mysql::Result<Option<Vec<Pushed>>> {
+    let mut pushed = Vec::with_capacity(messages.len());
+    let mut rest = messages;
+    while !rest.is_empty() {
+        let (chunk, after) = rest.split_at(chunk(rest));
+        rest = after;
+        match add(connection, sql, chunk) {
+            Ok(ids) => pushed.extend(ids.into_iter().map(Pushed::Added)),
+            // The server took none of them and doesn't say which one it was about.
+            Err(cause) if is_duplicate(&cause) => {
+                for message in chunk {
+                    match add_or_find(connection, sql, message)? {
+                        Some(answer) => pushed.push(answer),
+                        None => return Ok(None),
+                    }
+                }
+            }
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(Some(pushed))
+}
+
+/// How many of these fit into one statement; at least one.
+fn chunk(messages: &[Message]) -> usize {
+    let mut bytes = 0;
+    let fits = |message: &&Message| {
+        bytes += message.payload.len() + message.overrides.as_ref().map_or(0, |text| text.len()) + 1_000;
+        bytes <= BYTES
+    };
+    messages.iter().take(ROWS).take_while(fits).count().max(1)
+}
+
+/// Adds rows in one statement. The ids of one such statement follow each other.
+fn add(connection: &mut impl Queryable, sql: &Sql<'_>, messages: &[Message]) -> ::mysql::Result<Vec<JobId>> {
+    let mut values = Vec::with_capacity(messages.len() * 9);
+    for message in messages {
+        values.extend([
+            Value::from(&*message.uuid),
+            Value::from(&*message.name),
+            Value::from(&*message.queue),
+            Value::from(&*message.payload),
+            Value::from(message.priority),
+            Value::from(micros(message.delay)),
+            Value::from(sql.created_at),
+            Value::from(message.unique_key.as_deref()),
+            Value::from(message.overrides.as_deref()),
+        ]);
+    }
+    let push = repeat_row(sql.push, messages.len());
+    let result = connection.exec_iter(push, Params::Positional(values))?;
+    let first = result.last_insert_id().unwrap_or_default().cast_signed();
+    Ok((0..).take(messages.len()).map(|at: i64| JobId::Number(first + at * sql.id_step)).collect())
+}
+
+fn add_or_find(
+    connection: &mut impl Queryable,
+    sql: &Sql<'_>,
+    message: &Message,
+) -> ::mysql::Result<Option<Pushed>> {
+    for _ in 0..ROUNDS {
+        match add(connection, sql, std::slice::from_ref(message)) {
+            Ok(ids) => return Ok(ids.into_iter().next().map(Pushed::Added)),
+            Err(cause) if is_duplicate(&cause) => {}
+            Err(cause) => return Err(cause),
+        }
+        let found = connection.exec_first(sql.find, (&*message.uuid, message.unique_key.as_deref()))?;
+        match found {
+            Some((id, true)) => return Ok(Some(Pushed::Added(JobId::Number(id)))),
+            Some((id, false)) => return Ok(Some(Pushed::Duplicate(JobId::Number(id)))),
+            // What kept it out is gone meanwhile.
+            None => {}
+        }
+    }
+    Ok(None)
+}
+
+/// `push.sql` with as many brackets as there are rows.
+fn repeat_row(push: &str, rows: usize) -> String {
+    let Some((head, row)) = push.trim_end().trim_end_matches(';').rsplit_once("VALUES ") else {
+        return push.to_owned();
+    };
+    format!("{head}VALUES {}", vec![row; rows].join(", "))
+}
+
+fn check(messages: &[Message]) -> Result<()> {
+    match messages.iter().find(|message| std::str::from_utf8(&message.payload).is_err()) {
+        None => Ok(()),
+        Some(message) => Err(Error::invalid(format!(
+            "the payload of {} is no text: MySQL keeps UTF-8 only",
+            message.name
+        ))),
+    }
+}
+
+fn too_quick() -> Error {
+    Error::unavailable("jobs with the same unique key come and go too quickly")
+}

@@ -1,0 +1,166 @@
+//! A connection, set up for our statements.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::mysql::prelude::Queryable;
+use ::mysql::{Conn, Opts, OptsBuilder, Params, Row as ServerRow};
+
+use super::super::adapter::{Row, Value};
+use super::super::statements::Statements;
+use super::explain::{self, explain, explain_connect};
+use super::read;
+use crate::error::{Error, Result};
+
+pub(super) struct Session {
+    connection: Conn,
+    pub(super) statements: Arc<Statements>,
+    /// Between the ids of the rows of one statement; a cluster counts in larger steps.
+    pub(super) id_step: i64,
+    in_the_way: bool,
+}
+
+impl Session {
+    pub(super) fn open(url: &str, statements: Arc<Statements>, patience: Duration) -> Result<Self> {
+        let wrong =
+            |cause| Error::config("the URL of the MySQL server can't be used").because(&cause);
+        let opts = configure(Opts::from_url(url).map_err(wrong)?, patience);
+        let mut connection =
+            Conn::new(opts.clone()).map_err(|cause| explain_connect(&cause, &opts))?;
+        let about: Option<(String, i64)> = connection
+            .query_first("SELECT VERSION(), @@auto_increment_increment")
+            .map_err(|cause| explain(&cause))?;
+        let (version, id_step) = about.unwrap_or_default();
+        check_version(&version)?;
+        Ok(Self { connection, statements, id_step, in_the_way: false })
+    }
+
+    /// Whether the last statement failed because others were in the way.
+    pub(super) fn was_in_the_way(&self) -> bool {
+        self.in_the_way
+    }
+
+    /// Does something on the connection, and explains what went wrong.
+    pub(super) fn attempt<T>(&mut self, work: impl FnOnce(&mut Conn) -> ::mysql::Result<T>) -> Result<T> {
+        let done = work(&mut self.connection);
+        self.in_the_way = done.as_ref().is_err_and(explain::is_in_the_way);
+        done.map_err(|cause| explain(&cause))
+    }
+
+    /// Runs a statement that has no values and answers nothing.
+    pub(super) fn run(&mut self, sql: &str) -> Result<()> {
+        self.attempt(|connection| connection.query_drop(sql))
+    }
+
+    /// The same, and the last error is still the last one.
+    pub(super) fn run_quietly(&mut self, sql: &str) -> ::mysql::Result<()> {
+        self.connection.query_drop(sql)
+    }
+
+    pub(super) fn select(&mut self, name: &str, values: impl Into<Params>) -> Result<Vec<ServerRow>> {
+        let statements = self.statements.clone();
+        self.attempt(|connection| connection.exec(statements.get(name), values))
+    }
+
+    /// The rows of a statement off the hot path; of one that answers none, the id of the row that it wrote.
+    pub(super) fn rows(&mut self, name: &str, values: impl Into<Params>) -> Result<Vec<Row>> {
+        let statements = self.statements.clone();
+        self.attempt(|connection| {
+            let result = connection.exec_iter(statements.get(name), values)?;
+            let (wrote, id) = (result.affected_rows() > 0, result.last_insert_id());
+            let rows: Vec<Row> = result.map(|row| row.map(read::row)).collect::<Result<_, _>>()?;
+            Ok(match id.filter(|_| rows.is_empty() && wrote) {
+                Some(id) => vec![Row(vec![Value::Number(id.cast_signed())])],
+                None => rows,
+            })
+        })
+    }
+
+    pub(super) fn execute(&mut self, name: &str, values: impl Into<Params>) -> Result<u64> {
+        let statements = self.statements.clone();
+        self.attempt(|connection| Ok(connection.exec_iter(statements.get(name), values)?.affected_rows()))
+    }
+
+    /// Runs a statement for these ids, and says how many rows it changed.
+    pub(super) fn fenced(&mut self, name: &str, ids: &[i64], values: &[i64]) -> Result<u64> {
+        let sql = with_ids(self.statements.get(name), ids, values);
+        self.attempt(|connection| Ok(connection.query_iter(sql)?.affected_rows()))
+    }
+
+    /// The same for one that answers ids.
+    pub(super) fn fenced_ids(&mut self, name: &str, ids: &[i64], values: &[i64]) -> Result<Vec<i64>> {
+        let sql = with_ids(self.statements.get(name), ids, values);
+        self.attempt(|connection| connection.query(sql))
+    }
+}
+
+/// Times, and what the server's defaults may say otherwise.
+fn configure(opts: Opts, patience: Duration) -> Opts {
+    // A connection can't be told to wait less than a second for a lock, or for an answer.
+    let seconds = patience.as_secs().max(1);
+    let set_up = format!(
+        "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
+            autocommit = 1, innodb_lock_wait_timeout = {seconds}"
+    );
+    let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+    OptsBuilder::from_opts(opts)
+        .tcp_connect_timeout(Some(patience))
+        .read_timeout(Some(patience.mul_f64(1.2)))
+        .write_timeout(Some(patience.mul_f64(1.2)))
+        .stmt_cache_size(64)
+        .prefer_socket(false)
+        .init(vec![set_up, isolation.to_owned()])
+        .into()
+}
+
+/// Puts ids in for `(0)`, and numbers for the question marks. Such a statement is never the same twice, so
+/// that it doesn't pay to prepare it.
+fn with_ids(sql: &str, ids: &[i64], values: &[i64]) -> String {
+    let sql: String = sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
+    let mut list = String::with_capacity(ids.len() * 12);
+    for id in ids {
+        // A string takes all that is written to it.
+        let _ = write!(list, "{}{id}", if list.is_empty() { "" } else { "," });
+    }
+    let sql = values.iter().fold(sql, |sql, value| sql.replacen('?', &value.to_string(), 1));
+    sql.replacen("(0)", &format!("({list})"), 1)
+}
+
+fn check_version(version: &str) -> Result<()> {
+    let maria = version.contains("MariaDB");
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    let found: (u32, u32, u32) = (next(), next(), next());
+    let (name, oldest) = if maria { ("MariaDB", (10, 6, 0)) } else { ("MySQL", (8, 0, 13)) };
+    if found >= oldest {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!("{name} {}.{}.{} is too old", found.0, found.1, found.2))
+        .with_help("craft-queue needs MySQL 8.0.13 or later, or MariaDB 10.6 or later"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_servers_are_told_so() {
+        for version in ["8.0.13", "8.4.0-commercial", "10.6.1-MariaDB-log", "11.4.2-MariaDB", "9.1.0"] {
+            assert!(check_version(version).is_ok(), "{version}");
+        }
+        let error = check_version("5.7.44-log").unwrap_err();
+        assert_eq!(error.to_string(), "MySQL 5.7.44 is too old");
+        assert_eq!(error.help(), Some("craft-queue needs MySQL 8.0.13 or later, or MariaDB 10.6 or later"));
+        assert_eq!(
+            check_version("10.5.23-MariaDB-0+deb11u1").unwrap_err().to_string(),
+            "MariaDB 10.5.23 is too old"
+        );
+    }
+
+    #[test]
+    fn ids_and_numbers_are_put_in() {
+        let sql = "-- The ids are put in for (0).\nDELETE FROM jobs\nWHERE id IN (0) AND token = ?;\n";
+        assert_eq!(with_ids(sql, &[1, 2], &[3]), "DELETE FROM jobs\nWHERE id IN (1,2) AND token = 3;");
+    }
+}

@@ -1,0 +1,76 @@
+//! PostgreSQL's errors as sentences for people. None of them shows a password.
+
+use ::postgres::config::Host;
+use ::postgres::error::SqlState;
+use ::postgres::{Config, Error as Cause};
+
+use crate::error::Error;
+
+/// Why no connection could be made.
+pub(super) fn explain_connect(cause: &Cause, config: &Config) -> Error {
+    let user = config.get_user().unwrap_or("the user of this process");
+    let database = config.get_dbname().unwrap_or(user);
+    let server = server(config);
+    let Some(refusal) = cause.as_db_error() else {
+        return match crate::error::chain(cause) {
+            text if text.contains("TLS") => Error::config(format!("PostgreSQL at {server}: {text}"))
+                .with_help("set sslmode=disable in the URL, or build craft-queue with the feature \"tls\""),
+            text if text.contains("password missing") || text.contains("invalid configuration") => {
+                Error::config(format!("PostgreSQL at {server} asks for a password"))
+                    .with_help("give it in the connection: password = \"${DATABASE_PASSWORD}\"")
+            }
+            text => Error::unavailable(format!("PostgreSQL at {server} can't be reached: {text}"))
+                .with_help("is it running, and do host and port in queue.toml lead to it?"),
+        };
+    };
+    match refusal.code() {
+        &SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            Error::config(format!("PostgreSQL at {server} does not let \"{user}\" in: {}", refusal.message()))
+                .with_help("check username and password of the connection, and the server's pg_hba.conf")
+        }
+        &SqlState::INVALID_CATALOG_NAME => {
+            Error::config(format!("PostgreSQL at {server} has no database \"{database}\""))
+                .with_help(format!("createdb {database}"))
+        }
+        _ => explain(cause),
+    }
+}
+
+/// What went wrong with a statement.
+pub(super) fn explain(cause: &Cause) -> Error {
+    let Some(refusal) = cause.as_db_error() else {
+        return Error::unavailable("the connection to PostgreSQL is lost").because(cause);
+    };
+    let message = refusal.message();
+    match refusal.code() {
+        &SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_COLUMN => Error::schema(message),
+        &SqlState::INSUFFICIENT_PRIVILEGE => Error::other(format!("PostgreSQL refuses: {message}"))
+            .with_help("the user needs SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE to make them"),
+        &SqlState::T_R_SERIALIZATION_FAILURE
+        | &SqlState::T_R_DEADLOCK_DETECTED
+        | &SqlState::LOCK_NOT_AVAILABLE
+        | &SqlState::QUERY_CANCELED
+        | &SqlState::READ_ONLY_SQL_TRANSACTION => {
+            Error::unavailable(format!("PostgreSQL gave a statement up: {message}"))
+        }
+        code if ["08", "53", "57P", "58"].iter().any(|class| code.code().starts_with(class)) => {
+            Error::unavailable(format!("PostgreSQL is not available: {message}"))
+        }
+        // Text that it can't keep, or a value out of its range: trying again changes nothing.
+        code if code.code().starts_with("22") || code.code().starts_with("23") => {
+            Error::invalid(format!("PostgreSQL refuses a value: {message}"))
+        }
+        code => Error::other(format!("PostgreSQL refused a statement: {message} ({})", code.code())),
+    }
+}
+
+fn server(config: &Config) -> String {
+    let ports = config.get_ports();
+    let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+    let hosts = config.get_hosts().iter().enumerate().map(|(at, host)| match host {
+        Host::Tcp(name) => format!("{name}:{}", port(at)),
+        #[cfg(unix)]
+        Host::Unix(path) => path.display().to_string(),
+    });
+    hosts.collect::<Vec<_>>().join(", ")
+}

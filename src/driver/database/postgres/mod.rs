@@ -1,0 +1,231 @@
+//! PostgreSQL 13 and later.
+//!
+//! A busy worker needs one statement for each turn (`done_and_take.sql`), a pusher one for each batch.
+
+mod explain;
+mod push_in;
+mod read;
+mod remote;
+mod session;
+mod values;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::postgres::Row as ServerRow;
+
+use self::remote::Remote;
+use self::session::Session;
+use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, list};
+use super::statements::Statements;
+use crate::driver::{Receipt, Reserved};
+use crate::error::Result;
+use crate::message::{Message, PRIORITY_LIMIT, Pushed};
+use crate::payload;
+use crate::time::whole_millis;
+
+/// An open connection.
+struct Postgres {
+    session: Remote,
+    in_transaction: bool,
+}
+
+/// Connects. `patience` is how long it and each statement may take.
+///
+/// # Errors
+/// The server can't be reached, does not let us in, or is too old.
+pub(super) fn open(url: &str, statements: Arc<Statements>, patience: Duration) -> Result<Box<dyn Adapter>> {
+    let config = session::configure(url, patience)?;
+    let session = Remote::open(move || Session::open(&config, statements, patience), patience)?;
+    Ok(Box::new(Postgres { session, in_transaction: false }))
+}
+
+impl Postgres {
+    fn run(&self, sql: &'static str) -> Result<()> {
+        self.session.call(move |session| session.run(sql))
+    }
+
+    /// Runs a fenced statement, which answers the id and token of what it changed, and answers the rest.
+    fn fenced(
+        &self,
+        held: Vec<Receipt>,
+        run: impl FnOnce(&mut Session, &[i64], &[i64]) -> Result<Vec<ServerRow>> + Send + 'static,
+    ) -> Result<Vec<Receipt>> {
+        let (ids, tokens) = columns(&held);
+        let rows = self.session.call(move |session| run(session, &ids, &tokens))?;
+        if rows.len() == held.len() {
+            return Ok(Vec::new());
+        }
+        let kept: Vec<_> = rows.iter().map(|row| read::receipt(row, 0, 1)).collect::<Result<_>>()?;
+        Ok(held.into_iter().filter(|receipt| !kept.contains(receipt)).collect())
+    }
+}
+
+/// Ids and tokens.
+fn columns(receipts: &[Receipt]) -> (Vec<i64>, Vec<i64>) {
+    receipts.iter().map(|receipt| (receipt.0.cast_signed(), receipt.1.cast_signed())).unzip()
+}
+
+/// The lines to look into: of each queue each priority, the highest first.
+fn lines(queues: &[String]) -> (Vec<String>, Vec<i16>) {
+    let priorities = || (0..=i16::from(PRIORITY_LIMIT)).rev();
+    queues.iter().flat_map(|queue| priorities().map(|priority| (queue.clone(), priority))).unzip()
+}
+
+fn count(most: usize) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
+}
+
+impl Adapter for Postgres {
+    fn begin(&mut self, _: Survives) -> Result<()> {
+        // Leaving a take's sync to a later commit gained nothing here: the round trips to say so cost as much.
+        self.run("BEGIN")?;
+        self.in_transaction = true;
+        Ok(())
+    }
+
+    fn begin_schema(&mut self) -> Result<()> {
+        self.begin(Survives::PowerCut)?;
+        // Any number will do, as long as every version of this crate takes the same.
+        self.run("SELECT pg_advisory_xact_lock(7166023116)")
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.in_transaction = false;
+        self.run("COMMIT")
+    }
+
+    fn rollback(&mut self) {
+        self.in_transaction = false;
+        // A connection on which it fails is dropped, and the server rolls back by itself.
+        let _ = self.run("ROLLBACK");
+    }
+
+    fn insert(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
+        let (messages, created_at) = (messages.to_vec(), created_at.to_owned());
+        self.session.call(move |session| push_in::insert(session, &messages, &created_at))
+    }
+
+    fn push(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
+        // One statement is a transaction by itself.
+        self.insert(messages, created_at)
+    }
+
+    fn first_due(&mut self, queues: &[String]) -> Result<Option<Duration>> {
+        let (queues, priorities) = lines(queues);
+        let rows = self.session.call(move |session| session.query("first_due", &[&queues, &priorities]))?;
+        Ok(read::rows(&rows)?.first().and_then(|row| row.millis(0)))
+    }
+
+    fn first_lease(&mut self, queues: &[String]) -> Result<Option<Duration>> {
+        let rows = self.query("first_lease", &[list(queues)])?;
+        Ok(rows.first().and_then(|row| row.millis(0)))
+    }
+
+    fn take(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
+        let (queues, priorities) = lines(take.queues);
+        let (token, lease, most) = (take.token, whole_millis(take.lease), count(most));
+        let rows = self.session.call(move |session| {
+            session.query("take", &[&queues, &priorities, &token, &lease, &most])
+        })?;
+        read::reserved(&rows, take)
+    }
+
+    fn take_suspects(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
+        let queues = take.queues.to_vec();
+        let (token, lease, most) = (take.token, whole_millis(take.lease), count(most));
+        let rows = self.session.call(move |session| {
+            session.query("take_suspects", &[&queues, &token, &lease, &most])
+        })?;
+        read::reserved(&rows, take)
+    }
+
+    fn delete(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>> {
+        self.fenced(receipts.to_vec(), |session, ids, tokens| session.query("done", &[&ids, &tokens]))
+    }
+
+    fn delete_and_take(
+        &mut self,
+        done: &[Receipt],
+        take: &Take<'_>,
+        most: usize,
+    ) -> Result<(Vec<Receipt>, Vec<Reserved>)> {
+        let (ids, tokens) = columns(done);
+        let (queues, priorities) = lines(take.queues);
+        let (token, lease, most) = (take.token, whole_millis(take.lease), count(most));
+        let rows = self.session.call(move |session| {
+            let values: [&session::Parameter<'_>; 7] =
+                [&queues, &priorities, &token, &lease, &most, &ids, &tokens];
+            session.query("done_and_take", &values)
+        })?;
+        let taken = rows.partition_point(|row| !read::is_lost(row));
+        let lost = rows[taken..].iter().map(|row| read::receipt(row, 0, read::LOST)).collect::<Result<_>>()?;
+        Ok((lost, read::reserved(&rows[..taken], take)?))
+    }
+
+    fn put_back(&mut self, jobs: &[PutBack<'_>], fresh_token: i64) -> Result<Vec<Receipt>> {
+        let (mut ran, mut afters, mut uncounted, mut errors) = (vec![], vec![], vec![], vec![]);
+        let (mut unrun, mut delays, mut unknowns) = (vec![], vec![], vec![]);
+        for job in jobs {
+            match *job {
+                PutBack::Again { receipt, after, counted, error } => {
+                    ran.push(receipt);
+                    afters.push(whole_millis(after));
+                    uncounted.push(i32::from(!counted));
+                    errors.push(payload::storable_text(error));
+                }
+                PutBack::Unrun { receipt, after, unknown } => {
+                    unrun.push(receipt);
+                    delays.push(whole_millis(after));
+                    unknowns.push(unknown);
+                }
+            }
+        }
+        let mut lost = Vec::new();
+        if !ran.is_empty() {
+            lost = self.fenced(ran, move |session, ids, tokens| {
+                session.query("again", &[&ids, &tokens, &afters, &uncounted, &errors])
+            })?;
+        }
+        if !unrun.is_empty() {
+            lost.extend(self.fenced(unrun, move |session, ids, tokens| {
+                session.query("give_back", &[&ids, &tokens, &delays, &unknowns, &fresh_token])
+            })?);
+        }
+        Ok(lost)
+    }
+
+    fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>> {
+        let lease = whole_millis(lease);
+        self.fenced(receipts.to_vec(), move |session, ids, tokens| {
+            session.query("extend", &[&ids, &tokens, &lease])
+        })
+    }
+
+    fn query(&mut self, statement: &str, values: &[Value]) -> Result<Vec<Row>> {
+        let (statement, values) = (statement.to_owned(), values.to_vec());
+        // A failed statement spoils a whole transaction here; a check may fail and the work goes on.
+        let guarded = self.in_transaction && statement.starts_with("check_");
+        let rows = self.session.call(move |session| {
+            let values: Vec<_> = values.iter().map(|value| value as &session::Parameter<'_>).collect();
+            match guarded {
+                true => session.guarded(|session| session.query(&statement, &values)),
+                false => session.query(&statement, &values),
+            }
+        })?;
+        read::rows(&rows)
+    }
+
+    fn execute(&mut self, statement: &str, values: &[Value]) -> Result<u64> {
+        let (statement, values) = (statement.to_owned(), values.to_vec());
+        self.session.call(move |session| {
+            let values: Vec<_> = values.iter().map(|value| value as &session::Parameter<'_>).collect();
+            session.execute(&statement, &values)
+        })
+    }
+
+    fn run_script(&mut self, sql: &str) -> Result<()> {
+        let sql = sql.to_owned();
+        self.session.call(move |session| session.run(&sql))
+    }
+}

@@ -1,0 +1,147 @@
+//! Adding jobs, also inside a transaction of the caller's.
+
+use std::collections::HashMap;
+
+use ::postgres::{Row, Transaction};
+use uuid::Uuid;
+
+use super::explain::explain;
+use super::read::get;
+use super::session::{Parameter, Session};
+use crate::error::{Error, Result};
+use crate::message::{JobId, Message, Pushed};
+use crate::push::Enlist;
+use crate::time::whole_millis;
+
+/// How often a job is pushed again that was kept out by one that is gone when it is looked for.
+const ROUNDS: usize = 10;
+
+/// The job exists exactly when the transaction commits.
+impl Enlist for Transaction<'_> {
+    fn dialect(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn insert(
+        &mut self,
+        statement: &dyn Fn(&str) -> String,
+        messages: &[Message],
+        created_at: &str,
+    ) -> Result<Vec<Pushed>> {
+        let mut run = |name: &str, values: &[&Parameter<'_>]| {
+            self.query(&statement(name), values).map_err(|cause| explain(&cause))
+        };
+        insert_by(&mut run, messages, created_at)
+    }
+}
+
+/// Adds messages, in the transaction that is open, or else in one of its own.
+pub(super) fn insert(session: &mut Session, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
+    insert_by(&mut |name, values| session.query(name, values), messages, created_at)
+}
+
+type Run<'a> = dyn FnMut(&str, &[&Parameter<'_>]) -> Result<Vec<Row>> + 'a;
+
+fn insert_by(run: &mut Run<'_>, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
+    let uuids: Vec<Uuid> = messages.iter().map(uuid).collect::<Result<_>>()?;
+    let mut pushed: Vec<Option<Pushed>> = vec![None; messages.len()];
+    for _ in 0..ROUNDS {
+        let open: Vec<usize> = (0..messages.len()).filter(|at| pushed[*at].is_none()).collect();
+        if open.is_empty() {
+            break;
+        }
+        let mut added = add(run, messages, &uuids, &open, created_at)?;
+        for at in open {
+            pushed[at] = match added.remove(&uuids[at]) {
+                Some(id) => Some(Pushed::Added(JobId::Number(id))),
+                None => find(run, &messages[at], uuids[at])?,
+            };
+        }
+    }
+    let missing = || Error::unavailable("jobs with the same unique key come and go too quickly");
+    pushed.into_iter().map(|pushed| pushed.ok_or_else(missing)).collect()
+}
+
+fn add(
+    run: &mut Run<'_>,
+    messages: &[Message],
+    uuids: &[Uuid],
+    open: &[usize],
+    created_at: &str,
+) -> Result<HashMap<Uuid, i64>> {
+    if let [at] = *open {
+        return add_one(run, &messages[at], uuids[at], created_at);
+    }
+    fn column<'a, T>(messages: &'a [Message], open: &[usize], read: impl Fn(&'a Message) -> T) -> Vec<T> {
+        open.iter().map(|at| read(&messages[*at])).collect()
+    }
+    let payloads: Vec<&str> = column(messages, open, text).into_iter().collect::<Result<_>>()?;
+    let rows = run(
+        "push_many",
+        &[
+            &open.iter().map(|at| uuids[*at]).collect::<Vec<_>>(),
+            &column(messages, open, |message| &*message.name),
+            &column(messages, open, |message| &*message.queue),
+            &payloads,
+            &column(messages, open, |message| i16::from(message.priority)),
+            &column(messages, open, |message| whole_millis(message.delay)),
+            &column(messages, open, |message| message.unique_key.as_deref()),
+            &column(messages, open, |message| message.overrides.as_deref()),
+            &created_at,
+        ],
+    )?;
+    ids(&rows)
+}
+
+/// A single row is pushed about a fifth faster without arrays.
+fn add_one(
+    run: &mut Run<'_>,
+    message: &Message,
+    uuid: Uuid,
+    created_at: &str,
+) -> Result<HashMap<Uuid, i64>> {
+    let rows = run(
+        "push",
+        &[
+            &uuid,
+            &&*message.name,
+            &&*message.queue,
+            &text(message)?,
+            &i16::from(message.priority),
+            &whole_millis(message.delay),
+            &message.unique_key.as_deref(),
+            &message.overrides.as_deref(),
+            &created_at,
+        ],
+    )?;
+    ids(&rows)
+}
+
+fn ids(rows: &[Row]) -> Result<HashMap<Uuid, i64>> {
+    rows.iter().map(|row| Ok((get(row, 1)?, get(row, 0)?))).collect()
+}
+
+/// The job that kept a message from being added: itself under the same uuid, or another with its key.
+/// `None` when it is gone meanwhile.
+fn find(run: &mut Run<'_>, message: &Message, uuid: Uuid) -> Result<Option<Pushed>> {
+    let rows = run("find_pushed", &[&uuid, &message.unique_key.as_deref()])?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let id = JobId::Number(get(row, 0)?);
+    Ok(Some(if get(row, 1)? { Pushed::Added(id) } else { Pushed::Duplicate(id) }))
+}
+
+fn uuid(message: &Message) -> Result<Uuid> {
+    message.uuid.parse().map_err(|_| {
+        Error::invalid(format!("\"{}\" is no uuid, and PostgreSQL keeps jobs by theirs", message.uuid))
+    })
+}
+
+fn text(message: &Message) -> Result<&str> {
+    match std::str::from_utf8(&message.payload) {
+        Ok(text) if !text.contains('\0') => Ok(text),
+        _ => Err(Error::invalid(format!(
+            "the payload of {} is no text: PostgreSQL keeps UTF-8 without NUL only",
+            message.name
+        ))),
+    }
+}

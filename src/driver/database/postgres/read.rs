@@ -1,0 +1,81 @@
+//! Rows of PostgreSQL as ours.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::postgres::Row as ServerRow;
+use ::postgres::types::{FromSql, Type};
+use uuid::Uuid;
+
+use super::super::adapter::{Interned, Row, Take, Value, millis};
+use super::values::Instant;
+use crate::error::{Error, Result};
+use crate::message::{JobId, Message, PRIORITY_LIMIT};
+use crate::reserved::{Receipt, Reserved};
+
+/// The column of `done_and_take.sql` that holds the token of a lost job.
+pub(super) const LOST: usize = 13;
+
+pub(super) fn get<'a, T: FromSql<'a>>(row: &'a ServerRow, column: usize) -> Result<T> {
+    row.try_get(column).map_err(|cause| Error::schema("a column has another type than ours").because(&cause))
+}
+
+pub(super) fn receipt(row: &ServerRow, id: usize, token: usize) -> Result<Receipt> {
+    Ok(Receipt(get::<i64>(row, id)?.cast_unsigned(), get::<i64>(row, token)?.cast_unsigned()))
+}
+
+/// Whether a row of `done_and_take.sql` is no taken job, but a lost one.
+pub(super) fn is_lost(row: &ServerRow) -> bool {
+    row.try_get::<_, Option<&str>>(2).is_ok_and(|name| name.is_none())
+}
+
+/// The jobs that were taken, in the order in which they should be begun: RETURNING promises none.
+pub(super) fn reserved(rows: &[ServerRow], take: &Take<'_>) -> Result<Vec<Reserved>> {
+    let (mut names, mut queues) = (Interned::default(), Interned::default());
+    let mut taken = Vec::with_capacity(rows.len());
+    for row in rows {
+        let id: i64 = get(row, 0)?;
+        let queue: &str = get(row, 3)?;
+        let priority: i16 = get(row, 6)?;
+        let uuid: Uuid = get(row, 1)?;
+        let job = Reserved {
+            id: JobId::Number(id),
+            message: Message {
+                uuid: Arc::from(&*uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer())),
+                name: names.get(get(row, 2)?),
+                queue: queues.get(queue),
+                payload: Arc::from(get::<&str>(row, 4)?.as_bytes()),
+                delay: Duration::ZERO,
+                priority: u8::try_from(priority).unwrap_or(PRIORITY_LIMIT),
+                unique_key: get::<Option<&str>>(row, 11)?.map(Arc::from),
+                overrides: get::<Option<&str>>(row, 12)?.map(Arc::from),
+            },
+            attempt: u32::try_from(get::<i32>(row, 5)?).unwrap_or(1),
+            suspect: get(row, 8)?,
+            unknown_for: get::<Option<i64>>(row, 9)?.map(millis),
+            last_error: get(row, 10)?,
+            held_until: take.held_until,
+            receipt: Receipt(id.cast_unsigned(), take.token.cast_unsigned()),
+        };
+        let place = take.queues.iter().position(|wanted| wanted == queue);
+        taken.push(((place, Reverse(priority), get::<Instant>(row, 7)?, id), job));
+    }
+    if !taken.is_sorted_by_key(|(place, _)| *place) {
+        taken.sort_by_key(|(place, _)| *place);
+    }
+    Ok(taken.into_iter().map(|(_, job)| job).collect())
+}
+
+/// The rows of a statement off the hot path.
+pub(super) fn rows(rows: &[ServerRow]) -> Result<Vec<Row>> {
+    let value = |row: &ServerRow, at: usize| -> Result<Value> {
+        Ok(match *row.columns()[at].type_() {
+            Type::BOOL => get::<Option<bool>>(row, at)?.map(i64::from).into(),
+            Type::INT8 => get::<Option<i64>>(row, at)?.into(),
+            _ => get::<Option<&str>>(row, at)?.into(),
+        })
+    };
+    let read = |row: &ServerRow| (0..row.len()).map(|at| value(row, at)).collect::<Result<_>>().map(Row);
+    rows.iter().map(read).collect()
+}

@@ -1,0 +1,115 @@
+//! A connection, set up for our statements.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::postgres::types::ToSql;
+use ::postgres::{Client, Config, NoTls, Row, SimpleQueryMessage, Statement};
+
+use super::super::statements::Statements;
+use super::explain::{explain, explain_connect};
+use crate::error::{Error, Result};
+
+pub(super) type Parameter<'a> = dyn ToSql + Sync + 'a;
+
+/// `gen_random_uuid` came with version 13.
+const OLDEST: u32 = 130_000;
+
+/// Used by the thread that opened it only; see `remote`.
+pub(super) struct Session {
+    client: Client,
+    statements: Arc<Statements>,
+    prepared: HashMap<String, Statement>,
+}
+
+/// How to connect. A dead peer is noticed within the patience.
+///
+/// # Errors
+/// The URL has options that the client does not know. The message does not show it.
+pub(super) fn configure(url: &str, patience: Duration) -> Result<Config> {
+    let mut config: Config = url
+        .parse()
+        .map_err(|cause| Error::config("the URL of the PostgreSQL server can't be used").because(&cause))?;
+    config.connect_timeout(patience).tcp_user_timeout(patience).keepalives_idle(patience);
+    if config.get_application_name().is_none() {
+        config.application_name("craft-queue");
+    }
+    Ok(config)
+}
+
+impl Session {
+    pub(super) fn open(config: &Config, statements: Arc<Statements>, patience: Duration) -> Result<Self> {
+        let mut client = config.connect(NoTls).map_err(|cause| explain_connect(&cause, config))?;
+        let answers = client.simple_query(&set_up(patience)).map_err(|cause| explain(&cause))?;
+        let version = answers.iter().find_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => row.get(0)?.parse::<u32>().ok(),
+            _ => None,
+        });
+        match version {
+            Some(version) if version < OLDEST => Err(Error::unsupported(format!(
+                "PostgreSQL {}.{} is too old",
+                version / 10_000,
+                version % 10_000
+            ))
+            .with_help("craft-queue needs PostgreSQL 13 or later")),
+            _ => Ok(Self { client, statements, prepared: HashMap::new() }),
+        }
+    }
+
+    pub(super) fn query(&mut self, name: &str, values: &[&Parameter<'_>]) -> Result<Vec<Row>> {
+        let statement = self.prepare(name)?;
+        self.client.query(&statement, values).map_err(|cause| explain(&cause))
+    }
+
+    pub(super) fn execute(&mut self, name: &str, values: &[&Parameter<'_>]) -> Result<u64> {
+        let statement = self.prepare(name)?;
+        self.client.execute(&statement, values).map_err(|cause| explain(&cause))
+    }
+
+    /// Runs SQL text of any length.
+    pub(super) fn run(&mut self, sql: &str) -> Result<()> {
+        self.client.batch_execute(sql).map_err(|cause| explain(&cause))
+    }
+
+    /// Does something that may fail and leave the transaction as it was.
+    pub(super) fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.run("SAVEPOINT guarded")?;
+        let done = work(self);
+        self.run("ROLLBACK TO SAVEPOINT guarded")?;
+        done
+    }
+
+    fn prepare(&mut self, name: &str) -> Result<Statement> {
+        if let Some(statement) = self.prepared.get(name) {
+            return Ok(statement.clone());
+        }
+        let sql = self.statements.get(name);
+        let statement = self.client.prepare(sql).map_err(|cause| explain(&cause))?;
+        self.prepared.insert(name.to_owned(), statement.clone());
+        Ok(statement)
+    }
+}
+
+/// What the server's or the user's defaults may say otherwise.
+///
+/// The planner is told that an index is always right: a plan made while the table was empty would scan it
+/// for ever after, and so would one whose statistics are of yesterday.
+fn set_up(patience: Duration) -> String {
+    let millis = patience.as_millis();
+    format!(
+        "SET default_transaction_isolation = 'read committed';
+        SET default_transaction_read_only = off;
+        SET statement_timeout = {millis};
+        SET lock_timeout = {millis};
+        SET idle_in_transaction_session_timeout = {millis};
+        SET client_min_messages = warning;
+        SET enable_seqscan = off;
+        SET enable_hashjoin = off;
+        SET enable_mergejoin = off;
+        SET enable_bitmapscan = off;
+        SET plan_cache_mode = force_generic_plan;
+        SET jit = off;
+        SHOW server_version_num;"
+    )
+}

@@ -1,0 +1,41 @@
+//! Values of ours as PostgreSQL's, and its instants as ours.
+
+use std::error::Error as StdError;
+
+use ::postgres::types::private::BytesMut;
+use ::postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+
+use super::super::adapter::Value;
+
+type Outcome<T> = Result<T, Box<dyn StdError + Sync + Send>>;
+
+impl ToSql for Value {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Outcome<IsNull> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Text(text) if *kind == Type::UUID => text.parse::<uuid::Uuid>()?.to_sql(kind, out),
+            Self::Text(text) => text.as_str().to_sql(kind, out),
+            Self::Number(number) => number.to_sql(kind, out),
+        }
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        matches!(*kind, Type::INT8 | Type::TEXT | Type::UUID)
+    }
+
+    to_sql_checked!();
+}
+
+/// An instant as the server has it: microseconds since 2000. Only compared; `infinity` is fine.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Instant(i64);
+
+impl<'a> FromSql<'a> for Instant {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Outcome<Self> {
+        Ok(Self(i64::from_be_bytes(raw.try_into()?)))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::TIMESTAMPTZ
+    }
+}

@@ -1,0 +1,200 @@
+//! Jobs wait in memory: the async driver. What waits is gone when the program ends; see
+//! [`Queue::close`](crate::Queue::close).
+
+mod store;
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use self::store::{Job, Store};
+use super::{Backend, Bell, Driver, Receipt, Reserved, Settled, Settlement, Size, Suspects, Taken, Want};
+use crate::error::Result;
+use crate::message::{Message, Pushed};
+
+/// A store of jobs, shared by all drivers that are opened on it.
+#[derive(Clone, Default)]
+pub struct Memory(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    store: Mutex<Store>,
+    /// How many jobs are in the store, as of the last push or settle.
+    count: AtomicUsize,
+    /// Told when jobs leave.
+    room: Condvar,
+}
+
+impl Memory {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same store for a worker that takes jobs of every queue, whatever it is asked for.
+    pub(crate) fn all_queues(&self) -> impl Backend + use<> {
+        AllQueues(self.clone())
+    }
+
+    fn open_handle(&self, bell: Bell, all_queues: bool) -> Box<dyn Driver> {
+        let mut store = self.lock();
+        store.last_bell += 1;
+        let number = store.last_bell;
+        if !bell.is_silent() {
+            store.bells.push((number, bell));
+        }
+        drop(store);
+        Box::new(Handle { memory: self.clone(), number, all_queues })
+    }
+
+    /// Waits until fewer than `capacity` jobs are in the store, held ones included.
+    pub(crate) fn wait_for_room(&self, capacity: usize) {
+        // Without the lock: a push that finds room should not have to wait for the worker first.
+        if self.0.count.load(Ordering::Relaxed) < capacity {
+            return;
+        }
+        let store = self.lock();
+        let full = |store: &mut Store| store.uuids.len() >= capacity;
+        drop(self.0.room.wait_while(store, full).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn count(&self, store: &Store) {
+        self.0.count.store(store.uuids.len(), Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        // No code of a user's runs under this lock, so a poisoned store is still whole.
+        self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Backend for Memory {
+    fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
+        Ok(self.open_handle(bell, false))
+    }
+
+    fn describe(&self) -> String {
+        "memory".into()
+    }
+}
+
+struct AllQueues(Memory);
+
+impl Backend for AllQueues {
+    fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
+        Ok(self.0.open_handle(bell, true))
+    }
+
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+}
+
+/// One opened driver.
+struct Handle {
+    memory: Memory,
+    number: u64,
+    all_queues: bool,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let number = self.number;
+        self.memory.lock().bells.retain(|(other, _)| *other != number);
+    }
+}
+
+impl Driver for Handle {
+    fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
+        let now = Instant::now();
+        let mut store = self.memory.lock();
+        let pushed = messages.iter().map(|message| store.push(message, now)).collect();
+        // A ring only sends a note: it does not wait, and calls nothing that needs this lock.
+        store.bells.iter().for_each(|(_, bell)| bell.ring());
+        self.memory.count(&store);
+        Ok(pushed)
+    }
+
+    fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
+        let now = Instant::now();
+        let mut store = self.memory.lock();
+        let every: Vec<String>;
+        let want = match self.all_queues {
+            true => {
+                every = store.lines.keys().map(ToString::to_string).collect();
+                &Want { queues: &every, ..*want }
+            }
+            false => want,
+        };
+        let mut taken = Taken::default();
+        if let Suspects::Take(most) = want.suspects {
+            store.take_suspects(want, most, now, &mut taken.jobs);
+        }
+        store.take(want, now, &mut taken.jobs);
+        if want.suspects != Suspects::Ignore {
+            taken.suspects_due = store.first_lease(want.queues).is_some_and(|ends| ends <= now);
+        }
+        if taken.jobs.is_empty() {
+            let due = store.first_due(want.queues).filter(|_| want.fresh > 0);
+            let hold_ends = store.first_lease(want.queues).filter(|_| want.suspects != Suspects::Ignore);
+            let next = due.into_iter().chain(hold_ends).min();
+            taken.next_due = next.map(|at| at.saturating_duration_since(now));
+        }
+        Ok(taken)
+    }
+
+    fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        let now = Instant::now();
+        let mut settlement = Settlement::default();
+        let mut store = self.memory.lock();
+        for Settled { job, verdict } in settled {
+            match store.release(job.receipt) {
+                Some(job) => store.follow(verdict, job, now),
+                None => settlement.lost.push(job.receipt),
+            }
+        }
+        self.memory.count(&store);
+        drop(store);
+        self.memory.0.room.notify_all();
+        Ok(settlement)
+    }
+
+    fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
+        let lease_ends = Instant::now() + lease;
+        let mut store = self.memory.lock();
+        let mut lost = Vec::new();
+        for job in held {
+            match store.held_by(job.receipt) {
+                Some(held) => held.lease_ends = lease_ends,
+                None => lost.push(job.receipt),
+            }
+        }
+        Ok(lost)
+    }
+
+    fn size(&mut self, queues: &[String]) -> Result<Vec<Size>> {
+        let now = Instant::now();
+        let mut store = self.memory.lock();
+        if !queues.is_empty() {
+            return Ok(queues.iter().map(|queue| store.size(queue.clone(), now)).collect());
+        }
+        let names: BTreeSet<String> = store.lines.keys().map(ToString::to_string).collect();
+        Ok(names.into_iter().map(|queue| store.size(queue, now)).collect())
+    }
+
+    fn clear(&mut self, queue: &str) -> Result<u64> {
+        let mut store = self.memory.lock();
+        // The line stays: jobs of it may be held, and a worker of all queues goes by the lines.
+        let line = store.lines.get_mut(queue).map(mem::take).unwrap_or_default();
+        let delayed = line.delayed.into_iter().map(|Reverse(job)| job);
+        let removed: Vec<Job> = line.ready.into_iter().flatten().chain(delayed).collect();
+        removed.iter().for_each(|job| store.free_names(job));
+        self.memory.count(&store);
+        drop(store);
+        self.memory.0.room.notify_all();
+        Ok(removed.len() as u64)
+    }
+}

@@ -1,0 +1,271 @@
+//! The store itself: lines of jobs that wait, and the jobs that are held.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::driver::{Bell, Receipt, Reserved, Size, Verdict, Want};
+use crate::hash::ById;
+use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed};
+
+#[derive(Default)]
+pub(super) struct Store {
+    last_id: i64,
+    pub(super) last_bell: u64,
+    pub(super) lines: HashMap<Arc<str>, Line>,
+    pub(super) held: ById<i64, Held>,
+    /// Every job that is here, waiting or held.
+    pub(super) uuids: ById<Arc<str>, i64>,
+    unique_keys: HashMap<Arc<str>, i64>,
+    pub(super) bells: Vec<(u64, Bell)>,
+}
+
+/// One queue.
+#[derive(Default)]
+pub(super) struct Line {
+    /// What is due, by priority; each in the order in which it became due.
+    pub(super) ready: [VecDeque<Job>; PRIORITY_LIMIT as usize + 1],
+    pub(super) delayed: BinaryHeap<Reverse<Job>>,
+}
+
+pub(super) struct Job {
+    due: Instant,
+    id: i64,
+    pub(super) message: Message,
+    attempts: u32,
+    suspect: bool,
+    unknown_since: Option<Instant>,
+    last_error: Option<String>,
+}
+
+pub(super) struct Held {
+    pub(super) job: Job,
+    token: u64,
+    pub(super) lease_ends: Instant,
+}
+
+impl Store {
+    pub(super) fn push(&mut self, message: &Message, now: Instant) -> Pushed {
+        if let Some(id) = self.uuids.get(&message.uuid) {
+            return Pushed::Added(JobId::Number(*id));
+        }
+        if let Some(key) = &message.unique_key {
+            if let Some(id) = self.unique_keys.get(key) {
+                return Pushed::Duplicate(JobId::Number(*id));
+            }
+            self.unique_keys.insert(key.clone(), self.last_id + 1);
+        }
+        self.last_id += 1;
+        let id = self.last_id;
+        self.uuids.insert(message.uuid.clone(), id);
+        let job = Job {
+            due: now + message.delay,
+            id,
+            message: message.clone(),
+            attempts: 0,
+            suspect: false,
+            unknown_since: None,
+            last_error: None,
+        };
+        self.queue_up(job, now);
+        Pushed::Added(JobId::Number(id))
+    }
+
+    fn queue_up(&mut self, job: Job, now: Instant) {
+        if !self.lines.contains_key(&job.message.queue) {
+            self.lines.insert(job.message.queue.clone(), Line::default());
+        }
+        // Inserted above where it was missing.
+        let Some(line) = self.lines.get_mut(&job.message.queue) else { return };
+        // What became due before this job goes first.
+        line.promote(now);
+        match job.due > now {
+            true => line.delayed.push(Reverse(job)),
+            false => {
+                let ready = &mut line.ready[usize::from(job.message.priority.min(PRIORITY_LIMIT))];
+                // At the end, unless it was given back.
+                let behind = ready.iter().rev().take_while(|other| **other > job).count();
+                ready.insert(ready.len() - behind, job);
+            }
+        }
+    }
+
+    pub(super) fn take(&mut self, want: &Want<'_>, now: Instant, jobs: &mut Vec<Reserved>) {
+        let mut most = want.fresh;
+        for queue in want.queues {
+            let Some(line) = self.lines.get_mut(queue.as_str()) else { continue };
+            line.promote(now);
+            for ready in line.ready.iter_mut().rev() {
+                while most > 0
+                    && let Some(mut job) = ready.pop_front()
+                {
+                    most -= 1;
+                    job.attempts += 1;
+                    let (held, reserved) = hold(job, now, want.lease);
+                    self.held.insert(held.job.id, held);
+                    jobs.push(reserved);
+                }
+            }
+        }
+    }
+
+    pub(super) fn take_suspects(
+        &mut self,
+        want: &Want<'_>,
+        most: usize,
+        now: Instant,
+        jobs: &mut Vec<Reserved>,
+    ) {
+        let mut expired: Vec<_> = self
+            .held
+            .values()
+            .filter(|held| held.lease_ends <= now && wants(want.queues, &held.job))
+            .map(|held| (held.lease_ends, held.job.id))
+            .collect();
+        expired.sort();
+        for (_, id) in expired.into_iter().take(most) {
+            let Some(Held { mut job, .. }) = self.held.remove(&id) else { continue };
+            job.attempts += u32::from(job.suspect);
+            job.suspect = true;
+            let (held, reserved) = hold(job, now, want.lease);
+            self.held.insert(id, held);
+            jobs.push(reserved);
+        }
+    }
+
+    pub(super) fn held_by(&mut self, receipt: Receipt) -> Option<&mut Held> {
+        let held = self.held.get_mut(&receipt.0.cast_signed())?;
+        (held.token == receipt.1).then_some(held)
+    }
+
+    pub(super) fn release(&mut self, receipt: Receipt) -> Option<Job> {
+        self.held_by(receipt)?;
+        self.held.remove(&receipt.0.cast_signed()).map(|held| held.job)
+    }
+
+    pub(super) fn follow(&mut self, verdict: &Verdict, mut job: Job, now: Instant) {
+        match verdict {
+            Verdict::Done | Verdict::Bury(_) => self.free_names(&job),
+            Verdict::Again { after, counted, error } => {
+                job.attempts -= u32::from(!counted).min(job.attempts);
+                job.suspect = false;
+                job.unknown_since = None;
+                job.last_error = Some(error.clone());
+                job.due = now + *after;
+                self.queue_up(job, now);
+            }
+            Verdict::Unknown { after } => {
+                job.unknown_since.get_or_insert(now);
+                self.give_back(job, *after, now);
+            }
+            Verdict::Unstarted { after } => self.give_back(job, *after, now),
+        }
+    }
+
+    /// A suspect stays held, by a token that nobody has, until it is due. Without a delay a clean job keeps
+    /// its place in line.
+    fn give_back(&mut self, mut job: Job, after: Duration, now: Instant) {
+        job.attempts -= 1.min(job.attempts);
+        if job.suspect {
+            let (held, _) = hold(job, now, after);
+            self.held.insert(held.job.id, held);
+        } else {
+            if !after.is_zero() {
+                job.due = now + after;
+            }
+            self.queue_up(job, now);
+        }
+    }
+
+    pub(super) fn free_names(&mut self, job: &Job) {
+        self.uuids.remove(&job.message.uuid);
+        if let Some(key) = &job.message.unique_key {
+            self.unique_keys.remove(key);
+        }
+    }
+
+    pub(super) fn first_due(&self, queues: &[String]) -> Option<Instant> {
+        queues.iter().filter_map(|queue| self.lines.get(queue.as_str())?.first_due()).min()
+    }
+
+    pub(super) fn first_lease(&self, queues: &[String]) -> Option<Instant> {
+        self.held.values().filter(|held| wants(queues, &held.job)).map(|held| held.lease_ends).min()
+    }
+
+    pub(super) fn size(&mut self, queue: String, now: Instant) -> Size {
+        let running = self.held.values().filter(|held| *held.job.message.queue == *queue).count();
+        let mut size = Size {
+            queue,
+            waiting: Some(0),
+            delayed: Some(0),
+            running: Some(running as u64),
+            oldest_wait: None,
+        };
+        if let Some(line) = self.lines.get_mut(size.queue.as_str()) {
+            line.promote(now);
+            size.waiting = Some(line.ready.iter().map(VecDeque::len).sum::<usize>() as u64);
+            size.delayed = Some(line.delayed.len() as u64);
+            let oldest = line.ready.iter().filter_map(VecDeque::front).map(|job| job.due).min();
+            size.oldest_wait = oldest.map(|due| now.saturating_duration_since(due));
+        }
+        size
+    }
+}
+
+impl Line {
+    fn promote(&mut self, now: Instant) {
+        while self.delayed.peek().is_some_and(|Reverse(job)| job.due <= now) {
+            if let Some(Reverse(job)) = self.delayed.pop() {
+                self.ready[usize::from(job.message.priority.min(PRIORITY_LIMIT))].push_back(job);
+            }
+        }
+    }
+
+    fn first_due(&self) -> Option<Instant> {
+        let ready = self.ready.iter().filter_map(VecDeque::front).map(|job| job.due);
+        ready.chain(self.delayed.peek().map(|Reverse(job)| job.due)).min()
+    }
+}
+
+fn wants(queues: &[String], job: &Job) -> bool {
+    queues.iter().any(|queue| **queue == *job.message.queue)
+}
+
+/// Puts a hold on a job under a token that no other hold has.
+fn hold(job: Job, now: Instant, lease: Duration) -> (Held, Reserved) {
+    let token = fastrand::u64(..);
+    let lease_ends = now + lease;
+    let reserved = Reserved {
+        message: job.message.clone(),
+        id: JobId::Number(job.id),
+        attempt: job.attempts,
+        suspect: job.suspect,
+        unknown_for: job.unknown_since.map(|since| now.saturating_duration_since(since)),
+        last_error: job.last_error.clone(),
+        held_until: lease_ends,
+        receipt: Receipt(job.id.cast_unsigned(), token),
+    };
+    (Held { job, token, lease_ends }, reserved)
+}
+
+impl PartialEq for Job {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Job {}
+
+impl PartialOrd for Job {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Whichever is due first; among those the one that was pushed first.
+impl Ord for Job {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.due, self.id).cmp(&(other.due, other.id))
+    }
+}

@@ -1,0 +1,52 @@
+//! How a process ended, in words.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+/// "killed by SIGSEGV (11)" or "exited with status 3".
+pub(super) fn cause(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => match name(signal) {
+            Some(name) => format!("killed by {name} ({signal})"),
+            None => format!("killed by signal {signal}"),
+        },
+        (None, code) => format!("exited with status {}", code.unwrap_or_default()),
+    }
+}
+
+/// The signals that kill.
+fn name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGILL => "SIGILL",
+        libc::SIGTRAP => "SIGTRAP",
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGUSR1 => "SIGUSR1",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGUSR2 => "SIGUSR2",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ",
+        libc::SIGSYS => "SIGSYS",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words() {
+        assert_eq!(cause(ExitStatus::from_raw(11)), "killed by SIGSEGV (11)");
+        assert_eq!(cause(ExitStatus::from_raw(3 << 8)), "exited with status 3");
+        assert_eq!(cause(ExitStatus::from_raw(60)), "killed by signal 60");
+    }
+}

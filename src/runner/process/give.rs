@@ -1,0 +1,121 @@
+//! Who gets which work. Children have a few jobs ahead, so that none waits for its next one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Order;
+use super::child::Child;
+use super::keeper::{Keeper, is_program};
+use crate::runner::thread::{call_hook, run};
+use crate::runner::{Finished, Work};
+
+/// A child is given what it runs in this time: far longer than a round trip, and too short to be missed.
+const AHEAD: Duration = Duration::from_millis(5);
+
+const MOST_AHEAD: u128 = 200;
+
+/// Nor is it given more than this many bytes that it has not read.
+const MOST_BYTES: usize = 1024 * 1024;
+
+impl Keeper {
+    pub(super) fn give(&mut self, now: Instant) {
+        let ahead = 1 + (AHEAD.as_nanos() / self.pace.as_nanos().max(1)).min(MOST_AHEAD) as usize;
+        while let Some(work) = self.shelf.pop_front() {
+            if let Work::Run(task) = &work
+                && task.hold.is_over(now)
+            {
+                (self.tell)(Finished::TooLate(task.clone()));
+            } else if is_program(&work) {
+                if self.running() >= self.rules.slots {
+                    return self.shelf.push_front(work);
+                }
+                self.run_program(work);
+            } else {
+                let Some(index) = self.free_child(ahead) else { return self.shelf.push_front(work) };
+                let share = (self.shelf.len() / self.rules.slots).min(ahead);
+                self.children[index].give(work);
+                self.give_more(index, share, ahead, now);
+            }
+        }
+    }
+
+    /// The least busy of the children that may have more.
+    fn free_child(&self, ahead: usize) -> Option<usize> {
+        let may_begin = self.running() < self.rules.slots;
+        let may_have = |child: &Child| {
+            let load = child.load();
+            let has_room = load == 0 || (load < ahead && child.outgoing.len() < MOST_BYTES);
+            child.ready && child.works() && !self.is_used_up(child) && has_room && (load > 0 || may_begin)
+        };
+        let children = self.children.iter().enumerate().filter(|(_, child)| may_have(child));
+        children.min_by_key(|(_, child)| child.load()).map(|(index, _)| index)
+    }
+
+    /// A child's fair share of what waits, in one go.
+    fn give_more(&mut self, index: usize, share: usize, ahead: usize, now: Instant) {
+        for _ in 0..share {
+            let child = &self.children[index];
+            let is_full = child.load() >= ahead || child.outgoing.len() >= MOST_BYTES;
+            let fits = |work: &Work| match work {
+                Work::Run(task) => !is_program(work) && !task.hold.is_over(now),
+                Work::Hook(..) => !is_program(work),
+            };
+            if is_full || self.is_used_up(child) || !self.shelf.front().is_some_and(fits) {
+                return;
+            }
+            if let Some(work) = self.shelf.pop_front() {
+                self.children[index].give(work);
+            }
+        }
+    }
+
+    /// Whether a child has run as many jobs as it may; numbers of work don't go further, either.
+    pub(super) fn is_used_up(&self, child: &Child) -> bool {
+        let most = self.rules.jobs_per_child.unwrap_or(u64::MAX).min(u64::from(u32::MAX / 2));
+        u64::from(child.given_in_all()) >= most
+    }
+
+    /// A job that is a program is a process of its own: it needs no child, only somebody who waits for it.
+    fn run_program(&mut self, work: Work) {
+        self.programs += 1;
+        let (surroundings, tell, orders) =
+            (self.surroundings.clone(), self.tell.clone(), self.orders.clone());
+        let callback = self.rules.callback.clone();
+        let undone = match &work {
+            Work::Run(task) => Finished::TooLate(task.clone()),
+            Work::Hook(..) => Finished::Hooked,
+        };
+        let waiter = std::thread::Builder::new().name("craft-program".into()).spawn(move || {
+            tell(match work {
+                Work::Run(task) => run(task, &callback, &surroundings),
+                Work::Hook(task, error) => call_hook(&task, error),
+            });
+            orders.give(Order::ProgramOver);
+        });
+        if let Err(cause) = waiter {
+            log::error!("cannot start a thread for a job that is a program, it is put back: {cause}");
+            self.programs -= 1;
+            (self.tell)(undone);
+        }
+    }
+
+    /// Has the desk push what a job in a child asks for. The desk may wait for its back end, and the keeper
+    /// must not; pushes of several children then share a commit.
+    pub(super) fn push_for(&self, child: u32, request: super::letters::Request) {
+        let (desk, orders) = (Arc::clone(&self.surroundings.desk), self.orders.clone());
+        let number = request.number;
+        let push = move || {
+            // A job that waited for room in the queue it is taken from would wait for ever.
+            let answer = crate::context::inside_a_job(|| desk.accept(&request.options, request.letters));
+            let mut bytes = Vec::new();
+            super::letters::put_pushed(&mut bytes, number, &answer);
+            orders.give(Order::Say(child, bytes));
+        };
+        if let Err(cause) = std::thread::Builder::new().name("craft-push".into()).spawn(push) {
+            let error = crate::error::Error::other("cannot start a thread for a push").because(&cause);
+            let mut bytes = Vec::new();
+            super::letters::put_pushed(&mut bytes, number, &Err(error));
+            self.orders.give(Order::Say(child, bytes));
+        }
+    }
+}

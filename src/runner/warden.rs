@@ -1,0 +1,70 @@
+//! Nothing that a worker starts outlives it: a small process beside it waits for its end, and kills the
+//! process groups that it left.
+//!
+//! The system can tell a child that its parent died, but not the child's own children; and a program that
+//! is a job can be told nothing at all. So somebody has to outlive the worker, and to know the groups. He
+//! knows them from memory that he shares with the worker: to note one costs a store and no system call.
+
+use std::io::PipeWriter;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::system::{Shared, fork_warden};
+
+/// More groups than any worker runs at once; the others would be left to themselves.
+const PLACES: usize = 16_384;
+
+/// One for a whole process; it ends with the process, not before.
+static WARDEN: OnceLock<Option<Warden>> = OnceLock::new();
+
+struct Warden {
+    groups: &'static Shared,
+    free: Mutex<Vec<usize>>,
+    /// Closed by the system when this process ends, however it ends.
+    _alive: PipeWriter,
+}
+
+/// A process group that dies with this process, until this is dropped.
+pub(super) struct Watch(Option<usize>);
+
+/// Notes a process group, named after its first process. Drop the watch before that process is reaped: then
+/// its number can't be another's yet.
+pub(super) fn watch(leader: u32) -> Watch {
+    let Some(warden) = warden() else { return Watch(None) };
+    let place = warden.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    if let Some(place) = place {
+        warden.groups[place].store(leader.into(), Ordering::Release);
+    }
+    Watch(place)
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let (Some(place), Some(warden)) = (self.0, warden()) {
+            warden.groups[place].store(0, Ordering::Release);
+            warden.free.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+        }
+    }
+}
+
+fn warden() -> Option<&'static Warden> {
+    let start = || match Warden::start() {
+        Ok(warden) => Some(warden),
+        Err(cause) => {
+            log::warn!("programs that are jobs may outlive this worker if it is killed: {cause}");
+            None
+        }
+    };
+    WARDEN.get_or_init(start).as_ref()
+}
+
+impl Warden {
+    fn start() -> std::io::Result<Self> {
+        let (groups, _) = Shared::new(PLACES)?;
+        let groups: &'static Shared = Box::leak(Box::new(groups));
+        let (end, alive) = std::io::pipe()?;
+        fork_warden(&OwnedFd::from(end), groups)?;
+        Ok(Self { groups, free: Mutex::new((0..PLACES).collect()), _alive: alive })
+    }
+}

@@ -1,0 +1,335 @@
+//! A back end that does what a test says, and writes down what the worker asked.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use crate::context::{Context, State, Surroundings};
+use crate::driver::{
+    Backend, Bell, Driver, Receipt, Settled, Settlement, Size, Suspects, Taken, Verdict, Want,
+};
+use crate::error::{Error, Result};
+use crate::failed::{FailedBackend, FailedCount, FailedJob, FailedJobs, Failure, Filter};
+use crate::job::{JobError, JobResult};
+use crate::jobs::{Kind, Kinds};
+use crate::message::{JobId, Message, Pushed};
+use crate::policy::{Limits, Outcome, Policy, TypeLimits};
+use crate::push::{Desk, Enlist, Letter, Options};
+use crate::reserved::Reserved;
+use crate::runner::{MakeRunner, Threads};
+use crate::worker::{Bounds, Inbox, Report, Setup, Stopper, run};
+
+/// The longest a test waits for what must happen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the worker asked for, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Call {
+    Open,
+    Reserve {
+        fresh: usize,
+        suspects: Suspects,
+    },
+    Extend(Vec<Receipt>),
+    Settle(Receipt, String),
+    Record(String),
+    Withdraw(String),
+    /// A job said this.
+    Job(String),
+}
+
+type Answer<T> = Box<dyn FnOnce() -> Result<T> + Send>;
+
+#[derive(Default)]
+pub(super) struct Script {
+    pub(super) calls: Vec<Call>,
+    /// What the next looks find; then nothing.
+    pub(super) taken: VecDeque<Taken>,
+    pub(super) open: VecDeque<Answer<()>>,
+    pub(super) settle: VecDeque<Answer<Settlement>>,
+    pub(super) extend: VecDeque<Answer<Vec<Receipt>>>,
+    pub(super) record: VecDeque<Answer<Option<JobId>>>,
+    pub(super) buries: bool,
+    /// The table of failed jobs is missing.
+    pub(super) refuses_to_bury: bool,
+    /// Looks find nothing until one asks about suspects.
+    pub(super) finds_from_first_suspects: bool,
+}
+
+/// Shared by the fake driver, the fake failed jobs, the jobs, and the test.
+#[derive(Clone, Default)]
+pub(super) struct Stage(Arc<(Mutex<Script>, Condvar)>);
+
+impl Stage {
+    pub(super) fn script(&self) -> MutexGuard<'_, Script> {
+        self.0.0.lock().unwrap()
+    }
+
+    pub(super) fn note(&self, call: Call) {
+        self.script().calls.push(call);
+        self.0.1.notify_all();
+    }
+
+    /// The next look that is not yet scripted finds these.
+    pub(super) fn find(&self, jobs: impl IntoIterator<Item = Reserved>) {
+        let jobs = jobs.into_iter().collect();
+        self.script().taken.push_back(Taken { jobs, ..Taken::default() });
+    }
+
+    /// Waits until the calls so far satisfy this.
+    pub(super) fn wait_until(&self, what: &str, done: impl Fn(&[Call]) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut script = self.script();
+        while !done(&script.calls) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{what} did not happen; calls: {:#?}", script.calls);
+            script = self.0.1.wait_timeout(script, left).unwrap().0;
+        }
+    }
+
+    pub(super) fn settled(&self) -> Vec<(Receipt, String)> {
+        let settles = |call: &Call| match call {
+            Call::Settle(receipt, verdict) => Some((*receipt, verdict.clone())),
+            _ => None,
+        };
+        self.script().calls.iter().filter_map(settles).collect()
+    }
+
+    pub(super) fn said(&self) -> Vec<String> {
+        let said = |call: &Call| match call {
+            Call::Job(text) => Some(text.clone()),
+            _ => None,
+        };
+        self.script().calls.iter().filter_map(said).collect()
+    }
+
+    pub(super) fn count(&self, wanted: impl Fn(&Call) -> bool) -> usize {
+        self.script().calls.iter().filter(|call| wanted(call)).count()
+    }
+}
+
+impl Backend for Stage {
+    fn open(&self, _: Bell) -> Result<Box<dyn Driver>> {
+        self.note(Call::Open);
+        let answer = self.script().open.pop_front();
+        answer.map_or(Ok(()), |answer| answer())?;
+        Ok(Box::new(self.clone()))
+    }
+
+    fn describe(&self) -> String {
+        "stage".into()
+    }
+}
+
+impl Driver for Stage {
+    fn push(&mut self, _: &[Message]) -> Result<Vec<Pushed>> {
+        Err(Error::unsupported("the stage takes no pushes"))
+    }
+
+    fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
+        self.note(Call::Reserve { fresh: want.fresh, suspects: want.suspects });
+        let mut script = self.script();
+        if script.finds_from_first_suspects && want.suspects == Suspects::Ignore {
+            return Ok(Taken::default());
+        }
+        script.finds_from_first_suspects = false;
+        Ok(script.taken.pop_front().unwrap_or_default())
+    }
+
+    fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        for Settled { job, verdict } in settled {
+            let verdict = match verdict {
+                Verdict::Done => "done".into(),
+                Verdict::Again { after, counted: true, .. } => format!("again in {after:?}"),
+                Verdict::Again { after, .. } => format!("again in {after:?}, uncounted"),
+                Verdict::Unknown { after } => format!("unknown, in {after:?}"),
+                Verdict::Unstarted { after } => format!("unstarted, in {after:?}"),
+                Verdict::Bury(failure) => format!("bury: {}", failure.exception),
+            };
+            self.note(Call::Settle(job.receipt, verdict));
+        }
+        let dead = settled.iter().any(|settled| matches!(settled.verdict, Verdict::Bury(_)));
+        if dead && self.script().refuses_to_bury {
+            return Err(Error::schema("no such table: failed_jobs"));
+        }
+        let answer = if settled.is_empty() { None } else { self.script().settle.pop_front() };
+        answer.map_or(Ok(Settlement::default()), |answer| answer())
+    }
+
+    fn extend(&mut self, held: &[&Reserved], _: Duration) -> Result<Vec<Receipt>> {
+        self.note(Call::Extend(held.iter().map(|job| job.receipt).collect()));
+        let answer = self.script().extend.pop_front();
+        answer.map_or(Ok(Vec::new()), |answer| answer())
+    }
+
+    fn size(&mut self, _: &[String]) -> Result<Vec<Size>> {
+        Ok(Vec::new())
+    }
+
+    fn clear(&mut self, _: &str) -> Result<u64> {
+        Ok(0)
+    }
+
+    fn buries(&self) -> bool {
+        self.script().buries
+    }
+}
+
+impl FailedBackend for Stage {
+    fn open(&self) -> Result<Box<dyn FailedJobs>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl FailedJobs for Stage {
+    fn record(&mut self, _: &Reserved, failure: &Failure) -> Result<Option<JobId>> {
+        self.note(Call::Record(failure.exception.clone()));
+        let answer = self.script().record.pop_front();
+        answer.map_or(Ok(Some(JobId::Number(7))), |answer| answer())
+    }
+
+    fn withdraw(&mut self, uuid: &str) -> Result<()> {
+        self.note(Call::Withdraw(uuid.to_owned()));
+        Ok(())
+    }
+
+    fn list(&mut self, _: &Filter<'_>) -> Result<Vec<FailedJob>> {
+        Ok(Vec::new())
+    }
+
+    fn forget(&mut self, _: &[JobId]) -> Result<u64> {
+        Ok(0)
+    }
+
+    fn count(&mut self) -> Result<Vec<FailedCount>> {
+        Ok(Vec::new())
+    }
+
+    fn put_back(&mut self, _: &[(JobId, Message)]) -> Result<Option<Vec<Option<Pushed>>>> {
+        Ok(None)
+    }
+
+    fn mark(&mut self, ids: &[JobId]) -> Result<Vec<JobId>> {
+        Ok(ids.to_vec())
+    }
+
+    fn forget_marked(&mut self, _: &[JobId]) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A kind of job that is a closure.
+struct Closure<F>(F, Stage);
+
+impl<F: Fn(&str, &Context) -> JobResult + Send + Sync> Kind for Closure<F> {
+    fn limits(&self) -> TypeLimits {
+        TypeLimits::default()
+    }
+
+    fn queue(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn run(&self, payload: &[u8], _: &str, context: &Context) -> Outcome {
+        let payload = String::from_utf8_lossy(payload).into_owned();
+        self.1.note(Call::Job(payload.clone()));
+        self.0(&payload, context).map_or_else(Outcome::Failed, |()| Outcome::Ok)
+    }
+
+    fn failed(&self, _: &[u8], error: &JobError) -> Result<(), String> {
+        self.1.note(Call::Job(format!("hook: {error}")));
+        Ok(())
+    }
+}
+
+struct NoDesk;
+
+impl Desk for NoDesk {
+    fn accept(&self, _: &Options, _: Vec<Letter>) -> Result<Vec<Pushed>> {
+        Err(Error::unsupported("no desk"))
+    }
+
+    fn accept_in(&self, _: &mut dyn Enlist, _: &Options, _: Vec<Letter>) -> Result<Vec<Pushed>> {
+        Err(Error::unsupported("no desk"))
+    }
+}
+
+/// A job as the stage hands it out: number `id`, named "Job", whose payload is `says`.
+pub(super) fn job(id: u64, says: &str) -> Reserved {
+    Reserved {
+        message: Message {
+            uuid: format!("uuid-{id}").into(),
+            name: "Job".into(),
+            queue: "default".into(),
+            payload: says.as_bytes().into(),
+            delay: Duration::ZERO,
+            priority: 0,
+            unique_key: None,
+            overrides: None,
+        },
+        id: JobId::Number(id.cast_signed()),
+        attempt: 1,
+        suspect: false,
+        unknown_for: None,
+        last_error: None,
+        held_until: Instant::now() + Duration::from_secs(3_600),
+        receipt: Receipt(id, 100 + id),
+    }
+}
+
+/// A worker on the stage, to be changed and run.
+pub(super) struct Play {
+    pub(super) setup: Setup,
+    pub(super) slots: usize,
+    inbox: Inbox,
+}
+
+impl Play {
+    /// Two slots, long times, ends when nothing is found; jobs are run by `handle`.
+    pub(super) fn new(
+        stage: &Stage,
+        handle: impl Fn(&str, &Context) -> JobResult + Send + Sync + 'static,
+    ) -> Self {
+        let kind: Arc<dyn Kind> = Arc::new(Closure(handle, stage.clone()));
+        let kinds: Kinds = Arc::new([("Job".into(), kind)].into());
+        let limits = Limits { attempts: 2, backoff: Duration::from_millis(20).into(), timeout: None };
+        let setup = Setup {
+            driver: "stage".into(),
+            connection: String::new(),
+            backend: Arc::new(stage.clone()),
+            failed: Some(Arc::new(stage.clone())),
+            kinds,
+            queues: vec!["default".into()],
+            slots: 2,
+            policy: Policy { limits, ..Policy::default() },
+            poll: Duration::from_secs(3_600),
+            lease: Duration::from_secs(3_600),
+            grace: PATIENCE,
+            bounds: Bounds { when_empty: true, ..Bounds::default() },
+            listener: None,
+            process_ends: false,
+        };
+        Self { setup, slots: 2, inbox: Inbox::new() }
+    }
+
+    pub(super) fn stopper(&self) -> Stopper {
+        self.inbox.stopper()
+    }
+
+    pub(super) fn run(mut self) -> Result<Report> {
+        self.setup.slots = self.slots;
+        let surroundings = Surroundings {
+            state: Arc::new(State::default()),
+            desk: Arc::new(NoDesk),
+            killed: Arc::default(),
+        };
+        let slots = self.slots;
+        let runner: MakeRunner =
+            Box::new(move |tell| Ok(Box::new(Threads::start(slots, "handle", &surroundings, &tell)?)));
+        run(self.setup, runner, self.inbox)
+    }
+
+    pub(super) fn start(self) -> std::thread::JoinHandle<Result<Report>> {
+        std::thread::spawn(move || self.run())
+    }
+}

@@ -1,0 +1,183 @@
+//! Holds: renewed, lost, adopted, over; suspects; lost connections.
+
+use std::sync::{Arc, Barrier, mpsc};
+use std::time::{Duration, Instant};
+
+use super::fake::{Call, Play, Stage, job};
+use crate::driver::{Settlement, Suspects, Taken};
+use crate::error::Error;
+use crate::reserved::Receipt;
+
+fn unreachable() -> Error {
+    Error::unavailable("the server is away")
+}
+
+#[test]
+fn holds_are_renewed_while_jobs_run_and_a_lost_one_is_told_to_its_job() {
+    let stage = Stage::default();
+    stage.find([job(1, "long")]);
+    stage.script().extend.push_back(Box::new(|| Ok(Vec::new())));
+    stage.script().extend.push_back(Box::new(|| Ok(vec![Receipt(1, 101)])));
+    let mut play = Play::new(&stage, |_, context| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !context.lost() {
+            assert!(Instant::now() < deadline, "the job was never told");
+            std::thread::yield_now();
+        }
+        Ok(())
+    });
+    play.setup.lease = Duration::from_millis(300);
+    let report = play.run().unwrap();
+    assert_eq!((report.done, report.lost), (0, 1));
+    assert_eq!(stage.settled(), [], "what the run returned is dropped");
+}
+
+/// S5: the hold was over before the job was begun.
+#[test]
+fn a_job_is_not_begun_after_its_hold_may_have_run_out() {
+    let stage = Stage::default();
+    let mut late = job(1, "late");
+    late.held_until = Instant::now();
+    stage.find([late]);
+    let report = Play::new(&stage, |_, _| Ok(())).run().unwrap();
+    assert_eq!(stage.said(), [""; 0]);
+    assert_eq!(stage.settled(), [(Receipt(1, 101), "unstarted, in 0ns".to_owned())]);
+    assert_eq!(report.returned, 1);
+}
+
+/// S6a: delivered again while it runs here.
+#[test]
+fn a_job_that_runs_here_is_adopted_and_not_run_again() {
+    let stage = Stage::default();
+    stage.find([job(1, "once")]);
+    let mut again = job(1, "once");
+    again.receipt = Receipt(1, 999);
+    let (adopted, wait) = mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let play = Play::new(&stage, move |_, _| {
+        wait.lock().unwrap().recv().unwrap();
+        Ok(())
+    });
+    stage.find([again]);
+    let worker = play.start();
+    let looks = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Reserve { .. })).count();
+    stage.wait_until("a look after the second delivery", |calls| looks(calls) >= 3);
+    adopted.send(()).unwrap();
+    let report = worker.join().unwrap().unwrap();
+    assert_eq!(stage.said(), ["once"]);
+    assert_eq!(stage.settled(), [(Receipt(1, 999), "done".to_owned())]);
+    assert_eq!(report.done, 1);
+}
+
+/// S3: in threads a suspect runs alone.
+#[test]
+fn a_suspect_runs_alone() {
+    let stage = Stage::default();
+    let due = Taken { jobs: vec![job(1, "clean"), job(2, "clean")], suspects_due: true, next_due: None };
+    stage.script().taken.push_back(due);
+    let mut suspect = job(3, "suspect");
+    suspect.suspect = true;
+    stage.script().taken.push_back(Taken { jobs: vec![suspect], ..Taken::default() });
+    stage.find([job(4, "clean")]);
+    let running = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let together = Arc::new(Barrier::new(2));
+    let mut play = Play::new(&stage, move |says, context| {
+        use std::sync::atomic::Ordering::SeqCst;
+        let beside = running.fetch_add(1, SeqCst);
+        match says {
+            "suspect" => assert_eq!(beside, 0, "a suspect ran beside another job"),
+            // The two clean ones of the first look do run beside each other.
+            _ if context.id().to_string() != "4" => drop(together.wait()),
+            _ => {}
+        }
+        running.fetch_sub(1, SeqCst);
+        Ok(())
+    });
+    // The looks of the first third of the lease, which leave suspects alone, find nothing.
+    stage.script().finds_from_first_suspects = true;
+    play.setup.lease = Duration::from_millis(600);
+    play.setup.poll = Duration::from_millis(10);
+    play.setup.bounds.when_empty = false;
+    play.setup.bounds.jobs = Some(4);
+    let report = play.run().unwrap();
+    assert_eq!(report.done, 4);
+    let calls = stage.script().calls.clone();
+    let alone = Call::Reserve { fresh: 0, suspects: Suspects::Take(1) };
+    let asked = calls.iter().position(|call| *call == alone).expect("suspects were asked for alone");
+    let settled_before = calls[..asked].iter().filter(|call| matches!(call, Call::Settle(..))).count();
+    assert_eq!(settled_before, 2, "the slots were empty first: {calls:#?}");
+}
+
+/// S5: right after a connect the living holders get the first chance to renew.
+#[test]
+fn suspects_are_left_alone_for_a_third_of_the_lease_after_a_connect() {
+    let stage = Stage::default();
+    let mut play = Play::new(&stage, |_, _| Ok(()));
+    play.setup.lease = Duration::from_millis(600);
+    play.setup.poll = Duration::from_millis(20);
+    play.setup.bounds.when_empty = false;
+    let stopper = play.stopper();
+    let started = Instant::now();
+    let worker = play.start();
+    let looked = |call: &Call| matches!(call, Call::Reserve { suspects: Suspects::Look, .. });
+    stage.wait_until("a look for suspects", |calls| calls.iter().any(looked));
+    assert!(started.elapsed() >= Duration::from_millis(200), "it looked at once");
+    assert!(stage.count(|call| matches!(call, Call::Reserve { suspects: Suspects::Ignore, .. })) > 0);
+    stopper.stop();
+    worker.join().unwrap().unwrap();
+}
+
+/// S7: a settle whose connection broke is made again, and "lost" says nothing then.
+#[test]
+fn outcomes_survive_a_lost_connection_and_are_settled_after_it() {
+    let stage = Stage::default();
+    stage.find([job(1, "work")]);
+    stage.script().settle.push_back(Box::new(|| Err(unreachable())));
+    let in_doubt = Settlement { lost: vec![Receipt(1, 101)], ..Settlement::default() };
+    stage.script().settle.push_back(Box::new(move || Ok(in_doubt)));
+    // The first open works, the next two don't.
+    stage.script().open.push_back(Box::new(|| Ok(())));
+    stage.script().open.push_back(Box::new(|| Err(unreachable())));
+    stage.script().open.push_back(Box::new(|| Err(unreachable())));
+    let report = Play::new(&stage, |_, _| Ok(())).run().unwrap();
+    assert_eq!((report.done, report.lost), (1, 0));
+    assert_eq!(stage.settled().len(), 2);
+    assert_eq!(stage.count(|call| *call == Call::Open), 4);
+}
+
+#[test]
+fn a_back_end_that_is_away_at_the_start_is_an_error_for_a_person() {
+    let stage = Stage::default();
+    stage.script().open.push_back(Box::new(|| Err(unreachable())));
+    let error = Play::new(&stage, |_, _| Ok(())).run().unwrap_err();
+    assert!(error.is_unavailable());
+}
+
+#[test]
+fn the_order_is_settle_extend_reserve() {
+    let stage = Stage::default();
+    stage.find([job(1, "short"), job(2, "long")]);
+    let (end, wait) = mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    // The connection breaks at the first settle; after it all three are due.
+    stage.script().settle.push_back(Box::new(|| Err(unreachable())));
+    let play = Play::new(&stage, move |says, _| {
+        if says == "long" {
+            wait.lock().unwrap().recv().unwrap();
+        }
+        Ok(())
+    });
+    let worker = play.start();
+    stage.wait_until("a renewal", |calls| calls.iter().any(|call| matches!(call, Call::Extend(_))));
+    let opened_again = |calls: &[Call]| calls.iter().rposition(|call| *call == Call::Open).unwrap();
+    stage.wait_until("a look after the reconnect", |calls| {
+        calls[opened_again(calls)..].iter().any(|call| matches!(call, Call::Reserve { .. }))
+    });
+    let calls = stage.script().calls.clone();
+    let after = &calls[opened_again(&calls) + 1..];
+    assert!(matches!(after[0], Call::Settle(Receipt(1, 101), _)), "{after:#?}");
+    assert_eq!(after[1], Call::Extend(vec![Receipt(2, 102)]));
+    assert!(matches!(after[2], Call::Reserve { .. }));
+    end.send(()).unwrap();
+    worker.join().unwrap().unwrap();
+}

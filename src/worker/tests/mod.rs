@@ -1,0 +1,6 @@
+//! The worker against a fake back end that records what it is asked.
+
+mod fake;
+mod holds;
+mod outcomes;
+mod stopping;

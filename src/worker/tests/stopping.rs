@@ -1,0 +1,163 @@
+//! How a worker ends: asked to, at a bound, over its grace, stuck.
+
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
+
+use super::fake::{Call, Play, Stage, job};
+use crate::job::JobResult;
+use crate::reserved::Receipt;
+use crate::worker::Ended;
+
+/// A job that says nothing until the returned sender is dropped.
+fn waits() -> (mpsc::Sender<()>, impl Fn() -> JobResult + Send + Sync) {
+    let (end, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let until_dropped = move || {
+        let _ = wait.lock().unwrap().recv();
+        Ok(())
+    };
+    (end, until_dropped)
+}
+
+fn begun(stage: &Stage, count: usize) {
+    let jobs = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Job(_))).count();
+    stage.wait_until("a job's beginning", |calls| jobs(calls) >= count);
+}
+
+#[test]
+fn asked_to_stop_it_finishes_what_runs_and_gives_back_the_rest() {
+    let stage = Stage::default();
+    stage.find([job(1, "runs"), job(2, "waits"), job(3, "waits")]);
+    let (end, wait) = waits();
+    let mut play = Play::new(&stage, move |_, _| wait());
+    play.slots = 1;
+    let stopper = play.stopper();
+    let worker = play.start();
+    begun(&stage, 1);
+    stopper.stop();
+    let given_back = |call: &Call| matches!(call, Call::Settle(_, verdict) if verdict == "unstarted, in 0ns");
+    stage.wait_until("giving back", |calls| calls.iter().filter(|call| given_back(call)).count() == 2);
+    drop(end);
+    let report = worker.join().unwrap().unwrap();
+    assert_eq!((report.done, report.returned, report.ended), (1, 2, Ended::Stopped));
+    assert_eq!(stage.said(), ["runs"]);
+}
+
+#[test]
+fn over_the_grace_a_worker_whose_process_ends_gives_back_what_runs() {
+    let stage = Stage::default();
+    stage.find([job(1, "for ever")]);
+    let (end, wait) = waits();
+    let mut play = Play::new(&stage, move |_, _| wait());
+    play.setup.grace = Duration::from_millis(50);
+    play.setup.process_ends = true;
+    let stopper = play.stopper();
+    let worker = play.start();
+    begun(&stage, 1);
+    stopper.stop();
+    let report = worker.join().unwrap().unwrap();
+    assert_eq!(stage.settled(), [(Receipt(1, 101), "unstarted, in 5s".to_owned())]);
+    assert_eq!((report.returned, report.ended), (1, Ended::Stopped));
+    drop(end);
+}
+
+#[test]
+fn over_the_grace_a_worker_inside_a_program_keeps_its_holds_alive() {
+    let stage = Stage::default();
+    stage.find([job(1, "for ever")]);
+    let (end, wait) = waits();
+    let mut play = Play::new(&stage, move |_, _| wait());
+    play.setup.grace = Duration::from_millis(50);
+    play.setup.lease = Duration::from_millis(300);
+    let stopper = play.stopper();
+    let worker = play.start();
+    begun(&stage, 1);
+    stopper.stop();
+    let error = worker.join().unwrap().unwrap_err();
+    assert!(error.is_stuck(), "{error:?}");
+    assert!(error.to_string().contains("Job #1"), "{error}");
+    let renewals = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Extend(_))).count();
+    let so_far = renewals(&stage.script().calls);
+    stage.wait_until("renewals by the keeper", |calls| renewals(calls) >= so_far + 3);
+    assert_eq!(stage.settled(), []);
+    drop(end);
+    stage
+        .wait_until("the outcome", |calls| calls.contains(&Call::Settle(Receipt(1, 101), "done".to_owned())));
+}
+
+#[test]
+fn stopped_at_once_it_gives_everything_back() {
+    let stage = Stage::default();
+    stage.find([job(1, "runs"), job(2, "waits")]);
+    let (end, wait) = waits();
+    let mut play = Play::new(&stage, move |_, _| wait());
+    play.slots = 1;
+    play.setup.process_ends = true;
+    let stopper = play.stopper();
+    let worker = play.start();
+    begun(&stage, 1);
+    stopper.stop();
+    stopper.stop_now();
+    let report = worker.join().unwrap().unwrap();
+    let mut settled = stage.settled();
+    settled.sort_by_key(|(receipt, _)| receipt.0);
+    let expected =
+        [(Receipt(1, 101), "unstarted, in 5s".to_owned()), (Receipt(2, 102), "unstarted, in 0ns".to_owned())];
+    assert_eq!(settled, expected);
+    assert_eq!(report.ended, Ended::StoppedNow);
+    drop(end);
+}
+
+/// S8: a stuck job is a counted attempt that timed out, and no suspect.
+#[test]
+fn a_stuck_job_ends_the_worker_and_is_counted_as_timed_out() {
+    let stage = Stage::default();
+    stage.find([job(1, "stuck"), job(2, "fine")]);
+    let (end, wait) = waits();
+    let mut play = Play::new(&stage, move |says, _| if says == "stuck" { wait() } else { Ok(()) });
+    play.setup.policy.limits.timeout = Some(Duration::from_millis(50));
+    play.setup.grace = Duration::from_millis(50);
+    play.setup.process_ends = true;
+    let error = play.run().unwrap_err();
+    assert!(error.is_stuck());
+    let settled = stage.settled();
+    assert!(settled.contains(&(Receipt(1, 101), "again in 5s".to_owned())), "{settled:?}");
+    assert!(settled.contains(&(Receipt(2, 102), "done".to_owned())), "{settled:?}");
+    drop(end);
+}
+
+/// The grace is for a worker that was asked to stop; one that ends by itself has all the time in the world.
+#[test]
+fn a_worker_that_reached_its_bound_lets_the_last_job_run_to_its_end() {
+    let stage = Stage::default();
+    stage.find([job(1, "longer than the grace")]);
+    let mut play = Play::new(&stage, |_, _| {
+        std::thread::sleep(Duration::from_millis(200));
+        Ok(())
+    });
+    play.setup.grace = Duration::from_millis(1);
+    play.setup.process_ends = true;
+    play.setup.bounds.jobs = Some(1);
+    let report = play.run().unwrap();
+    assert_eq!((report.done, report.ended), (1, Ended::JobLimit));
+    assert_eq!(stage.settled(), [(Receipt(1, 101), "done".to_owned())]);
+}
+
+#[test]
+fn it_never_takes_more_jobs_than_it_may_run() {
+    let stage = Stage::default();
+    stage.find([job(1, "one")]);
+    stage.find([job(2, "two")]);
+    stage.find([job(3, "three")]);
+    let mut play = Play::new(&stage, |_, _| Ok(()));
+    play.slots = 10;
+    play.setup.bounds.jobs = Some(2);
+    let report = play.run().unwrap();
+    assert_eq!((report.done, report.ended), (2, Ended::JobLimit));
+    for call in &stage.script().calls {
+        if let Call::Reserve { fresh, .. } = call {
+            assert!(*fresh <= 2, "asked for {fresh}");
+        }
+    }
+    assert_eq!(stage.said().len(), 2);
+}

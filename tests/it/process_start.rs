@@ -1,0 +1,56 @@
+//! Programs that can have children, and those that can't.
+
+use craft_queue::{Config, Jobs, Mode, Queue};
+
+use crate::process_site::{Site, children_of};
+use crate::programs::{run, test_jobs};
+use crate::support::{Act, Diary, Folder, Then};
+
+/// The program of these tests has a main that never calls `serve_if_child`.
+#[test]
+fn a_program_that_cannot_be_a_child_is_told_so_before_anything_is_started() {
+    let mut config = Config::new();
+    config.default = "async".into();
+    config.memory.settings.mode = Mode::Multiprocess;
+    let jobs = Jobs::new().state(Diary::default()).add::<Act>();
+    let queue = Queue::open(config, jobs).unwrap();
+    let error = queue.push(Act::new("never", Then::Succeed)).unwrap_err();
+    assert!(error.is_config(), "{error:?}");
+    assert!(error.to_string().contains("main did not call Jobs::serve_if_child"), "{error}");
+    let error = queue.worker().driver("database").mode(Mode::Multiprocess).run().unwrap_err();
+    assert!(error.is_config(), "{error:?}");
+    let exe = std::env::current_exe().unwrap();
+    let same = |id: &u32| std::fs::read_link(format!("/proc/{id}/exe")).is_ok_and(|other| other == exe);
+    assert!(!children_of(std::process::id()).iter().any(same));
+}
+
+#[test]
+fn a_program_that_dies_at_its_start_is_an_error_and_no_loop() {
+    let site = Site::of_processes("");
+    site.push_innocent(1);
+    // Enough to be started, and too little to live.
+    let said = site.work_off(&["--child-memory", "16"]);
+    assert_eq!(said.status, 1, "{}", said.err);
+    assert!(
+        said.err.contains("child processes of this program end before they can take a job"),
+        "{}",
+        said.err
+    );
+    let sizes = site.queue.size(None, &["default".into()]).unwrap();
+    assert_eq!((sizes[0].waiting, sizes[0].running), (Some(1), Some(0)), "the job still waits");
+}
+
+#[test]
+fn the_mark_of_a_child_is_of_no_use_to_people() {
+    let said = run(test_jobs(&Folder::new(), &["--craft-queue-child", "0", "1"]));
+    assert_eq!(said.status, 1);
+    assert!(said.err.contains("--craft-queue-child is how a worker starts its children"), "{}", said.err);
+}
+
+#[test]
+fn the_async_driver_runs_its_jobs_in_children_and_outlives_their_deaths() {
+    let said = run(test_jobs(&Folder::new(), &["pool:deaths"]));
+    assert_eq!(said.status, 0, "{}", said.err);
+    let expected = "450 done, 50 failed, 0 left, zombies 0: [\"2 killed by SIGABRT (6)\"]\n";
+    assert_eq!(said.out, expected);
+}

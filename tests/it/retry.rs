@@ -1,0 +1,158 @@
+//! Failed jobs that are put back: nothing is lost, and nothing is there twice.
+
+use craft_queue::failed::Filter;
+use craft_queue::{JobId, Overrides, Retried, Retry};
+
+use crate::support::{Act, Folder, Then, config, queue, work_off};
+
+fn ids(queue: &craft_queue::Queue) -> Vec<JobId> {
+    queue.failed().list(&Filter::default()).unwrap().into_iter().map(|failed| failed.id).collect()
+}
+
+#[test]
+fn retried_jobs_go_to_their_own_queue_or_to_the_one_that_is_named() {
+    let folder = Folder::new();
+    let (queue, _) = queue(config(&folder));
+    for name in ["a", "b"] {
+        queue.on(name).push(Act::new(name, Then::FailNow)).unwrap();
+        queue.worker().on(name).stop_when_empty().run().unwrap();
+    }
+    let mut told = Vec::new();
+    let only_a = Retry { from: Some("a".into()), onto: Some("c".into()), ..Retry::default() };
+    queue.failed().retry(&only_a, |retried| told.push(retried)).unwrap();
+    assert!(matches!(&told[..], [Retried::Back { queue, id: Some(_), .. }] if queue == "c"), "{told:?}");
+    queue.failed().retry(&Retry::default(), |_| {}).unwrap();
+    let waiting: Vec<_> = queue.size(None, &[]).unwrap().into_iter().map(|size| size.queue).collect();
+    assert_eq!(waiting, ["b", "c"]);
+    assert!(ids(&queue).is_empty());
+}
+
+#[test]
+fn a_retried_job_keeps_what_its_push_asked_for() {
+    let folder = Folder::new();
+    let (queue, diary) = queue(config(&folder));
+    queue.options().attempts(2).priority(7).unique("order-1").push(Act::new("kept", Then::Fail)).unwrap();
+    work_off(&queue);
+    let failed = queue.failed().list(&Filter::default()).unwrap();
+    let overrides = Overrides::from_json(failed[0].overrides.as_deref().unwrap());
+    assert_eq!((overrides.attempts, overrides.priority), (Some(2), Some(7)));
+    queue.failed().retry(&Retry::default(), |_| {}).unwrap();
+    // The key is held again.
+    let again = queue.options().unique("order-1").push(Act::new("other", Then::Succeed)).unwrap();
+    assert!(!again.is_added());
+    work_off(&queue);
+    assert_eq!(diary.lines(), ["kept 1", "kept 2", "kept 1", "kept 2"]);
+}
+
+/// S2: a job whose unique key another job holds now stays with the failed jobs.
+#[test]
+fn a_retry_never_loses_a_job_to_another_one_with_its_key() {
+    let folder = Folder::new();
+    let (queue, _) = queue(config(&folder));
+    queue.options().unique("key").push(Act::new("first", Then::FailNow)).unwrap();
+    work_off(&queue);
+    let holder = queue.options().unique("key").push(Act::new("second", Then::Succeed)).unwrap();
+    let mut told = Vec::new();
+    queue.failed().retry(&Retry::default(), |retried| told.push(retried)).unwrap();
+    assert!(matches!(&told[..], [Retried::Kept { holder: who, .. }] if who == holder.id()), "{told:?}");
+    assert_eq!(ids(&queue).len(), 1);
+}
+
+/// S2: the job is retried, fails again at once, and only then the retry forgets it.
+#[test]
+fn a_job_that_fails_again_during_its_retry_is_still_there() {
+    let folder = Folder::new();
+    let (queue, _) = queue(config(&folder));
+    for round in 0..50 {
+        queue.options().attempts(1).push(Act::new("quick", Then::Fail)).unwrap();
+        work_off(&queue);
+        let worker = queue.worker();
+        let stopper = worker.stopper();
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| worker.run().unwrap());
+            queue.failed().retry(&Retry::default(), |_| {}).unwrap();
+            crate::support::wait_until("its second failure", || ids(&queue).len() == 1);
+            stopper.stop();
+            worker.join().unwrap();
+        });
+        let failed = ids(&queue);
+        assert_eq!(failed.len(), 1, "round {round}");
+        queue.failed().forget(&failed).unwrap();
+    }
+}
+
+/// Fault 24: two operators at once.
+#[test]
+fn two_retries_at_once_put_each_job_back_once() {
+    let folder = Folder::new();
+    let (queue, diary) = queue(config(&folder));
+    queue
+        .options()
+        .attempts(1)
+        .push_many((0..200).map(|number| Act::new(&format!("job-{number:03}"), Then::FailNow)))
+        .unwrap();
+    work_off(&queue);
+    assert_eq!(ids(&queue).len(), 200);
+    let back = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let count = |retried| {
+                    if matches!(retried, Retried::Back { .. }) {
+                        back.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    }
+                };
+                queue.failed().retry(&Retry::default(), count).unwrap();
+            });
+        }
+    });
+    assert_eq!(back.into_inner(), 200);
+    work_off(&queue);
+    assert_eq!(diary.lines().len(), 400, "each ran once before and once after");
+}
+
+#[test]
+fn an_unknown_id_is_told_and_the_others_are_put_back() {
+    let folder = Folder::new();
+    let (queue, _) = queue(config(&folder));
+    queue.push(Act::new("one", Then::FailNow)).unwrap();
+    work_off(&queue);
+    let known = ids(&queue)[0].clone();
+    let unknown = JobId::Number(999);
+    let retry = Retry { ids: vec![unknown.clone(), known], ..Retry::default() };
+    let mut told = Vec::new();
+    queue.failed().retry(&retry, |retried| told.push(retried)).unwrap();
+    assert_eq!(told[0], Retried::Unknown(unknown));
+    assert!(matches!(told[1], Retried::Back { .. }));
+}
+
+/// Masonite's AMQP retry takes all failed rows of all drivers.
+#[test]
+fn a_retry_never_touches_the_failures_of_another_driver() {
+    let folder = Folder::new();
+    let (queue, diary) = queue(config(&folder));
+    queue.options().driver("async").push(Act::new("in memory", Then::FailNow)).unwrap();
+    diary.wait_for("in memory 1");
+    crate::support::wait_until("its record", || !queue.failed().count().unwrap().is_empty());
+    queue.failed().retry(&Retry::default(), |retried| panic!("{retried:?}")).unwrap();
+    assert_eq!(queue.failed().driver("async").list(&Filter::default()).unwrap().len(), 1);
+    // Its own retry runs it again, in memory.
+    queue.failed().driver("async").retry(&Retry::default(), |_| {}).unwrap();
+    crate::support::wait_until("the second run", || diary.lines().len() == 2);
+}
+
+#[test]
+fn pruning_removes_what_is_old_enough_and_nothing_else() {
+    let folder = Folder::new();
+    let (queue, _) = queue(config(&folder));
+    queue.push(Act::new("old", Then::FailNow)).unwrap();
+    queue.push(Act::new("new", Then::FailNow)).unwrap();
+    work_off(&queue);
+    let file = rusqlite::Connection::open(folder.join("jobs.sqlite3")).unwrap();
+    let age = "UPDATE failed_jobs SET failed_at = '2020-01-01T00:00:00.000+09:00' WHERE id = 1";
+    file.execute(age, []).unwrap();
+    assert_eq!(queue.failed().prune(std::time::Duration::from_secs(3_600)).unwrap(), 1);
+    let left = queue.failed().list(&Filter::default()).unwrap();
+    assert!(left.len() == 1 && left[0].payload.contains("new"), "{left:?}");
+    assert_eq!(queue.failed().prune(std::time::Duration::ZERO).unwrap(), 1);
+}

@@ -1,0 +1,191 @@
+//! A queue on an SQLite file of the test's own, and jobs that write down what they did.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use craft_queue::driver::database::Database;
+use craft_queue::{Backoff, Config, Connection, Context, JobError, JobResult, Jobs, Queue, Queueable};
+use serde::{Deserialize, Serialize};
+
+use crate::servers::mariadb::MariaDb;
+use crate::servers::postgres::Postgres;
+
+/// The longest a test waits for what must happen.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A folder that is removed when the test ends.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::SeqCst);
+        let path = std::env::temp_dir().join(format!("craft-it-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Waits until something is so; never asserts that it is so fast.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what} did not happen within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// What jobs wrote down, in order.
+#[derive(Clone, Default)]
+pub struct Diary(Arc<(Mutex<Vec<String>>, Condvar)>);
+
+impl Diary {
+    pub fn note(&self, line: impl Into<String>) {
+        self.0.0.lock().unwrap().push(line.into());
+        self.0.1.notify_all();
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        self.0.0.lock().unwrap().clone()
+    }
+
+    pub fn wait_for(&self, line: &str) {
+        let lines = self.0.0.lock().unwrap();
+        let missing = |lines: &mut Vec<String>| !lines.iter().any(|other| other == line);
+        let (lines, timeout) = self.0.1.wait_timeout_while(lines, PATIENCE, missing).unwrap();
+        assert!(!timeout.timed_out(), "\"{line}\" was never written; there is {lines:?}");
+    }
+}
+
+/// A job that writes down its name and attempt, then does what it is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Act {
+    pub name: String,
+    pub then: Then,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Then {
+    Succeed,
+    Fail,
+    FailNow,
+    Panic,
+    /// Fails in its first so many attempts.
+    FailTimes(u32),
+    /// Again after so many milliseconds, uncounted, the first time.
+    LaterOnce(u64),
+    /// Pushes another one to this queue.
+    Push(String),
+}
+
+impl Act {
+    pub fn new(name: &str, then: Then) -> Self {
+        Self { name: name.into(), then }
+    }
+}
+
+impl Queueable for Act {
+    const NAME: &'static str = "Act";
+
+    fn handle(&self, job: &Context) -> JobResult {
+        let diary = job.state::<Diary>()?;
+        let before = diary.lines().iter().filter(|line| line.starts_with(&self.name)).count();
+        diary.note(format!("{} {}", self.name, job.attempt()));
+        match &self.then {
+            Then::Succeed => Ok(()),
+            Then::Fail => Err(JobError::new("it does not work")),
+            Then::FailNow => Err(JobError::fail_now("it never will")),
+            Then::Panic => panic!("it went wrong"),
+            Then::FailTimes(times) if job.attempt() <= *times => Err(JobError::new("not yet")),
+            Then::LaterOnce(millis) if before == 0 => {
+                Err(JobError::again_after(Duration::from_millis(*millis), "not ready"))
+            }
+            Then::FailTimes(_) | Then::LaterOnce(_) => Ok(()),
+            Then::Push(queue) => {
+                job.on(queue.as_str()).push(Act::new("pushed", Then::Succeed))?;
+                Ok(())
+            }
+        }
+    }
+
+    fn failed(&self, error: &JobError) {
+        HOOKS.lock().unwrap().push((self.name.clone(), error.to_string()));
+        if self.name == "bad hook" {
+            panic!("the hook goes wrong, too");
+        }
+    }
+
+    fn backoff() -> Option<Backoff> {
+        Some(Duration::from_millis(1).into())
+    }
+}
+
+/// The hook has no context; it writes here.
+static HOOKS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// What the hook of a job of this name was told.
+pub fn hooks(name: &str) -> Vec<String> {
+    let hooks = HOOKS.lock().unwrap();
+    hooks.iter().filter(|(job, _)| job == name).map(|(_, error)| error.clone()).collect()
+}
+
+/// A configuration on a file of this folder, with times for tests.
+pub fn config(folder: &Folder) -> Config {
+    let mut config = Config::sqlite(folder.join("jobs.sqlite3"));
+    config.database.settings.poll = Duration::from_millis(50);
+    config
+}
+
+/// A configuration whose jobs lie in the database of this url, with times for tests.
+pub fn config_on(url: &str) -> Config {
+    let mut config = Config::default();
+    config.connections.insert("server".into(), Connection::from_url(url).unwrap());
+    config.database.connection = "server".into();
+    config.database.settings.poll = Duration::from_millis(50);
+    config
+}
+
+/// A database of its own with its tables, on the PostgreSQL server of these tests.
+pub fn postgres() -> Database {
+    installed(&config_on(&Postgres::shared().database()))
+}
+
+/// The same on the MariaDB server.
+pub fn mariadb() -> Database {
+    installed(&config_on(&MariaDb::shared().database()))
+}
+
+fn installed(config: &Config) -> Database {
+    let database = Database::of_jobs(config, "server").unwrap();
+    database.install().unwrap();
+    database
+}
+
+/// A queue with its tables, whose jobs write into the diary.
+pub fn queue(config: Config) -> (Queue, Diary) {
+    let diary = Diary::default();
+    let queue = Queue::open(config, Jobs::new().state(diary.clone()).add::<Act>()).unwrap();
+    queue.install().unwrap();
+    (queue, diary)
+}
+
+/// Works the database driver's default queue off.
+pub fn work_off(queue: &Queue) -> craft_queue::Report {
+    queue.worker().driver("database").stop_when_empty().run().unwrap()
+}

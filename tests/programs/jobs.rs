@@ -1,0 +1,86 @@
+//! A program with jobs that misbehave, for tests that kill real processes. It is the command line of
+//! `craft`, with these jobs: `cargo run --example test_jobs -- queue:work`.
+
+mod misbehave;
+mod pool;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use craft_queue::{Backoff, Context, JobError, JobResult, Jobs, Queueable};
+use serde::{Deserialize, Serialize};
+
+use misbehave::{Die, Nothing, Odd};
+
+fn main() -> ExitCode {
+    let jobs = || Jobs::new().add::<Ledger>().add::<Die>().add::<Odd>().add::<Nothing>();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| arguments.get(at).and_then(|text| text.parse().ok());
+    match arguments.first().map(String::as_str) {
+        Some("pool:deaths") => pool::deaths(jobs().serve_if_child()),
+        Some("pool:speed") => {
+            pool::speed(jobs().serve_if_child(), number(1).unwrap_or(1_000_000), number(2).unwrap_or(2));
+        }
+        _ => return craft_queue::main(jobs()),
+    }
+    ExitCode::SUCCESS
+}
+
+/// Writes a line when it begins and one when it ends, each in one write, into a file that no fault of
+/// the test can reach: `begin|end <number> <attempt> <process> <nanoseconds>`.
+#[derive(Serialize, Deserialize)]
+struct Ledger {
+    file: PathBuf,
+    number: u64,
+    /// How long it runs.
+    #[serde(default)]
+    millis: u64,
+    /// It waits until this file is there.
+    #[serde(default)]
+    until: Option<PathBuf>,
+    /// It fails in its first so many attempts.
+    #[serde(default)]
+    fails: u32,
+}
+
+impl Ledger {
+    fn note(&self, what: &str, job: &Context) -> std::io::Result<()> {
+        let mut now = libc_time();
+        now.push('\n');
+        let line = format!("{what} {} {} {} {now}", self.number, job.attempt(), std::process::id());
+        std::fs::OpenOptions::new().append(true).create(true).open(&self.file)?.write_all(line.as_bytes())
+    }
+}
+
+/// Nanoseconds of a clock that all processes share.
+fn libc_time() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    since.as_nanos().to_string()
+}
+
+impl Queueable for Ledger {
+    const NAME: &'static str = "Ledger";
+
+    fn handle(&self, job: &Context) -> JobResult {
+        self.note("begin", job)?;
+        let end = Instant::now() + Duration::from_millis(self.millis);
+        while Instant::now() < end || self.until.as_ref().is_some_and(|file| !file.exists()) {
+            std::thread::sleep(
+                Duration::from_millis(1)
+                    .min(end.saturating_duration_since(Instant::now()))
+                    .max(Duration::from_micros(100)),
+            );
+        }
+        self.note("end", job)?;
+        if job.attempt() <= self.fails {
+            return Err(JobError::new("as it was told"));
+        }
+        Ok(())
+    }
+
+    fn backoff() -> Option<Backoff> {
+        Some(Duration::from_millis(10).into())
+    }
+}

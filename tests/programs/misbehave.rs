@@ -1,0 +1,185 @@
+//! Jobs that do to their process what no job should.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use craft_queue::{Backoff, Context, JobError, JobResult, Queueable};
+use serde::{Deserialize, Serialize};
+
+/// Kills its worker, or child process.
+#[derive(Serialize, Deserialize)]
+pub enum Die {
+    Abort,
+    Exit(i32),
+    Overflow,
+    Segfault,
+    /// Allocates without end.
+    Eat,
+}
+
+impl Queueable for Die {
+    const NAME: &'static str = "Die";
+
+    fn handle(&self, _: &Context) -> JobResult {
+        match self {
+            Self::Abort => std::process::abort(),
+            Self::Exit(status) => std::process::exit(*status),
+            Self::Overflow => {
+                std::hint::black_box(overflow(0));
+            }
+            // SAFETY: none; that is the point.
+            Self::Segfault => unsafe { std::hint::black_box(std::ptr::null_mut::<u8>()).write_volatile(1) },
+            Self::Eat => {
+                let mut eaten = Vec::new();
+                loop {
+                    eaten.push(std::hint::black_box(vec![1_u8; 1 << 20]));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn backoff() -> Option<Backoff> {
+        Some(Duration::from_millis(10).into())
+    }
+}
+
+/// Each call keeps a large array alive, so it can't become a loop.
+#[allow(unconditional_recursion)]
+fn overflow(depth: u64) -> u64 {
+    let block = std::hint::black_box([depth; 1_024]);
+    overflow(depth + 1) + block[0]
+}
+
+/// Does what its process outlives.
+#[derive(Serialize, Deserialize)]
+pub enum Odd {
+    /// Never returns.
+    Loop,
+    /// Nor does it end when it is asked to.
+    IgnoreTerm,
+    /// So many bytes to stdout, and as many to stderr.
+    Print(usize),
+    /// And stdin, and stderr.
+    CloseStdout,
+    /// Starts a program that runs on, and writes the number of its process into this file.
+    LeaveGrandchild(PathBuf),
+    /// As that, and never returns.
+    LoopWithGrandchild(PathBuf),
+    /// Ends its child from its hook.
+    DieInHook,
+    /// Pushes a `Ledger`, and writes down what that was answered.
+    Push { ledger: PathBuf, answer: PathBuf },
+    /// Waits for this file, then writes down whether its hold was lost meanwhile.
+    Lost { gate: PathBuf, answer: PathBuf },
+    /// Writes down what it inherited: variables with CRAFT in their name, and descriptors.
+    Look { answer: PathBuf },
+}
+
+impl Queueable for Odd {
+    const NAME: &'static str = "Odd";
+
+    fn handle(&self, job: &Context) -> JobResult {
+        match self {
+            Self::Loop => for_ever(),
+            Self::IgnoreTerm => {
+                // SAFETY: to ignore a signal touches no memory.
+                unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
+                for_ever()
+            }
+            Self::Print(bytes) => {
+                let line = [b'x'; 1_023];
+                for _ in 0..bytes / 1_024 {
+                    for out in [&mut std::io::stdout() as &mut dyn Write, &mut std::io::stderr()] {
+                        out.write_all(&line)?;
+                        out.write_all(b"\n")?;
+                    }
+                }
+                Ok(())
+            }
+            Self::CloseStdout => {
+                for descriptor in 0..3 {
+                    // SAFETY: the standard library allows for these to be closed.
+                    unsafe { libc::close(descriptor) };
+                }
+                Ok(())
+            }
+            Self::LeaveGrandchild(file) => leave_grandchild(file),
+            Self::LoopWithGrandchild(file) => {
+                leave_grandchild(file)?;
+                for_ever()
+            }
+            Self::DieInHook => Err(JobError::fail_now("so that the hook is called")),
+            Self::Push { ledger, answer } => {
+                let payload = format!("{{\"file\":{ledger:?},\"number\":7}}");
+                let pushed = job.on("pushed").unique("one").push_json("Ledger", &payload, 1)?;
+                let refused = job.options().driver("nowhere").push_json("Ledger", &payload, 1);
+                let refused = refused.err().map(|error| (error.is_config(), error.to_string()));
+                std::fs::write(answer, format!("{pushed:?} {refused:?}"))?;
+                Ok(())
+            }
+            Self::Lost { gate, answer } => {
+                let before = job.lost();
+                while !gate.exists() && !job.lost() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                std::fs::write(answer, format!("{before} {}", job.lost()))?;
+                Ok(())
+            }
+            Self::Look { answer } => {
+                let mut seen = String::new();
+                for (name, value) in std::env::vars().filter(|(name, _)| name.contains("CRAFT")) {
+                    seen += &format!("{name}={value}\n");
+                }
+                for entry in std::fs::read_dir("/proc/self/fd")? {
+                    let entry = entry?;
+                    if let Ok(to) = std::fs::read_link(entry.path()) {
+                        seen += &format!("{} {}\n", entry.file_name().to_string_lossy(), to.display());
+                    }
+                }
+                std::fs::write(answer, seen)?;
+                Ok(())
+            }
+        }
+    }
+
+    fn failed(&self, _: &JobError) {
+        if matches!(self, Self::DieInHook) {
+            std::process::abort();
+        }
+    }
+}
+
+fn for_ever() -> ! {
+    loop {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn leave_grandchild(file: &std::path::Path) -> JobResult {
+    // It holds neither our stdout nor anything else that somebody might wait for.
+    let grandchild = Command::new("sleep")
+        .arg("1000")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let unfinished = file.with_extension("unfinished");
+    std::fs::write(&unfinished, grandchild.id().to_string())?;
+    std::fs::rename(unfinished, file)?;
+    Ok(())
+}
+
+/// Does nothing, quickly.
+#[derive(Serialize, Deserialize)]
+pub struct Nothing;
+
+impl Queueable for Nothing {
+    const NAME: &'static str = "Nothing";
+
+    fn handle(&self, _: &Context) -> JobResult {
+        Ok(())
+    }
+}

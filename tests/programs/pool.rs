@@ -1,0 +1,70 @@
+//! The async driver with child processes, as a program uses it.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use craft_queue::{Config, Event, Jobs, Mode, Queue, Queueable};
+
+use crate::misbehave::{Die, Nothing};
+
+fn config(workers: usize) -> Config {
+    let mut config = Config::new();
+    config.default = "async".into();
+    config.memory.settings.mode = Mode::Multiprocess;
+    config.memory.settings.workers = workers;
+    config.memory.settings.failed_table = None;
+    config
+}
+
+/// 500 jobs of which every tenth kills its child. Says how many ended how.
+pub fn deaths(jobs: Jobs) {
+    let ends = Arc::new(Mutex::new((0, Vec::new())));
+    let told = ends.clone();
+    let listener = move |event: &Event<'_>| match event {
+        Event::Done(_) => told.lock().unwrap().0 += 1,
+        Event::Buried { job, error, .. } => {
+            told.lock().unwrap().1.push(format!("{} {error}", job.job.attempt))
+        }
+        _ => {}
+    };
+    let mut config = config(4);
+    config.memory.settings.attempts = 2;
+    let queue = Queue::builder(config, jobs).listener(listener).open().unwrap();
+    for number in 0..500 {
+        match number % 10 {
+            0 => queue.push(Die::Abort).unwrap(),
+            _ => queue.push(Nothing).unwrap(),
+        };
+    }
+    let left = queue.close(Duration::from_secs(120)).unwrap();
+    let (done, mut failed) = std::mem::take(&mut *ends.lock().unwrap());
+    let count = failed.len();
+    failed.sort();
+    failed.dedup();
+    println!("{done} done, {count} failed, {} left, zombies {}: {failed:?}", left.waiting, zombies());
+}
+
+/// Pushes and runs so many jobs that do nothing.
+pub fn speed(jobs: Jobs, count: usize, workers: usize) {
+    let queue = Queue::open(config(workers), jobs).unwrap();
+    queue.push(Nothing).unwrap();
+    let begun = Instant::now();
+    for _ in 0..count / 1_000 {
+        queue.push_many((0..1_000).map(|_| Nothing)).unwrap();
+    }
+    let left = queue.close(Duration::from_secs(600)).unwrap();
+    let per_second = count as f64 / begun.elapsed().as_secs_f64();
+    println!("{per_second:.0} {}/s through {workers} children, {left:?}", Nothing::NAME);
+}
+
+/// Children of this process that have ended and were not waited for.
+fn zombies() -> usize {
+    let own = std::process::id().to_string();
+    let stats = std::fs::read_dir("/proc").unwrap().flatten();
+    let stats = stats.filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
+    let is_ours = |stat: &String| {
+        let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        fields[..2] == ["Z", &own]
+    };
+    stats.filter(is_ours).count()
+}
