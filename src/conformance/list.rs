@@ -121,7 +121,7 @@ macro_rules! conformance_checks {
             }
             clearing {
                 what_waits_is_removed_and_counted []
-                what_is_delayed_is_removed_and_counted []
+                what_is_delayed_is_removed_and_counted [sizes]
                 a_held_job_stays []
                 other_queues_are_left_alone []
                 a_queue_can_be_used_after_it_was_cleared []

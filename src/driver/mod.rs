@@ -17,6 +17,8 @@
 //! 5. **Order.** Queues in the order asked for; in a queue higher priority first, then what was due
 //!    first. A retried job goes behind what waits.
 
+#[cfg(feature = "amqp")]
+pub mod amqp;
 mod bell;
 #[cfg(feature = "database")]
 pub mod database;

@@ -1,5 +1,6 @@
 //! One binary for all tests that see the crate from outside: it links once.
 
+mod amqp;
 mod async_driver;
 mod command_line;
 mod conformance_memory;

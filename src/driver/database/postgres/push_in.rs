@@ -69,12 +69,15 @@ fn add(
     open: &[usize],
     created_at: &str,
 ) -> Result<HashMap<Uuid, i64>> {
+    if let [at] = *open {
+        return add_one(run, &messages[at], uuids[at], created_at);
+    }
     fn column<'a, T>(messages: &'a [Message], open: &[usize], read: impl Fn(&'a Message) -> T) -> Vec<T> {
         open.iter().map(|at| read(&messages[*at])).collect()
     }
     let payloads: Vec<&str> = column(messages, open, text).into_iter().collect::<Result<_>>()?;
     let rows = run(
-        "push",
+        "push_many",
         &[
             &open.iter().map(|at| uuids[*at]).collect::<Vec<_>>(),
             &column(messages, open, |message| &*message.name),
@@ -87,6 +90,29 @@ fn add(
             &created_at,
         ],
     )?;
+    ids(&rows)
+}
+
+/// A single row is pushed about a fifth faster without arrays.
+fn add_one(run: &mut Run<'_>, message: &Message, uuid: Uuid, created_at: &str) -> Result<HashMap<Uuid, i64>> {
+    let rows = run(
+        "push",
+        &[
+            &uuid,
+            &&*message.name,
+            &&*message.queue,
+            &text(message)?,
+            &i16::from(message.priority),
+            &whole_millis(message.delay),
+            &message.unique_key.as_deref(),
+            &message.overrides.as_deref(),
+            &created_at,
+        ],
+    )?;
+    ids(&rows)
+}
+
+fn ids(rows: &[Row]) -> Result<HashMap<Uuid, i64>> {
     rows.iter().map(|row| Ok((get(row, 1)?, get(row, 0)?))).collect()
 }
 

@@ -1,0 +1,188 @@
+//! The connection that receives, seen from the driver.
+//!
+//! A thread owns the channel ([`consuming`](super::consuming)); what is asked of it is waited for with a
+//! limit, and then the kill switch frees it. Questions that the broker may answer by closing the channel
+//! go through one of their own, the desk, so that no held job is lost over them.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam::channel::{self, RecvTimeoutError, Sender};
+
+use super::consuming::{Consuming, Inbound, Request};
+use super::{AmqpError, Channel, Connection, KillSwitch, declare, explain};
+use crate::driver::Bell;
+use crate::driver::amqp::options::Options;
+use crate::driver::amqp::wire::{Arrival, Inbox, Object};
+use crate::error::{Error, Result};
+
+/// The handle. Fields are dropped in this order, after [`Drop`] has thrown the kill switch.
+pub(super) struct Receiving {
+    kill: KillSwitch,
+    requests: Option<Sender<Request>>,
+    inbound: Arc<Inbound>,
+    thread: Option<JoinHandle<()>>,
+    desk: Option<Channel>,
+    connection: Option<Connection>,
+    options: Arc<Options>,
+}
+
+impl Receiving {
+    pub(super) fn start(
+        options: Arc<Options>,
+        kill: KillSwitch,
+        mut connection: Connection,
+        bell: Bell,
+    ) -> Result<Self> {
+        let opened = kill.within(options.answer_timeout, || {
+            Ok((connection.open_channel(None)?, connection.open_channel(None)?))
+        });
+        let (channel, desk) = opened.map_err(|error| explain(&options, "open a channel", error))?;
+        let inbound = Arc::new(Inbound::default());
+        let (requests, asked) = channel::unbounded();
+        let consuming = Consuming::new(kill.clone(), Arc::clone(&options), Arc::clone(&inbound), bell, asked);
+        let thread = thread::Builder::new()
+            .name("craft-queue amqp".into())
+            .spawn(move || consuming.run(&channel))
+            .map_err(|error| Error::unavailable("cannot start a thread").because(&error))?;
+        Ok(Self {
+            kill,
+            requests: Some(requests),
+            inbound,
+            thread: Some(thread),
+            desk: Some(desk),
+            connection: Some(connection),
+            options,
+        })
+    }
+
+    /// Has the thread do something and waits for the answer.
+    fn ask<T>(&mut self, limit: Duration, request: impl FnOnce(Sender<T>) -> Request) -> Result<T> {
+        let (reply, answer) = channel::bounded(1);
+        self.send(request(reply))?;
+        match answer.recv_timeout(limit) {
+            Ok(answer) => Ok(answer),
+            Err(RecvTimeoutError::Disconnected) => Err(self.cause()),
+            Err(RecvTimeoutError::Timeout) => {
+                self.kill.throw();
+                Err(Error::unavailable(format!("RabbitMQ at {} does not answer", self.options.place())))
+            }
+        }
+    }
+
+    fn send(&mut self, request: Request) -> Result<()> {
+        match self.requests.as_ref().map(|requests| requests.send(request)) {
+            Some(Ok(())) => Ok(()),
+            _ => Err(self.cause()),
+        }
+    }
+
+    /// Why the connection is lost. It is told once, to one of three who may have asked.
+    fn cause(&mut self) -> Error {
+        self.kill.throw();
+        let told = self.inbound.lock().fault.take();
+        if let Some(error) = told {
+            return error;
+        }
+        let closed = self.connection.take().map(Connection::close);
+        let error = closed.and_then(|closed| closed.err()).unwrap_or(AmqpError::UnexpectedSocketClose);
+        explain(&self.options, "receive", error)
+    }
+
+    /// Asks through the desk. The error of a question that the broker did not like is given back.
+    fn at_desk<T>(&mut self, question: impl FnOnce(&Channel) -> T) -> Result<T> {
+        let limit = self.options.answer_timeout;
+        if self.desk.is_none() {
+            let Some(connection) = &mut self.connection else { return Err(self.cause()) };
+            let opened = self.kill.within(limit, || connection.open_channel(None));
+            self.desk = Some(opened.map_err(|error| explain(&self.options, "open a channel", error))?);
+        }
+        match &self.desk {
+            Some(desk) => Ok(self.kill.within(limit, || question(desk))),
+            None => Err(self.cause()),
+        }
+    }
+
+    /// The number that a question about a queue brought; none when there is no such queue.
+    fn number(&mut self, doing: &str, asked: Result<u32, AmqpError>) -> Result<u64> {
+        match asked {
+            Ok(number) => Ok(number.into()),
+            Err(error) => {
+                // The broker closes the channel together with its refusal.
+                self.desk = None;
+                match error {
+                    AmqpError::ServerClosedChannel { code: 404, .. } => Ok(0),
+                    other => Err(explain(&self.options, doing, other)),
+                }
+            }
+        }
+    }
+}
+
+impl Inbox for Receiving {
+    fn declare(&mut self, objects: &[Object]) -> Result<()> {
+        let options = Arc::clone(&self.options);
+        let declared = self.at_desk(|desk| declare(&options, desk, objects))?;
+        if declared.is_err() {
+            self.desk = None;
+        }
+        declared
+    }
+
+    fn subscribe(&mut self, queue: &Arc<str>, prefetch: u16) -> Result<()> {
+        let limit = self.options.answer_timeout;
+        let queue = Arc::clone(queue);
+        self.ask(limit, |reply| Request::Subscribe { queue, prefetch, reply })
+    }
+
+    fn unsubscribe(&mut self, limit: Duration) -> Result<()> {
+        self.ask(limit, |reply| Request::Unsubscribe { reply })
+    }
+
+    fn arrivals(&mut self) -> Result<Vec<Arrival>> {
+        let mut inbound = self.inbound.lock();
+        if inbound.ended {
+            drop(inbound);
+            return Err(self.cause());
+        }
+        Ok(std::mem::take(&mut inbound.arrivals))
+    }
+
+    fn get(&mut self, queue: &Arc<str>) -> Result<Option<Arrival>> {
+        let limit = self.options.answer_timeout;
+        let queue = Arc::clone(queue);
+        self.ask(limit, |reply| Request::Get { queue, reply })
+    }
+
+    fn ack(&mut self, tag: u64, multiple: bool) -> Result<()> {
+        self.send(Request::Ack { tag, multiple })
+    }
+
+    fn flush(&mut self, limit: Duration) -> Result<()> {
+        self.ask(limit, |reply| Request::Flush { reply })
+    }
+
+    fn count(&mut self, queue: &str) -> Result<u64> {
+        let asked = self.at_desk(|desk| {
+            desk.queue_declare_passive(queue).map(|found| found.declared_message_count().unwrap_or(0))
+        })?;
+        self.number("count", asked)
+    }
+
+    fn purge(&mut self, queue: &str) -> Result<u64> {
+        let asked = self.at_desk(|desk| desk.queue_purge(queue))?;
+        self.number("purge", asked)
+    }
+}
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        self.kill.throw();
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            // It waits for nothing any more: the socket is shut. Its panic would have been told already.
+            let _ = thread.join();
+        }
+    }
+}

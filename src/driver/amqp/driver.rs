@@ -1,0 +1,222 @@
+//! The driver: what becomes of a verdict on AMQP.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::holds::{Held, Orphans};
+use super::intake::Intake;
+use super::letter;
+use super::options::Options;
+use super::publisher::{Parcel, Place, Publisher};
+use super::wire::{Client, Envelope, note};
+use crate::driver::{Bell, Driver, Receipt, Reserved, Settled, Settlement, Size, Taken, Verdict, Want};
+use crate::error::{Error, Result};
+use crate::message::{JobId, Message, Pushed};
+use crate::payload::storable_text;
+use crate::time::Timestamp;
+
+/// A pair of connections: one publishes, the other one, opened when it is first needed, receives.
+pub(super) struct AmqpDriver {
+    client: Arc<dyn Client>,
+    options: Arc<Options>,
+    bell: Bell,
+    orphans: Arc<Orphans>,
+    publisher: Publisher,
+    intake: Option<Intake>,
+    /// The queues that were named here.
+    seen: BTreeSet<Arc<str>>,
+    opened: Instant,
+    /// No connection was lost: leaving may ask the broker.
+    well: bool,
+}
+
+/// How long after opening what was held before may still come back to this process.
+const SETTLING: Duration = Duration::from_secs(5);
+
+impl AmqpDriver {
+    pub(super) fn open(
+        client: Arc<dyn Client>,
+        options: Arc<Options>,
+        bell: Bell,
+        orphans: Arc<Orphans>,
+    ) -> Result<Self> {
+        let publisher = Publisher::new(client.outbox()?, Arc::clone(&options));
+        let seen = BTreeSet::from([Arc::from(&*options.queue)]);
+        Ok(Self {
+            client,
+            options,
+            bell,
+            orphans,
+            publisher,
+            intake: None,
+            seen,
+            opened: Instant::now(),
+            well: true,
+        })
+    }
+
+    fn intake(&mut self) -> Result<(&mut Intake, &mut Publisher, &Orphans)> {
+        if self.intake.is_none() {
+            let inbox = self.client.inbox(self.bell.clone())?;
+            self.intake = Some(Intake::new(inbox, Arc::clone(&self.options)));
+        }
+        match &mut self.intake {
+            Some(intake) => Ok((intake, &mut self.publisher, &self.orphans)),
+            None => Err(Error::other("there is no receiving connection")),
+        }
+    }
+
+    /// Remembers when a connection is of no use any more.
+    fn watched<T>(&mut self, result: Result<T>) -> Result<T> {
+        if result.as_ref().is_err_and(Error::is_unavailable) {
+            self.well = false;
+        }
+        result
+    }
+
+    fn see<'q>(&mut self, queues: impl Iterator<Item = &'q str>) {
+        for queue in queues {
+            if !self.seen.contains(queue) {
+                self.seen.insert(queue.into());
+            }
+        }
+    }
+
+    fn publish_jobs(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
+        self.see(messages.iter().map(|message| &*message.queue));
+        let mut parcels = Vec::with_capacity(messages.len());
+        let mut uuids = HashSet::with_capacity(messages.len());
+        for message in messages {
+            let envelope = letter::pushed(&self.options, message)?;
+            if uuids.insert(&message.uuid) {
+                let (queue, body) = (&*message.queue, &*message.payload);
+                parcels.push(Parcel { queue, place: Place::Pushed, after: message.delay, envelope, body });
+            }
+        }
+        self.publisher.publish(&parcels)?;
+        Ok(messages.iter().map(|message| Pushed::Added(JobId::Text(Arc::clone(&message.uuid)))).collect())
+    }
+
+    fn settle_all(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        let mut settlement = Settlement::default();
+        let mut done = Vec::new();
+        let mut copies = Vec::new();
+        for Settled { job, verdict } in settled {
+            match self.intake.as_mut().and_then(|intake| intake.holds.release(job.receipt)) {
+                None => {
+                    self.orphans.forget(&job.message.uuid, job.receipt);
+                    settlement.lost.push(job.receipt);
+                }
+                Some(held) => match verdict {
+                    Verdict::Done => done.push(held.tag),
+                    verdict => copies.push((*job, verdict, held)),
+                },
+            }
+        }
+        let Some(intake) = &mut self.intake else { return Ok(settlement) };
+        // Not after the copies: should those fail, what is done is done.
+        intake.ack(done)?;
+        let copied =
+            copies.iter().map(|(job, verdict, held)| copy(job, verdict, held)).collect::<Result<Vec<_>>>();
+        if let Err(error) = copied.and_then(|parcels| self.publisher.publish(&parcels)) {
+            for (job, _, held) in copies {
+                intake.holds.hold(job.receipt, held);
+            }
+            return Err(error);
+        }
+        intake.ack(copies.iter().map(|(_, _, held)| held.tag).collect())?;
+        Ok(settlement)
+    }
+}
+
+/// The message that takes the place of a job that is put back.
+fn copy<'a>(job: &'a Reserved, verdict: &Verdict, held: &Held) -> Result<Parcel<'a>> {
+    let (state, after) = match verdict {
+        Verdict::Again { after, counted, .. } => (held.state.survived(*counted), *after),
+        Verdict::Unknown { after } => (held.state.unknown(Timestamp::now()), *after),
+        Verdict::Unstarted { after } => (held.state, *after),
+        Verdict::Done | Verdict::Bury(_) => {
+            return Err(Error::unsupported(
+                "the amqp driver does not bury jobs: record, then settle as done",
+            ));
+        }
+    };
+    let mut envelope: Envelope = letter::copy(&held.envelope, &held.uuid, state);
+    if let Verdict::Again { error, .. } = verdict {
+        envelope.notes.insert(note::ERROR, storable_text(error));
+    }
+    let place = if state.is_suspect() { Place::Suspects } else { Place::Work };
+    Ok(Parcel { queue: &job.message.queue, place, after, envelope, body: &job.message.payload })
+}
+
+impl Driver for AmqpDriver {
+    fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
+        let pushed = self.publish_jobs(messages);
+        self.watched(pushed)
+    }
+
+    fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
+        self.see(want.queues.iter().map(|queue| &**queue));
+        let taken =
+            self.intake().and_then(|(intake, publisher, orphans)| intake.reserve(want, publisher, orphans));
+        self.watched(taken)
+    }
+
+    fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        let settlement = self.settle_all(settled);
+        self.watched(settlement)
+    }
+
+    /// The broker keeps a hold as long as the connection lives: nothing is sent.
+    fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
+        let until = Instant::now() + lease;
+        let mut lost = Vec::new();
+        for job in held {
+            // What was held on a connection that was lost may come back: nobody knows yet.
+            let held = self.intake.as_mut().is_some_and(|intake| intake.holds.extend(job.receipt, until))
+                || self.orphans.extend(&job.message.uuid, job.receipt, until)
+                    && self.opened.elapsed() < SETTLING;
+            if !held {
+                lost.push(job.receipt);
+            }
+        }
+        Ok(lost)
+    }
+
+    /// AMQP tells how many messages are ready in a queue, and nothing else.
+    fn size(&mut self, queues: &[String]) -> Result<Vec<Size>> {
+        let named: Vec<Arc<str>> = match queues {
+            [] => self.seen.iter().cloned().collect(),
+            named => named.iter().map(|queue| Arc::from(&**queue)).collect(),
+        };
+        let counted = named.into_iter().map(|queue| {
+            crate::message::check_name("queue", &queue)?;
+            let (intake, ..) = self.intake()?;
+            let waiting = Some(intake.count(&queue)?);
+            Ok(Size { queue: queue.to_string(), waiting, delayed: None, running: None, oldest_wait: None })
+        });
+        let sizes = counted.collect();
+        self.watched(sizes)
+    }
+
+    /// Removes what is due. What is delayed is on the ladder together with the jobs of other queues, where
+    /// AMQP can't pick it out.
+    fn clear(&mut self, queue: &str) -> Result<u64> {
+        crate::message::check_name("queue", queue)?;
+        let cleared =
+            self.intake().and_then(|(intake, publisher, orphans)| intake.clear(queue, publisher, orphans));
+        self.watched(cleared)
+    }
+}
+
+impl Drop for AmqpDriver {
+    fn drop(&mut self) {
+        let Some(intake) = &mut self.intake else { return };
+        if self.well {
+            // When it fails, the broker gives everything to others by itself.
+            let _ = intake.leave(&mut self.publisher, &self.orphans);
+        }
+        self.orphans.leave(&mut intake.holds);
+    }
+}

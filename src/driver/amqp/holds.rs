@@ -1,0 +1,206 @@
+//! What is held: which deliveries are not acknowledged, and which of them the worker has.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::state::State;
+use super::wire::Envelope;
+use crate::driver::Receipt;
+
+/// A job in the worker's hands.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// Acknowledges it on this connection.
+    pub(super) tag: u64,
+    pub(super) queue: Arc<str>,
+    pub(super) state: State,
+    /// For a copy; its body is the worker's.
+    pub(super) envelope: Envelope,
+    pub(super) uuid: Arc<str>,
+    /// Until when the worker may be believed to have it.
+    pub(super) until: Instant,
+    /// Its bytes, when the worker had it before this delivery came: should it not show that it still has
+    /// it, somebody else needs them.
+    pub(super) adopted: Option<Vec<u8>>,
+}
+
+/// All holds of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Holds {
+    jobs: HashMap<Receipt, Held>,
+    unacked: BTreeSet<u64>,
+    /// All tags up to this one have been seen. A higher one may be seen first: a message that was fetched
+    /// overtakes those that were delivered and not looked at yet.
+    seen: u64,
+    seen_beyond: BTreeSet<u64>,
+}
+
+impl Holds {
+    /// A delivery came.
+    pub(super) fn delivered(&mut self, tag: u64) {
+        self.unacked.insert(tag);
+        self.seen_beyond.insert(tag);
+        while self.seen_beyond.first() == Some(&(self.seen + 1)) {
+            self.seen_beyond.pop_first();
+            self.seen += 1;
+        }
+    }
+
+    /// The worker has it.
+    pub(super) fn hold(&mut self, receipt: Receipt, held: Held) {
+        self.jobs.insert(receipt, held);
+    }
+
+    /// The worker tells what became of it; `None` when it has lost it.
+    pub(super) fn release(&mut self, receipt: Receipt) -> Option<Held> {
+        self.jobs.remove(&receipt)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Renews a hold; false when it is not held.
+    pub(super) fn extend(&mut self, receipt: Receipt, until: Instant) -> bool {
+        self.jobs.get_mut(&receipt).map(|held| held.until = until).is_some()
+    }
+
+    /// The acknowledgements for these tags: `(tag, with all before it)`. As few as possible: those before
+    /// which nothing stays unacknowledged are one.
+    pub(super) fn acks(&mut self, mut tags: Vec<u64>) -> Vec<(u64, bool)> {
+        tags.sort_unstable();
+        for tag in &tags {
+            self.unacked.remove(tag);
+        }
+        let first_open = self.unacked.first().copied().unwrap_or(u64::MAX).min(self.seen + 1);
+        let merged = tags.partition_point(|tag| *tag < first_open);
+        let mut acks = Vec::with_capacity(1 + tags.len() - merged);
+        if let Some(last) = merged.checked_sub(1) {
+            acks.push((tags[last], true));
+        }
+        acks.extend(tags[merged..].iter().map(|tag| (*tag, false)));
+        acks
+    }
+
+    /// Takes out the adopted jobs that the worker has shown no sign of since their hold ran out.
+    pub(super) fn lapsed(&mut self, now: Instant) -> Vec<Held> {
+        let lapsed = |held: &Held| held.adopted.is_some() && held.until <= now;
+        let receipts: Vec<_> =
+            self.jobs.iter().filter(|(_, held)| lapsed(held)).map(|(receipt, _)| *receipt).collect();
+        receipts.into_iter().filter_map(|receipt| self.jobs.remove(&receipt)).collect()
+    }
+
+    /// Takes out the jobs whose worker is not to be believed any more.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Receipt, Held)> {
+        self.jobs.drain()
+    }
+}
+
+/// Jobs that this process held when a connection was lost. The broker gives them to somebody at once;
+/// when that is this process again, where they still run, they are not run a second time: the new
+/// delivery continues the old hold.
+#[derive(Debug, Default)]
+pub(super) struct Orphans(Mutex<HashMap<Arc<str>, (Receipt, Instant)>>);
+
+/// How long an orphan is remembered after its hold ran out: the worker may be waiting for the broker and
+/// renew it when that is back.
+const KEPT: Duration = Duration::from_secs(3_600);
+
+impl Orphans {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, (Receipt, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers what a connection still held when it went.
+    pub(super) fn leave(&self, holds: &mut Holds) {
+        let long_over = |until: Instant| until.elapsed() > KEPT;
+        let mut orphans = self.lock();
+        orphans.retain(|_, (_, until)| !long_over(*until));
+        orphans.extend(holds.drain().map(|(receipt, held)| (held.uuid, (receipt, held.until))));
+    }
+
+    /// The receipt under which a job still runs here, and until when that may be believed.
+    pub(super) fn adopt(&self, uuid: &str) -> Option<(Receipt, Instant)> {
+        let found = self.lock().remove(uuid)?;
+        (found.1 > Instant::now()).then_some(found)
+    }
+
+    /// The worker told what became of it.
+    pub(super) fn forget(&self, uuid: &str, receipt: Receipt) {
+        let mut orphans = self.lock();
+        if orphans.get(uuid).is_some_and(|(held, _)| *held == receipt) {
+            orphans.remove(uuid);
+        }
+    }
+
+    /// The worker shows that it still has it; false when nothing is known of it here.
+    pub(super) fn extend(&self, uuid: &str, receipt: Receipt, until: Instant) -> bool {
+        match self.lock().get_mut(uuid) {
+            Some(orphan) if orphan.0 == receipt => {
+                orphan.1 = until;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivered(tags: std::ops::RangeInclusive<u64>) -> Holds {
+        let mut holds = Holds::default();
+        tags.for_each(|tag| holds.delivered(tag));
+        holds
+    }
+
+    #[test]
+    fn acks_without_a_gap_are_one() {
+        assert_eq!(delivered(1..=5).acks(vec![3, 1, 2]), [(3, true)]);
+        assert_eq!(delivered(1..=3).acks(vec![1, 2, 3]), [(3, true)]);
+        assert_eq!(delivered(1..=3).acks(vec![]), []);
+    }
+
+    #[test]
+    fn an_ack_never_covers_what_is_still_open() {
+        let mut holds = delivered(1..=6);
+        assert_eq!(holds.acks(vec![2, 3]), [(2, false), (3, false)]);
+        assert_eq!(holds.acks(vec![1, 5]), [(1, true), (5, false)]);
+        assert_eq!(holds.acks(vec![4]), [(4, true)]);
+        assert_eq!(holds.acks(vec![6]), [(6, true)]);
+    }
+
+    #[test]
+    fn an_ack_never_covers_what_was_not_seen_yet() {
+        let mut holds = Holds::default();
+        holds.delivered(1);
+        holds.delivered(3);
+        assert_eq!(holds.acks(vec![1, 3]), [(1, true), (3, false)]);
+        holds.delivered(2);
+        holds.delivered(4);
+        assert_eq!(holds.acks(vec![2, 4]), [(4, true)]);
+    }
+
+    fn held(uuid: &str, until: Instant) -> Held {
+        let (state, envelope) = (State::default(), Envelope::default());
+        Held { tag: 1, queue: "q".into(), state, envelope, uuid: uuid.into(), until, adopted: None }
+    }
+
+    #[test]
+    fn an_orphan_is_adopted_once_and_only_while_its_hold_lasts() {
+        let (orphans, mut holds) = (Orphans::default(), Holds::default());
+        let now = Instant::now();
+        let later = now + Duration::from_secs(60);
+        holds.hold(Receipt(1, 1), held("runs", later));
+        holds.hold(Receipt(1, 2), held("over", now));
+        holds.hold(Receipt(1, 3), held("settled", later));
+        orphans.leave(&mut holds);
+        orphans.forget("settled", Receipt(1, 3));
+        assert_eq!(orphans.adopt("runs"), Some((Receipt(1, 1), later)));
+        for gone in ["runs", "over", "settled", "never"] {
+            assert_eq!(orphans.adopt(gone), None, "{gone}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! What comes from the broker: sorted on arrival, given out on demand.
+//!
+//! A message that comes again was held by a worker that went away. It is not run: a copy with one more
+//! death goes to the suspects of its queue, and only then is it acknowledged. Suspects are fetched one by
+//! one and never ahead. So one that comes again from there was running when its worker went, and nothing
+//! that merely waited beside it is charged.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::holds::{Held, Holds, Orphans};
+use super::ladder;
+use super::letter;
+use super::options::Options;
+use super::publisher::{Parcel, Place, Publisher};
+use super::state::State;
+use super::topology;
+use super::wire::{Arrival, Inbox};
+use crate::driver::{Receipt, Reserved, Suspects, Taken, Want};
+use crate::error::Result;
+
+/// The most that the broker hands out ahead when nothing is configured.
+const PREFETCH_LIMIT: usize = 1 << 15;
+
+/// How long a leaving driver waits for each answer.
+const LEAVING: Duration = Duration::from_millis(500);
+
+/// The receiving half of a driver.
+pub(super) struct Intake {
+    inbox: Box<dyn Inbox>,
+    options: Arc<Options>,
+    /// Which connection of this process this is: a tag means nothing on another one.
+    epoch: u64,
+    pub(super) holds: Holds,
+    waiting: HashMap<Arc<str>, VecDeque<Arrival>>,
+    declared: HashSet<Arc<str>>,
+    subscribed: Vec<Arc<str>>,
+    prefetch: u16,
+}
+
+impl Intake {
+    pub(super) fn new(inbox: Box<dyn Inbox>, options: Arc<Options>) -> Self {
+        static EPOCHS: AtomicU64 = AtomicU64::new(1);
+        Self {
+            inbox,
+            options,
+            epoch: EPOCHS.fetch_add(1, Ordering::Relaxed),
+            holds: Holds::default(),
+            waiting: HashMap::new(),
+            declared: HashSet::new(),
+            subscribed: Vec::new(),
+            prefetch: 0,
+        }
+    }
+
+    /// Gives out jobs.
+    pub(super) fn reserve(
+        &mut self,
+        want: &Want<'_>,
+        publisher: &mut Publisher,
+        orphans: &Orphans,
+    ) -> Result<Taken> {
+        let until = Instant::now() + want.lease;
+        let queues = want.queues.iter().map(|queue| Arc::from(&**queue)).collect::<Vec<_>>();
+        self.declare(&queues, publisher)?;
+        self.sort_arrivals(publisher, orphans)?;
+        self.suspect_lapsed(publisher)?;
+        if want.fresh > 0 {
+            self.subscribe(&queues, want.fresh, publisher, orphans)?;
+        }
+        let mut taken = Taken::default();
+        for queue in &queues {
+            while taken.jobs.len() < want.fresh {
+                let waiting = self.waiting.get_mut(queue);
+                let Some(arrival) = waiting.and_then(VecDeque::pop_front) else { break };
+                taken.jobs.push(self.hold(arrival, until));
+            }
+        }
+        match want.suspects {
+            Suspects::Ignore => {}
+            Suspects::Look => taken.suspects_due = self.are_suspects_due(&queues)?,
+            Suspects::Take(limit) => {
+                let suspects = self.take_suspects(&queues, limit, until, publisher, orphans)?;
+                match want.fresh {
+                    // It runs alone: nothing shall be in the hands of a worker that may be about to die.
+                    0 if !suspects.is_empty() => {
+                        self.stand_aside(self.options.answer_timeout, publisher, orphans)?;
+                    }
+                    // What a dead worker held is in the queue itself until somebody receives it.
+                    0 if limit > 0 => self.subscribe(&queues, limit, publisher, orphans)?,
+                    _ => {}
+                }
+                taken.jobs.extend(suspects);
+                taken.suspects_due = self.are_suspects_due(&queues)?;
+            }
+        }
+        Ok(taken)
+    }
+
+    fn declare(&mut self, queues: &[Arc<str>], publisher: &mut Publisher) -> Result<()> {
+        for queue in queues {
+            if !self.declared.contains(queue) {
+                crate::message::check_name("queue", queue)?;
+                self.inbox.declare(&topology::work(&self.options, queue))?;
+                self.declared.insert(Arc::clone(queue));
+                self.bring_strays_home(publisher)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A queue is there that may have been missing when delayed jobs came down the ladder for it.
+    fn bring_strays_home(&mut self, publisher: &mut Publisher) -> Result<()> {
+        let stray: Arc<str> = ladder::STRAY.into();
+        // Only what is there now: those whose queue is still missing come back here.
+        for _ in 0..self.inbox.count(&stray)? {
+            let Some(mut arrival) = self.inbox.get(&stray)? else { break };
+            self.holds.delivered(arrival.tag);
+            let key = std::mem::take(&mut arrival.routing_key);
+            self.copy(vec![arrival], Place::Home(key), |state| state, publisher)?;
+        }
+        Ok(())
+    }
+
+    /// Has the broker hand out as much as the worker holds and wants, and no more: what lies here is kept
+    /// from other workers.
+    fn subscribe(
+        &mut self,
+        queues: &[Arc<str>],
+        more: usize,
+        publisher: &mut Publisher,
+        orphans: &Orphans,
+    ) -> Result<()> {
+        if !self.subscribed.is_empty() && self.subscribed != queues {
+            self.stand_aside(self.options.answer_timeout, publisher, orphans)?;
+        }
+        let wanted = (self.holds.len() + more).min(PREFETCH_LIMIT).next_power_of_two();
+        let prefetch = self.options.prefetch.unwrap_or(wanted as u16);
+        if prefetch > self.prefetch {
+            for queue in queues {
+                self.inbox.subscribe(queue, prefetch)?;
+            }
+            self.prefetch = prefetch;
+            self.subscribed = queues.to_vec();
+        }
+        Ok(())
+    }
+
+    fn sort_arrivals(&mut self, publisher: &mut Publisher, orphans: &Orphans) -> Result<()> {
+        let mut again = Vec::new();
+        for arrival in self.inbox.arrivals()? {
+            self.holds.delivered(arrival.tag);
+            if arrival.redelivered {
+                again.extend(self.adopt(arrival, orphans));
+            } else {
+                self.waiting.entry(Arc::clone(&arrival.queue)).or_default().push_back(arrival);
+            }
+        }
+        self.suspect(again, publisher)
+    }
+
+    /// Continues the hold of a job that still runs in this process; gives back what does not.
+    fn adopt(&mut self, arrival: Arrival, orphans: &Orphans) -> Option<Arrival> {
+        let uuid = letter::identity(&arrival.envelope);
+        let Some((receipt, until)) = orphans.adopt(&uuid) else { return Some(arrival) };
+        let state = State::read(arrival.envelope.app_id.as_deref());
+        let Arrival { tag, queue, envelope, body, .. } = arrival;
+        self.holds.hold(receipt, Held { tag, queue, state, envelope, uuid, until, adopted: Some(body) });
+        None
+    }
+
+    /// Moves these to the suspects, one death more.
+    fn suspect(&mut self, arrivals: Vec<Arrival>, publisher: &mut Publisher) -> Result<()> {
+        self.copy(arrivals, Place::Suspects, State::died, publisher)
+    }
+
+    /// Publishes a copy of each with a new state, and then acknowledges the original.
+    fn copy(
+        &mut self,
+        arrivals: Vec<Arrival>,
+        place: Place,
+        change: fn(State) -> State,
+        publisher: &mut Publisher,
+    ) -> Result<()> {
+        if arrivals.is_empty() {
+            return Ok(());
+        }
+        let parcels = arrivals.iter().map(|arrival| {
+            let Arrival { queue, envelope, body, .. } = arrival;
+            let state = change(State::read(envelope.app_id.as_deref()));
+            let envelope = letter::copy(envelope, &letter::identity(envelope), state);
+            Parcel { queue, place: place.clone(), after: Duration::ZERO, envelope, body }
+        });
+        publisher.publish(&parcels.collect::<Vec<_>>())?;
+        self.ack(arrivals.iter().map(|arrival| arrival.tag).collect())
+    }
+
+    fn suspect_lapsed(&mut self, publisher: &mut Publisher) -> Result<()> {
+        let lapsed = self.holds.lapsed(Instant::now());
+        let arrivals = lapsed.into_iter().map(|held| Arrival {
+            tag: held.tag,
+            queue: held.queue,
+            redelivered: true,
+            routing_key: String::new(),
+            envelope: held.envelope,
+            body: held.adopted.unwrap_or_default(),
+        });
+        self.suspect(arrivals.collect(), publisher)
+    }
+
+    pub(super) fn ack(&mut self, tags: Vec<u64>) -> Result<()> {
+        for (tag, multiple) in self.holds.acks(tags) {
+            self.inbox.ack(tag, multiple)?;
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, mut arrival: Arrival, until: Instant) -> Reserved {
+        let uuid = letter::identity(&arrival.envelope);
+        let receipt = Receipt(self.epoch, arrival.tag);
+        let job = letter::reserved(&mut arrival, &uuid, receipt, until);
+        let state = State::read(arrival.envelope.app_id.as_deref());
+        let Arrival { tag, queue, envelope, .. } = arrival;
+        self.holds.hold(receipt, Held { tag, queue, state, envelope, uuid, until, adopted: None });
+        job
+    }
+
+    fn are_suspects_due(&mut self, queues: &[Arc<str>]) -> Result<bool> {
+        for queue in queues {
+            if self.inbox.count(&topology::suspects_of(queue))? > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn take_suspects(
+        &mut self,
+        queues: &[Arc<str>],
+        limit: usize,
+        until: Instant,
+        publisher: &mut Publisher,
+        orphans: &Orphans,
+    ) -> Result<Vec<Reserved>> {
+        let mut jobs = Vec::new();
+        for queue in queues {
+            let suspects = Arc::from(topology::suspects_of(queue));
+            while jobs.len() < limit {
+                let Some(mut arrival) = self.inbox.get(&suspects)? else { break };
+                self.holds.delivered(arrival.tag);
+                arrival.queue = Arc::clone(queue);
+                if !arrival.redelivered {
+                    jobs.push(self.hold(arrival, until));
+                } else if let Some(arrival) = self.adopt(arrival, orphans) {
+                    // Its worker went away while it ran. The copy that says so is next, or after others.
+                    self.suspect(vec![arrival], publisher)?;
+                }
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Receives nothing more, and puts back what nobody has begun, as it was. Simply closing would do it
+    /// too, but then all of it would come again as suspects.
+    fn stand_aside(&mut self, limit: Duration, publisher: &mut Publisher, orphans: &Orphans) -> Result<()> {
+        if !self.subscribed.is_empty() {
+            self.inbox.unsubscribe(limit)?;
+            self.subscribed.clear();
+            self.prefetch = 0;
+        }
+        self.sort_arrivals(publisher, orphans)?;
+        let unbegun = self.waiting.drain().flat_map(|(_, arrivals)| arrivals).collect();
+        self.copy(unbegun, Place::Work, |state| state, publisher)
+    }
+
+    /// The driver is dropped while all is well: puts back what nobody has begun, and lets the last
+    /// acknowledgements reach the broker. Waits a moment at most.
+    pub(super) fn leave(&mut self, publisher: &mut Publisher, orphans: &Orphans) -> Result<()> {
+        publisher.patience = LEAVING;
+        self.stand_aside(LEAVING, publisher, orphans)?;
+        self.inbox.flush(LEAVING)
+    }
+
+    /// How many jobs wait in a queue, those included that lie here.
+    pub(super) fn count(&mut self, queue: &str) -> Result<u64> {
+        let here = self.waiting.get(queue).map_or(0, |waiting| waiting.len() as u64);
+        Ok(here + self.inbox.count(queue)? + self.inbox.count(&topology::suspects_of(queue))?)
+    }
+
+    /// Removes what waits in a queue.
+    pub(super) fn clear(&mut self, queue: &str, publisher: &mut Publisher, orphans: &Orphans) -> Result<u64> {
+        self.sort_arrivals(publisher, orphans)?;
+        let purged = self.inbox.purge(queue)? + self.inbox.purge(&topology::suspects_of(queue))?;
+        let here = self.waiting.remove(queue).unwrap_or_default();
+        self.ack(here.iter().map(|arrival| arrival.tag).collect())?;
+        Ok(purged + here.len() as u64)
+    }
+}

@@ -1,0 +1,144 @@
+//! What a connection and its queues need to know, out of the configuration.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::config::{AmqpConfig, QueueType};
+use crate::error::{Error, Result};
+
+/// How to reach a broker, and how its queues are declared.
+///
+/// ```
+/// use craft_queue::{Config, driver::amqp::Options};
+///
+/// let options = Options::from_config(&Config::new().amqp)?;
+/// assert_eq!(options.vhost, "/");
+/// # Ok::<(), craft_queue::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Options {
+    /// The host's name or address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The user's name.
+    pub username: String,
+    /// The user's password. Never shown.
+    pub password: String,
+    /// The virtual host.
+    pub vhost: String,
+    /// The queue where none is named.
+    pub queue: String,
+    /// The exchange to push to; "" is the default exchange.
+    pub exchange: String,
+    /// The queues survive the loss of a broker in a cluster (`x-queue-type = quorum`).
+    pub quorum: bool,
+    /// The highest priority of the queues (`x-max-priority`); `None`: they know no priorities.
+    pub max_priority: Option<u8>,
+    /// How many jobs the broker hands out ahead; `None`: as many as the worker asks for.
+    pub prefetch: Option<u16>,
+    /// How often broker and client show that they are alive.
+    pub heartbeat: Duration,
+    /// How long connecting and logging in may take.
+    pub connect_timeout: Duration,
+    /// How long a push waits for the broker's word.
+    pub publish_timeout: Duration,
+    /// How long everything else waits for an answer.
+    pub answer_timeout: Duration,
+}
+
+impl Options {
+    /// Takes over what the configuration says.
+    ///
+    /// # Errors
+    /// `connection_options` is not understood.
+    pub fn from_config(config: &AmqpConfig) -> Result<Self> {
+        let vhost = if config.vhost.is_empty() { "/" } else { &config.vhost };
+        let mut options = Self {
+            host: config.host.clone(),
+            port: config.port,
+            username: config.username.clone(),
+            password: config.password.clone(),
+            vhost: vhost.to_owned(),
+            queue: config.settings.queue.clone(),
+            exchange: config.exchange.clone(),
+            quorum: config.queue_type == QueueType::Quorum,
+            max_priority: config.max_priority,
+            prefetch: config.prefetch,
+            heartbeat: Duration::from_secs(30),
+            connect_timeout: config.connect_timeout,
+            publish_timeout: config.publish_timeout,
+            answer_timeout: Duration::from_secs(10),
+        };
+        for pair in config.connection_options.split('&').filter(|pair| !pair.is_empty()) {
+            options.read_connection_option(pair)?;
+        }
+        Ok(options)
+    }
+
+    fn read_connection_option(&mut self, pair: &str) -> Result<()> {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let wrong = || {
+            Error::config(format!("connection option \"{pair}\" is not understood"))
+                .with_help("known are heartbeat=<seconds> and connection_timeout=<milliseconds>")
+        };
+        let number = value.parse().map_err(|_| wrong())?;
+        match key {
+            "heartbeat" => self.heartbeat = Duration::from_secs(number),
+            "connection_timeout" => self.connect_timeout = Duration::from_millis(number),
+            _ => return Err(wrong()),
+        }
+        Ok(())
+    }
+
+    /// Where the broker is, for people.
+    pub(super) fn place(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let vhost = if self.vhost == "/" { "" } else { &self.vhost };
+        write!(f, "rabbitmq {}@{}/{vhost}", self.username, self.place())
+    }
+}
+
+// Not derived: a derived one would show the password.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Options({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(connection_options: &str) -> AmqpConfig {
+        AmqpConfig {
+            password: "s3cret".into(),
+            connection_options: connection_options.into(),
+            ..AmqpConfig::default()
+        }
+    }
+
+    #[test]
+    fn an_empty_vhost_is_the_root_and_the_password_is_never_shown() {
+        let options = Options::from_config(&config("")).unwrap();
+        assert_eq!(options.vhost, "/");
+        assert_eq!(options.to_string(), "rabbitmq guest@localhost:5672/");
+        assert!(!format!("{options:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn connection_options_are_read_as_a_query() {
+        let options = Options::from_config(&config("heartbeat=7&connection_timeout=1500")).unwrap();
+        assert_eq!(options.heartbeat, Duration::from_secs(7));
+        assert_eq!(options.connect_timeout, Duration::from_millis(1_500));
+        for wrong in ["heartbeat=soon", "speed=9", "heartbeat"] {
+            let error = Options::from_config(&config(wrong)).unwrap_err();
+            assert!(error.is_config() && error.to_string().contains(wrong), "{error}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What a job has lived through, as the text that its message carries.
+//!
+//! It stands in the property `app_id`, never in a header: a foreign header that is not UTF-8 makes the
+//! client drop all headers behind it without a word, and a job that forgets its attempts runs for ever.
+
+use std::fmt;
+
+use crate::time::Timestamp;
+
+const MARK: &str = "craft-queue";
+
+/// `craft-queue attempts=2 deaths=1 unknown_since=1767225600000`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    /// Attempts that ended and counted.
+    pub(super) attempts: u32,
+    /// How often a worker went away with it since it last survived a run. From 1 on it is a suspect.
+    pub(super) deaths: u32,
+    /// When a worker first found that it does not know the name.
+    pub(super) unknown_since: Option<Timestamp>,
+}
+
+impl State {
+    /// Reads an `app_id`. What is not ours, or not readable, counts as a job that is new.
+    pub(super) fn read(app_id: Option<&str>) -> Self {
+        let mut words = app_id.unwrap_or_default().split(' ');
+        if words.next() != Some(MARK) {
+            return Self::default();
+        }
+        let mut state = Self::default();
+        for (key, value) in words.filter_map(|word| word.split_once('=')) {
+            match key {
+                "attempts" => state.attempts = value.parse().unwrap_or_default(),
+                "deaths" => state.deaths = value.parse().unwrap_or_default(),
+                "unknown_since" => state.unknown_since = value.parse().ok().map(Timestamp::from_millis),
+                _ => {}
+            }
+        }
+        state
+    }
+
+    /// Which attempt a run would be, from 1. The first death leaves the attempt as it was, because the
+    /// job may be a bystander; each one after that used up one.
+    pub(super) fn attempt(&self) -> u32 {
+        self.attempts.saturating_add(self.deaths.max(1))
+    }
+
+    /// Whether a worker may have died of it.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.deaths > 0
+    }
+
+    /// A worker went away with it.
+    pub(super) fn died(self) -> Self {
+        Self { deaths: self.deaths.saturating_add(1), ..self }
+    }
+
+    /// It ran and survived.
+    pub(super) fn survived(self, counted: bool) -> Self {
+        let attempts = if counted { self.attempt() } else { self.attempt() - 1 };
+        Self { attempts, deaths: 0, unknown_since: None }
+    }
+
+    /// No worker here knows its name.
+    pub(super) fn unknown(self, now: Timestamp) -> Self {
+        Self { unknown_since: self.unknown_since.or(Some(now)), ..self }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MARK)?;
+        if self.attempts > 0 {
+            write!(f, " attempts={}", self.attempts)?;
+        }
+        if self.deaths > 0 {
+            write!(f, " deaths={}", self.deaths)?;
+        }
+        match self.unknown_since {
+            Some(since) => write!(f, " unknown_since={}", since.as_millis()),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_comes_back_as_it_was_written() {
+        let since = Some(Timestamp::from_millis(1_767_225_600_000));
+        let states = [
+            State::default(),
+            State { attempts: 2, deaths: 1, unknown_since: since },
+            State { attempts: u32::MAX, deaths: u32::MAX, unknown_since: since },
+        ];
+        for state in states {
+            let text = state.to_string();
+            assert!(text.len() <= 255, "an AMQP property has at most 255 bytes: {text}");
+            assert_eq!(State::read(Some(&text)), state);
+        }
+        assert_eq!(states[1].to_string(), "craft-queue attempts=2 deaths=1 unknown_since=1767225600000");
+    }
+
+    #[test]
+    fn what_is_not_ours_counts_as_new() {
+        let foreign = [None, Some(""), Some("billing attempts=3"), Some("craft-queue attempts=many deaths")];
+        for app_id in foreign {
+            assert_eq!(State::read(app_id), State::default(), "{app_id:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_death_is_not_charged_and_each_one_after_it_is() {
+        let new = State::default();
+        let expected = [(new, 1), (new.died(), 1), (new.died().died(), 2), (new.died().died().died(), 3)];
+        for (state, attempt) in expected {
+            assert_eq!(state.attempt(), attempt, "{state}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_survives_clears_the_suspicion() {
+        let twice_dead = State { attempts: 1, deaths: 2, unknown_since: Some(Timestamp::from_millis(5)) };
+        assert_eq!(twice_dead.attempt(), 3);
+        let counted = State { attempts: 3, ..State::default() };
+        assert_eq!(twice_dead.survived(true), counted);
+        let uncounted = State { attempts: 2, ..State::default() };
+        assert_eq!(twice_dead.survived(false), uncounted);
+    }
+
+    #[test]
+    fn the_first_sighting_of_an_unknown_name_is_kept() {
+        let (first, second) = (Timestamp::from_millis(1), Timestamp::from_millis(2));
+        let state = State { deaths: 1, ..State::default() }.unknown(first).unknown(second);
+        assert_eq!(state, State { deaths: 1, unknown_since: Some(first), ..State::default() });
+    }
+}

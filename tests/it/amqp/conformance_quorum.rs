@@ -1,0 +1,28 @@
+//! The amqp driver keeps the contract on quorum queues, as far as AMQP can.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use craft_queue::conformance::Subject;
+use craft_queue::driver::amqp::{AmqpBackend, Options};
+
+/// One vhost for all: each check has queues of its own.
+fn subject() -> Subject {
+    static OPTIONS: OnceLock<Options> = OnceLock::new();
+    let options = OPTIONS.get_or_init(super::support::fresh);
+    let options = Options { quorum: true, max_priority: None, ..options.clone() };
+    let mut subject = Subject::new(move || AmqpBackend::new(options.clone()));
+    subject.can.know_uuids = false;
+    subject.can.unique_keys = false;
+    subject.can.priorities = false;
+    subject.can.strict_order = false;
+    subject.can.sizes = false;
+    subject.can.next_due = false;
+    subject.can.leases = false;
+    subject.can.shared_receipts = false;
+    subject.patience = Duration::from_secs(60);
+    subject.quiet = Duration::from_millis(300);
+    subject
+}
+
+craft_queue::conformance_tests!(subject());

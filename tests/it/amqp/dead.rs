@@ -1,0 +1,103 @@
+//! Dead jobs in `<queue>.failed`.
+
+use std::time::Duration;
+
+use craft_queue::driver::amqp::{AmqpBackend, Options};
+use craft_queue::driver::{Backend, Bell, Reserved, Verdict};
+use craft_queue::failed::{FailedBackend, FailedJobs, Failure, Filter};
+use craft_queue::time::Zone;
+use craft_queue::{Message, Overrides};
+
+use super::support::*;
+
+fn dead(options: &Options) -> Box<dyn FailedJobs> {
+    AmqpBackend::new(options.clone()).failed_jobs(Zone::default()).open().unwrap()
+}
+
+/// A job that ran once, and whose record is in the queue's dead.
+fn dies(options: &Options, payload: &str) -> Reserved {
+    let mut driver = AmqpBackend::new(options.clone()).open(Bell::silent()).unwrap();
+    let overrides = Overrides { attempts: Some(1), ..Overrides::default() }.to_json();
+    driver.push(&[Message { overrides, ..message("orders", payload) }]).unwrap();
+    let job = take(&mut *driver, "orders", 1).remove(0);
+    dead(options).record(&job, &Failure::now("amqp", "", "no luck")).unwrap();
+    settle(&mut *driver, &job, Verdict::Done);
+    job
+}
+
+fn options() -> Options {
+    Options { queue: "orders".into(), ..fresh() }
+}
+
+#[test]
+fn a_dead_job_is_listed_with_all_that_is_known_of_it() {
+    let options = options();
+    let job = dies(&options, "{\"n\":1}");
+    let rows = dead(&options).list(&Filter::default()).unwrap();
+    assert_eq!(rows.len(), 1);
+    let row = &rows[0];
+    assert_eq!((&*row.uuid, &*row.queue, &*row.name), (&*job.message.uuid, "orders", "Job"));
+    assert_eq!((row.attempts, &*row.exception, &*row.payload), (1, "no luck", "{\"n\":1}"));
+    assert_eq!(row.overrides.as_deref(), job.message.overrides.as_deref());
+    let count = dead(&options).count().unwrap();
+    assert_eq!((count.len(), &*count[0].driver, count[0].count), (1, "amqp", 1));
+}
+
+#[test]
+fn lists_are_in_pages_and_forgetting_takes_out_one() {
+    let options = options();
+    let jobs = ["a", "b", "c"].map(|payload| dies(&options, payload));
+    let mut failed = dead(&options);
+    let page = |failed: &mut dyn FailedJobs, after, limit| -> Vec<String> {
+        let rows = failed.list(&Filter { after, limit, ..Filter::default() }).unwrap();
+        rows.into_iter().map(|row| row.payload).collect()
+    };
+    assert_eq!(page(&mut *failed, None, 2), ["a", "b"]);
+    assert_eq!(page(&mut *failed, Some(&jobs[1].id), 2), ["c"]);
+    assert_eq!(failed.forget(std::slice::from_ref(&jobs[1].id)).unwrap(), 1);
+    assert_eq!(page(&mut *failed, None, 0), ["a", "c"]);
+    drop(failed);
+    assert_eq!(page(&mut *dead(&options), None, 0), ["a", "c"]);
+}
+
+#[test]
+fn a_job_that_fails_again_during_its_retry_stays() {
+    let options = options();
+    let job = dies(&options, "a");
+    let mut operator = dead(&options);
+    let ids = std::slice::from_ref(&job.id);
+    assert_eq!(operator.mark(ids).unwrap(), ids);
+    // The worker has it before the operator is done, and fails at once.
+    dead(&options).record(&job, &Failure::now("amqp", "", "again")).unwrap();
+    operator.forget_marked(std::slice::from_ref(&job.id)).unwrap();
+    drop(operator);
+    let rows = dead(&options).list(&Filter::default()).unwrap();
+    assert_eq!((rows.len(), &*rows[0].exception), (1, "again"));
+}
+
+#[test]
+fn two_operators_never_retry_one_job() {
+    let options = options();
+    let job = dies(&options, "a");
+    let (mut one, mut two) = (dead(&options), dead(&options));
+    assert_eq!(one.mark(std::slice::from_ref(&job.id)).unwrap().len(), 1);
+    assert_eq!(two.mark(std::slice::from_ref(&job.id)).unwrap().len(), 0);
+    drop(one);
+    crate::servers::wait_until("the job is back with the dead", Duration::from_secs(30), || {
+        two.mark(std::slice::from_ref(&job.id)).unwrap().len() == 1
+    });
+}
+
+#[test]
+fn a_record_is_withdrawn_and_the_others_stay_in_sight() {
+    let options = options();
+    let jobs = ["a", "b"].map(|payload| dies(&options, payload));
+    let mut worker = dead(&options);
+    worker.withdraw(&jobs[0].message.uuid).unwrap();
+    worker.withdraw("never").unwrap();
+    let mut operator = dead(&options);
+    crate::servers::wait_until("the other one is in sight", Duration::from_secs(30), || {
+        let rows = operator.list(&Filter::default()).unwrap();
+        rows.len() == 1 && rows[0].payload == "b"
+    });
+}

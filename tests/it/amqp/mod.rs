@@ -1,0 +1,12 @@
+//! The amqp driver on a real, private broker.
+
+mod bench;
+mod conformance_classic;
+mod conformance_quorum;
+mod dead;
+mod delays;
+mod faults;
+mod foreign;
+mod holds;
+mod support;
+mod work;
