@@ -244,5 +244,7 @@ fn reopening_leaks_no_thread_and_no_descriptor() {
     let count = |what: &str| fs::read_dir(format!("/proc/self/{what}")).unwrap().count();
     let before = (count("task"), count("fd"));
     (1..=200).for_each(once);
-    assert_eq!((count("task"), count("fd")), before);
+    // Threads of the last connection may take a moment to end.
+    let counts = || (count("task"), count("fd"));
+    wait_until("as many as before are left", LIMIT, || counts().0 <= before.0 && counts().1 <= before.1);
 }
