@@ -128,6 +128,11 @@ impl<'a> Watched<'a> {
         Self(libc::pollfd { fd: descriptor.as_fd().as_raw_fd(), events, revents: 0 }, PhantomData)
     }
 
+    /// Whether it is ready, or its other end is closed.
+    pub(super) fn is_ready(&self) -> bool {
+        self.0.revents != 0
+    }
+
     pub(super) fn to_read(descriptor: &'a impl AsFd) -> Self {
         Self::new(descriptor, true, false)
     }
@@ -140,8 +145,9 @@ impl<'a> Watched<'a> {
 /// Waits until one of them is ready, for a signal, or so long (in whole milliseconds, rounded up).
 pub(super) fn wait(watched: &mut [Watched<'_>], longest: Duration) {
     let milliseconds = i32::try_from(longest.as_micros().div_ceil(1_000)).unwrap_or(i32::MAX);
-    // Who is ready is found by reading and writing, so neither the answer nor a failure (a signal) matters.
-    // SAFETY: `Watched` is a transparent pollfd, and the slice is exclusively ours.
+    watched.iter_mut().for_each(|one| one.0.revents = 0);
+    // SAFETY: `Watched` is a transparent pollfd, and the slice is exclusively ours. When it fails (a
+    // signal), nothing was found to be ready.
     unsafe { libc::poll(watched.as_mut_ptr().cast(), watched.len() as libc::nfds_t, milliseconds) };
 }
 
@@ -181,6 +187,20 @@ pub(super) fn has_ended(child: u32) -> bool {
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
         libc::waitid(libc::P_PID, child as libc::id_t, &raw mut info, options) == 0 && info.si_pid() != 0
+    }
+}
+
+/// What becomes ready to read when a child ends; `None` where the system has no such thing.
+pub(super) fn end_of(child: u32) -> Option<OwnedFd> {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: no memory is involved, and the result is ours alone; it is never passed to an exec.
+        unsafe { owned(libc::syscall(libc::SYS_pidfd_open, child, 0) as RawFd).ok() }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = child;
+        None
     }
 }
 

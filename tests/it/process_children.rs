@@ -160,3 +160,30 @@ fn stopped_for_good_a_worker_ends_its_children_and_gives_their_jobs_back() {
         assert_eq!(row, Ok((6, 0, 0)), "all wait, unattempted and held by nobody");
     }
 }
+
+/// Fault 4, with children: they go on when their parent is stopped, and begin nothing beyond the lease.
+#[test]
+fn children_of_a_stopped_worker_begin_nothing_beyond_its_lease() {
+    let site = Site::of_processes("lease = 1");
+    let (file, gate) = (site.file("ledger"), site.file("gate"));
+    // Quick ones first, so that the child has others ahead when it comes to the slow one.
+    (0..300).for_each(|number| site.push_innocent(number));
+    let slow = format!("{{\"file\":{file:?},\"number\":999,\"until\":{gate:?}}}");
+    site.push("Ledger", &slow);
+    (300..400).for_each(|number| site.push_innocent(number));
+    let first = Running::start(test_jobs(&site.folder, &["queue:work", "--workers", "1"]));
+    wait_until("the slow job", || ledger(&file).contains_key(&999));
+    first.signal("STOP");
+    let second = Running::start(test_jobs(&site.folder, &["queue:work", "--workers", "2"]));
+    let ran = |number: u64| ledger(&file).get(&number).map_or(0, Vec::len);
+    wait_until("the rest by the second worker", || (300..400).all(|number| ran(number) == 1));
+    std::fs::write(&gate, "").unwrap();
+    wait_until("both ends", || ledger(&file)[&999].iter().filter(|run| run.end.is_some()).count() == 2);
+    first.signal("CONT");
+    first.wait_for("event=lost");
+    for worker in [first, second] {
+        worker.signal("TERM");
+        assert_eq!(worker.wait().0, Some(0));
+    }
+    assert!((300..400).all(|number| ran(number) == 1), "a job was begun after its hold was over");
+}

@@ -3,8 +3,8 @@
 use craft_queue::{Config, Jobs, Mode, Queue};
 
 use crate::process_site::{Site, children_of};
-use crate::programs::{run, test_jobs};
-use crate::support::{Act, Diary, Folder, Then};
+use crate::programs::{Running, run, test_jobs};
+use crate::support::{Act, Diary, Folder, Then, wait_until};
 
 /// The program of these tests has a main that never calls `serve_if_child`.
 #[test]
@@ -38,6 +38,24 @@ fn a_program_that_dies_at_its_start_is_an_error_and_no_loop() {
     );
     let sizes = site.queue.size(None, &["default".into()]).unwrap();
     assert_eq!((sizes[0].waiting, sizes[0].running), (Some(1), Some(0)), "the job still waits");
+}
+
+#[test]
+fn children_that_begin_to_die_at_their_start_end_the_worker_and_lose_no_job() {
+    let site = Site::of_processes("workers = 2");
+    let gate = site.file("gate");
+    let ledger = site.file("ledger");
+    site.push("Ledger", &format!("{{\"file\":{ledger:?},\"number\":1,\"until\":{gate:?}}}"));
+    let worker = Running::start(test_jobs(&site.folder, &["queue:work"]));
+    wait_until("the first job", || ledger.exists());
+    std::fs::write(site.file("no-children"), "").unwrap();
+    // The second child is to be started only now.
+    site.push_innocent(2);
+    assert_eq!(worker.wait(), (Some(1), None));
+    let database = rusqlite::Connection::open(site.file("jobs.sqlite3")).unwrap();
+    let rows = "SELECT count(*), max(attempts), count(token) FROM jobs";
+    let row = database.query_row(rows, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    assert_eq!(row, Ok((2, 0, 0)), "both wait, unattempted and held by nobody");
 }
 
 #[test]

@@ -154,9 +154,9 @@ fn over_its_grace_a_worker_gives_back_what_runs_and_exits_0() {
 fn a_job_that_kills_its_worker_ends_with_the_failed_jobs_and_its_neighbours_are_not_charged() {
     for how in ["\"Abort\"", "{\"Exit\":3}", "\"Overflow\""] {
         let (folder, queue) = set_up("1");
-        push(&queue, &folder, 0..50, ",\"millis\":1");
+        push(&queue, &folder, 0..100, ",\"millis\":1");
         queue.options().attempts(2).push_json("Die", how, 1).unwrap();
-        push(&queue, &folder, 50..100, ",\"millis\":1");
+        push(&queue, &folder, 100..200, ",\"millis\":1");
         let mut deaths = 0;
         let mut worker = worker(&folder, &["--workers", "10", "--attempts", "2"]);
         wait_until("the end of all", || {
@@ -174,7 +174,7 @@ fn a_job_that_kills_its_worker_ends_with_the_failed_jobs_and_its_neighbours_are_
         assert_eq!(failed[0].exception, "the worker died while running it");
         assert!(deaths <= 3, "{how}: {deaths} deaths, at most one more than its two attempts");
         let runs = ledger(&folder.join("ledger"));
-        assert_eq!(runs.len(), 100, "{how}");
+        assert_eq!(runs.len(), 200, "{how}");
         for runs in runs.values() {
             assert!(runs.iter().any(|run| run.end.is_some()), "{how}: {runs:?}");
             assert!(runs.iter().all(|run| run.attempt == 1), "{how}: an innocent one was charged: {runs:?}");

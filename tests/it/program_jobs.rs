@@ -171,3 +171,25 @@ fn a_name_that_is_a_program_and_registered_in_rust_is_an_error() {
     let message = "the job \"Ledger\" is a program in [jobs.Ledger], and registered in Rust as well";
     assert!(said.err.contains(message), "{}", said.err);
 }
+
+/// `examples/programs`, as its queue.toml tells it.
+#[test]
+fn the_example_runs() {
+    let site = Site::new("", "");
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/programs");
+    std::fs::create_dir(site.file("jobs")).unwrap();
+    for file in ["queue.toml", "jobs/greet.sh", "jobs/word_count.py"] {
+        std::fs::copy(example.join(file), site.file(file)).unwrap();
+    }
+    site.push("Greet", "{\"name\": \"Ada\"}");
+    site.push("Greet", "{}");
+    site.push("WordCount", "{\"text\": \"to be or not to be\", \"least\": 2}");
+    let said = site.work_off_programs(&[]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let greeting = "Greet #1: Hello, Ada! This is attempt 1 of Greet #1, from queue default.";
+    for line in [greeting, "WordCount #3: 2 to", "WordCount #3: 2 be"] {
+        assert!(said.err.contains(line), "{}", said.err);
+    }
+    let reason = "exited with status 65: whom should I greet? The payload has no name";
+    assert_eq!(site.failed(), [(1, reason.to_owned())]);
+}

@@ -1,6 +1,5 @@
 //! What a database must be able to do: the seam that SQLite, PostgreSQL and MySQL each fill.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::driver::{Bell, Receipt, Reserved};
@@ -203,17 +202,4 @@ impl Row {
 /// A span in milliseconds; negative means none.
 pub(crate) fn millis(count: i64) -> Duration {
     Duration::from_millis(u64::try_from(count).unwrap_or(0))
-}
-
-/// Shares one allocation among equal neighbours: a batch mostly holds one queue and few names.
-#[derive(Default)]
-pub(crate) struct Interned(Option<Arc<str>>);
-
-impl Interned {
-    pub(crate) fn get(&mut self, text: &str) -> Arc<str> {
-        match &self.0 {
-            Some(last) if **last == *text => last.clone(),
-            _ => self.0.insert(Arc::from(text)).clone(),
-        }
-    }
 }

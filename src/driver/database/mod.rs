@@ -6,6 +6,8 @@
 
 mod adapter;
 mod failed;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod interned;
 mod jobs;
 #[cfg(feature = "cli")]
 mod migrations;

@@ -1,6 +1,7 @@
 //! One run of a program: start it, feed it, listen to it, end it in time.
 
 use std::io::{ErrorKind, PipeWriter, Write, pipe};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,16 +10,14 @@ use super::output::Output;
 use super::{Call, status};
 use crate::job::JobError;
 use crate::policy::Outcome;
-use crate::runner::system::{Ask, Watched, ask_group, has_ended, never_wait, wait};
+use crate::runner::system::{Ask, Watched, ask_group, end_of, has_ended, never_wait, wait};
 use crate::runner::warden;
 
 /// How long a process has between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(2);
 
-/// A program tells its end by closing its pipes. Where others still have them, it is looked for this often.
+/// How often to look whether everything shall end; and for its end, where the system does not tell of it.
 const LOOK: Duration = Duration::from_millis(50);
-
-const SHORTEST_NAP: Duration = Duration::from_micros(50);
 
 const ROOM: usize = 64 * 1024;
 
@@ -97,31 +96,22 @@ impl Running<'_> {
     /// Feeds it and listens to it until it has ended.
     fn attend(&mut self, call: &Call<'_>) {
         let mut room = vec![0; ROOM];
-        let mut nap = SHORTEST_NAP;
+        let end = end_of(self.leader);
         let mut looked = Instant::now();
         loop {
             self.feed();
-            let mut heard = self.out.read(&mut room);
-            heard |= self.errors.read(&mut room);
+            let mut ended = self.wait(end.as_ref());
+            self.out.read(&mut room);
+            self.errors.read(&mut room);
             let now = Instant::now();
-            let silent = self.out.pipe().is_none() && self.errors.pipe().is_none();
-            let over_time = self.ends_at.is_some_and(|at| now >= at);
-            if silent || over_time || now - looked >= LOOK {
+            if now - looked >= LOOK || self.is_silent() {
                 looked = now;
-                if has_ended(self.leader) {
-                    break;
-                }
-                self.end_in_time(now, call.context.surroundings.killed.load(Ordering::Acquire));
+                ended |= end.is_none() && has_ended(self.leader);
             }
-            match (heard, silent) {
-                (true, _) => {}
-                (false, true) => {
-                    // It has closed its pipes, mostly because it is ending right now.
-                    std::thread::sleep(nap);
-                    nap = (2 * nap).min(LOOK);
-                }
-                (false, false) => self.wait(now),
+            if ended {
+                break;
             }
+            self.end_in_time(now, call.context.surroundings.killed.load(Ordering::Acquire));
         }
         // What it wrote before its end, but nothing that others go on to write.
         for _ in 0..MOST_LEFT {
@@ -130,6 +120,11 @@ impl Running<'_> {
                 break;
             }
         }
+    }
+
+    /// It has closed its outputs, mostly because it is ending right now.
+    fn is_silent(&self) -> bool {
+        self.out.pipe().is_none() && self.errors.pipe().is_none()
     }
 
     /// Writes what it takes. A program that reads nothing, or not all, is as good as any.
@@ -147,15 +142,17 @@ impl Running<'_> {
         self.input = None;
     }
 
-    fn wait(&self, now: Instant) {
-        let mut watched: Vec<_> = [&self.out, &self.errors]
-            .iter()
-            .filter_map(|output| output.pipe())
-            .map(Watched::to_read)
-            .collect();
+    /// Waits for something to do, and says whether it has ended, as far as that can be told.
+    fn wait(&self, end: Option<&OwnedFd>) -> bool {
+        let left = self.ends_at.map_or(LOOK, |at| at.saturating_duration_since(Instant::now()));
+        let longest = if end.is_none() && self.is_silent() { Duration::from_millis(1) } else { LOOK };
+        let mut watched: Vec<_> = end.into_iter().map(Watched::to_read).collect();
+        watched.extend(
+            [&self.out, &self.errors].iter().filter_map(|output| output.pipe()).map(Watched::to_read),
+        );
         watched.extend(self.input.as_ref().map(Watched::to_write));
-        let longest = self.ends_at.map_or(LOOK, |at| at.saturating_duration_since(now).min(LOOK));
-        wait(&mut watched, longest);
+        wait(&mut watched, left.min(longest));
+        end.is_some() && watched[0].is_ready()
     }
 
     /// SIGTERM when its time is over, SIGKILL a little later.

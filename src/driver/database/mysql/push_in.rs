@@ -148,10 +148,9 @@ fn repeat_row(push: &str, rows: usize) -> String {
 fn check(messages: &[Message]) -> Result<()> {
     match messages.iter().find(|message| std::str::from_utf8(&message.payload).is_err()) {
         None => Ok(()),
-        Some(message) => Err(Error::invalid(format!(
-            "the payload of {} is no text: MySQL keeps UTF-8 only",
-            message.name
-        ))),
+        Some(message) => {
+            Err(Error::invalid(format!("the payload of {} is no text: MySQL keeps UTF-8 only", message.name)))
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use ::postgres::Row as ServerRow;
 use ::postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
-use super::super::adapter::{Interned, Row, Take, Value, millis};
+use super::super::adapter::{Row, Take, Value, millis};
+use super::super::interned::Interned;
 use super::values::Instant;
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, PRIORITY_LIMIT};

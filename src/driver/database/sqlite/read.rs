@@ -8,7 +8,8 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, Statement, ToSql};
 
-use super::super::adapter::{Interned, Row, Take, Value, millis};
+use super::super::adapter::{Row, Take, Value, millis};
+use super::super::interned::Interned;
 use crate::message::{JobId, Message, PRIORITY_LIMIT};
 use crate::reserved::{Receipt, Reserved};
 
