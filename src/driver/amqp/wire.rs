@@ -1,8 +1,8 @@
 //! The private seam to an AMQP client library: few verbs, plain data.
 //!
 //! What stands behind it waits for answers only within its own limits, and never repairs anything: after
-//! an error it is dropped. Dropping it never waits. Another client library is one more file beside
-//! `client.rs`; `fake.rs` is a broker in memory for the tests.
+//! an error it is dropped. Dropping it waits a moment at most. Another client library is one more file
+//! beside `client.rs`; `fake.rs` is a broker in memory for the tests.
 //!
 //! There are two connections, because a broker that is short of memory stops reading a connection that
 //! publishes, and acknowledgements must not wait behind that.

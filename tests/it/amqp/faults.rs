@@ -1,6 +1,7 @@
 //! What goes wrong.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use craft_queue::driver::amqp::{AmqpBackend, Options};
@@ -241,8 +242,28 @@ fn reopening_leaks_no_thread_and_no_descriptor() {
         driver.reserve(&want(&queues, 1, Suspects::Look)).unwrap();
     };
     once(0);
-    let count = |what: &str| fs::read_dir(format!("/proc/self/{what}")).unwrap().count();
-    let before = (count("task"), count("fd"));
+    let before = (threads().len(), descriptors().len());
     (1..=200).for_each(once);
-    assert_eq!((count("task"), count("fd")), before);
+    // Threads of the last connection may take a moment to end.
+    wait_for("as many as before are left", LIMIT, || {
+        let (threads, descriptors) = (threads(), descriptors());
+        match threads.len() <= before.0 && descriptors.len() <= before.1 {
+            true => Ok(()),
+            false => Err(format!("{before:?} before, now {threads:?}, {descriptors:?}")),
+        }
+    });
+}
+
+/// The names of the threads of this process.
+fn threads() -> Vec<String> {
+    entries("task").filter_map(|thread| fs::read_to_string(thread.join("comm")).ok()).collect()
+}
+
+/// What the descriptors of this process are.
+fn descriptors() -> Vec<PathBuf> {
+    entries("fd").filter_map(|descriptor| fs::read_link(descriptor).ok()).collect()
+}
+
+fn entries(what: &str) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(format!("/proc/self/{what}")).unwrap().map(|entry| entry.unwrap().path())
 }

@@ -6,7 +6,7 @@ use craft_queue::driver::amqp::Options;
 
 use super::support::*;
 
-fn with_channel(options: &Options, act: impl FnOnce(&Channel)) {
+pub fn with_channel(options: &Options, act: impl FnOnce(&Channel)) {
     let url = format!("amqp://guest:guest@{}:{}/{}", options.host, options.port, options.vhost);
     let mut connection = Connection::insecure_open(&url).unwrap();
     let channel = connection.open_channel(None).unwrap();

@@ -85,8 +85,14 @@ impl Consuming {
                 break end;
             }
         };
-        // Before the consumers are dropped, which asks the broker.
-        self.kill.throw();
+        match end {
+            End::Unwanted => consumers.drain(..).for_each(|(queue, consumer)| {
+                // When that fails, the connection is gone anyway.
+                let _ = self.cancel(&queue, &consumer);
+            }),
+            // Before the consumers are dropped, which asks the broker.
+            End::Fault(_) | End::Silence => self.kill.throw(),
+        }
         let mut came = self.inbound.lock();
         came.ended = true;
         if let End::Fault(error) = end {

@@ -11,13 +11,13 @@ use std::time::Duration;
 use crossbeam::channel::{self, RecvTimeoutError, Sender};
 
 use super::consuming::{Consuming, Inbound, Request};
-use super::{AmqpError, Channel, Connection, KillSwitch, declare, explain};
+use super::{AmqpError, Channel, Connection, GOODBYE, KillSwitch, declare, explain};
 use crate::driver::Bell;
 use crate::driver::amqp::options::Options;
 use crate::driver::amqp::wire::{Arrival, Inbox, Object};
 use crate::error::{Error, Result};
 
-/// The handle. Fields are dropped in this order, after [`Drop`] has thrown the kill switch.
+/// The handle.
 pub(super) struct Receiving {
     kill: KillSwitch,
     requests: Option<Sender<Request>>,
@@ -178,11 +178,14 @@ impl Inbox for Receiving {
 
 impl Drop for Receiving {
     fn drop(&mut self) {
-        self.kill.throw();
+        let parts = (self.desk.take(), self.connection.take());
+        // Without requests the thread ends.
         self.requests = None;
-        if let Some(thread) = self.thread.take() {
-            // It waits for nothing any more: the socket is shut. Its panic would have been told already.
-            let _ = thread.join();
-        }
+        let thread = self.thread.take();
+        self.kill.within(GOODBYE, || {
+            // A panic of it would have been told already.
+            let _ = thread.map(JoinHandle::join);
+            drop(parts);
+        });
     }
 }
