@@ -61,8 +61,10 @@ fn postgres_says_what_is_wrong() {
 #[test]
 fn mariadb_says_what_is_wrong() {
     let server = MariaDb::start(mariadb::Options::default());
-    server.sql("CREATE USER guest IDENTIFIED BY 'right'; CREATE DATABASE shop; CREATE USER other;
-        GRANT CREATE ON shop.* TO other");
+    server.sql(
+        "CREATE USER guest IDENTIFIED BY 'right'; CREATE DATABASE shop; CREATE USER other;
+        GRANT CREATE ON shop.* TO other",
+    );
     let port = server.port();
     let at = format!("cannot open connection \"server\": MySQL at 127.0.0.1:{port}");
     check(
@@ -156,7 +158,9 @@ fn a_job_exists_exactly_when_the_transaction_of_its_push_commits() {
     let mut wrong = pg::Client::connect(&Postgres::shared().database(), pg::NoTls).unwrap();
     let error = queue_there.push_in(&mut wrong.transaction().unwrap(), job("lost")).unwrap_err();
     assert!(
-        error.to_string().contains("cannot push within a postgres transaction: connection \"server\" is mysql"),
+        error
+            .to_string()
+            .contains("cannot push within a postgres transaction: connection \"server\" is mysql"),
         "{error}"
     );
 }
@@ -181,6 +185,20 @@ fn the_tables_are_made_once_by_many() {
             for _ in 0..4 {
                 scope.spawn(|| queue(config_on(&url)));
             }
+        });
+    }
+}
+
+/// The client of PostgreSQL runs a runtime of its own, and one inside another panics.
+#[test]
+fn a_queue_works_inside_an_async_program() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for url in [Postgres::shared().database(), MariaDb::shared().database()] {
+        runtime.block_on(async {
+            let (queue, diary) = queue(config_on(&url));
+            queue.push(Act::new("inside", Then::Succeed)).unwrap();
+            work_off(&queue);
+            assert_eq!(diary.lines(), ["inside 1"]);
         });
     }
 }

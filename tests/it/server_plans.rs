@@ -23,10 +23,9 @@ fn filled(dialect: &str, name: &str, values: &[&str]) -> String {
     let sql = sql(dialect, name);
     let numbered: BTreeMap<_, _> = values.iter().enumerate().map(|(at, value)| (at + 1, value)).collect();
     match dialect {
-        "postgres" => numbered
-            .iter()
-            .rev()
-            .fold(sql, |sql, (at, value)| sql.replace(&format!("${at}"), value)),
+        "postgres" => {
+            numbered.iter().rev().fold(sql, |sql, (at, value)| sql.replace(&format!("${at}"), value))
+        }
         _ => values.iter().fold(sql, |sql, value| sql.replacen('?', value, 1)),
     }
 }

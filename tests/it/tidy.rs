@@ -153,6 +153,8 @@ fn the_worker_names_no_driver() {
 
 #[test]
 fn every_database_has_the_same_statements() {
+    // What one needs in other steps than the rest.
+    let own = ["done_and_take.sql", "push_many.sql", "next_priority.sql", "hold.sql", "held.sql"];
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
     let mut folders: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for folder in std::fs::read_dir(&root).unwrap() {
@@ -160,6 +162,7 @@ fn every_database_has_the_same_statements() {
         let mut names: Vec<String> = std::fs::read_dir(&folder)
             .unwrap()
             .map(|file| file.unwrap().file_name().to_string_lossy().into_owned())
+            .filter(|name| !own.contains(&name.as_str()))
             .collect();
         names.sort();
         folders.insert(folder.file_name().unwrap().to_string_lossy().into_owned(), names);

@@ -47,12 +47,33 @@ pub(super) fn explain(cause: &Cause) -> Error {
         1054 | 1146 => Error::schema(message),
         1020 | 1205 | 1213 => Error::unavailable(format!("MySQL gave a statement up: {message}")),
         // Too many connections, shutting down, out of room, killed, read only.
-        1021 | 1037 | 1038 | 1040 | 1041 | 1053 | 1077 | 1079 | 1080 | 1105 | 1114 | 1158..=1161 | 1180
-        | 1203 | 1226 | 1290 | 1317 | 1836 | 1927 | 1969 | 3024 | 3169 | 3572 | 4031 => {
-            Error::unavailable(format!("MySQL is not available: {message}"))
-        }
-        1044 | 1142 | 1143 | 1227 | 1370 => Error::other(format!("MySQL refuses: {message}"))
-            .with_help("the user needs SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE to make them"),
+        1021
+        | 1037
+        | 1038
+        | 1040
+        | 1041
+        | 1053
+        | 1077
+        | 1079
+        | 1080
+        | 1105
+        | 1114
+        | 1158..=1161
+        | 1180
+        | 1203
+        | 1226
+        | 1290
+        | 1317
+        | 1836
+        | 1927
+        | 1969
+        | 3024
+        | 3169
+        | 3572
+        | 4031 => Error::unavailable(format!("MySQL is not available: {message}")),
+        1044 | 1142 | 1143 | 1227 | 1370 => Error::other(format!("MySQL refuses: {message}")).with_help(
+            "the user needs SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE to make them",
+        ),
         1153 => Error::invalid("a job is larger than MySQL takes (max_allowed_packet)")
             .with_help("raise max_allowed_packet, or store the data elsewhere and push a reference to it"),
         1048 | 1264 | 1292 | 1366 | 1406 | 1441 | 3819 | 4025 => {

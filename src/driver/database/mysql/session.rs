@@ -25,11 +25,9 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn open(url: &str, statements: Arc<Statements>, patience: Duration) -> Result<Self> {
-        let wrong =
-            |cause| Error::config("the URL of the MySQL server can't be used").because(&cause);
+        let wrong = |cause| Error::config("the URL of the MySQL server can't be used").because(&cause);
         let opts = configure(Opts::from_url(url).map_err(wrong)?, patience);
-        let mut connection =
-            Conn::new(opts.clone()).map_err(|cause| explain_connect(&cause, &opts))?;
+        let mut connection = Conn::new(opts.clone()).map_err(|cause| explain_connect(&cause, &opts))?;
         let about: Option<(String, i64, usize)> = connection
             .query_first("SELECT VERSION(), @@auto_increment_increment, @@max_allowed_packet")
             .map_err(|cause| explain(&cause))?;

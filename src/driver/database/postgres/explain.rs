@@ -45,7 +45,9 @@ pub(super) fn explain(cause: &Cause) -> Error {
     match refusal.code() {
         &SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_COLUMN => Error::schema(message),
         &SqlState::INSUFFICIENT_PRIVILEGE => Error::other(format!("PostgreSQL refuses: {message}"))
-            .with_help("the user needs SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE to make them"),
+            .with_help(
+                "the user needs SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE to make them",
+            ),
         &SqlState::T_R_SERIALIZATION_FAILURE
         | &SqlState::T_R_DEADLOCK_DETECTED
         | &SqlState::LOCK_NOT_AVAILABLE

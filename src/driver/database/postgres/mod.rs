@@ -125,18 +125,18 @@ impl Adapter for Postgres {
     fn take(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
         let (queues, priorities) = lines(take.queues);
         let (token, lease, most) = (take.token, whole_millis(take.lease), count(most));
-        let rows = self.session.call(move |session| {
-            session.query("take", &[&queues, &priorities, &token, &lease, &most])
-        })?;
+        let rows = self
+            .session
+            .call(move |session| session.query("take", &[&queues, &priorities, &token, &lease, &most]))?;
         read::reserved(&rows, take)
     }
 
     fn take_suspects(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
         let queues = take.queues.to_vec();
         let (token, lease, most) = (take.token, whole_millis(take.lease), count(most));
-        let rows = self.session.call(move |session| {
-            session.query("take_suspects", &[&queues, &token, &lease, &most])
-        })?;
+        let rows = self
+            .session
+            .call(move |session| session.query("take_suspects", &[&queues, &token, &lease, &most]))?;
         read::reserved(&rows, take)
     }
 
@@ -159,7 +159,8 @@ impl Adapter for Postgres {
             session.query("done_and_take", &values)
         })?;
         let taken = rows.partition_point(|row| !read::is_lost(row));
-        let lost = rows[taken..].iter().map(|row| read::receipt(row, 0, read::LOST)).collect::<Result<_>>()?;
+        let lost =
+            rows[taken..].iter().map(|row| read::receipt(row, 0, read::LOST)).collect::<Result<_>>()?;
         Ok((lost, read::reserved(&rows[..taken], take)?))
     }
 

@@ -94,12 +94,7 @@ fn add(
 }
 
 /// A single row is pushed about a fifth faster without arrays.
-fn add_one(
-    run: &mut Run<'_>,
-    message: &Message,
-    uuid: Uuid,
-    created_at: &str,
-) -> Result<HashMap<Uuid, i64>> {
+fn add_one(run: &mut Run<'_>, message: &Message, uuid: Uuid, created_at: &str) -> Result<HashMap<Uuid, i64>> {
     let rows = run(
         "push",
         &[
