@@ -21,6 +21,9 @@ mod programs;
 mod pushes;
 mod readme;
 mod retry;
+mod server_faults;
+mod server_messages;
+mod server_plans;
 #[allow(dead_code, reason = "a harness: not all of it is used by every test")]
 mod servers;
 mod support;

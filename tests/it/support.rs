@@ -157,6 +157,7 @@ pub fn config_on(url: &str) -> Config {
     let mut config = Config::default();
     config.connections.insert("server".into(), Connection::from_url(url).unwrap());
     config.database.connection = "server".into();
+    config.default = "database".into();
     config.database.settings.poll = Duration::from_millis(50);
     config
 }

@@ -31,18 +31,19 @@ impl Enlist for Transaction<'_> {
         messages: &[Message],
         created_at: &str,
     ) -> Result<Vec<Pushed>> {
-        check(messages)?;
-        let step: Option<i64> =
-            self.query_first("SELECT @@auto_increment_increment").map_err(|cause| explain(&cause))?;
+        let about = self.query_first("SELECT @@auto_increment_increment, @@max_allowed_packet");
+        let about: Option<(i64, usize)> = about.map_err(|cause| explain(&cause))?;
+        let (id_step, packet) = about.unwrap_or((1, usize::MAX));
+        check(messages, packet)?;
         let (push, find) = (statement("push"), statement("find_pushed"));
-        let sql = Sql { push: &push, find: &find, id_step: step.unwrap_or(1), created_at };
+        let sql = Sql { push: &push, find: &find, id_step, created_at };
         insert_by(self, &sql, messages).map_err(|cause| explain(&cause))?.ok_or_else(too_quick)
     }
 }
 
 /// Adds messages: a single one in a transaction of its own, more of them within the one that is open.
 pub(super) fn insert(session: &mut Session, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
-    check(messages)?;
+    check(messages, session.packet)?;
     let statements = session.statements.clone();
     let (push, find) = (statements.get("push"), statements.get("find_pushed"));
     let sql = Sql { push, find, id_step: session.id_step, created_at };
@@ -145,13 +146,21 @@ fn repeat_row(push: &str, rows: usize) -> String {
     format!("{head}VALUES {}", vec![row; rows].join(", "))
 }
 
-fn check(messages: &[Message]) -> Result<()> {
-    match messages.iter().find(|message| std::str::from_utf8(&message.payload).is_err()) {
-        None => Ok(()),
-        Some(message) => {
-            Err(Error::invalid(format!("the payload of {} is no text: MySQL keeps UTF-8 only", message.name)))
+/// A server may hang up on a statement that is too large, which looks like a lost connection.
+fn check(messages: &[Message], packet: usize) -> Result<()> {
+    for message in messages {
+        let (name, bytes) = (&message.name, message.payload.len());
+        if bytes > packet {
+            return Err(Error::invalid(format!(
+                "the payload of {name} has {bytes} bytes, and the server takes {packet} (max_allowed_packet)"
+            ))
+            .with_help("raise max_allowed_packet, or store the data elsewhere and push a reference to it"));
+        }
+        if std::str::from_utf8(&message.payload).is_err() {
+            return Err(Error::invalid(format!("the payload of {name} is no text: MySQL keeps UTF-8 only")));
         }
     }
+    Ok(())
 }
 
 fn too_quick() -> Error {

@@ -18,6 +18,8 @@ pub(super) struct Session {
     pub(super) statements: Arc<Statements>,
     /// Between the ids of the rows of one statement; a cluster counts in larger steps.
     pub(super) id_step: i64,
+    /// The longest payload that the server takes, in bytes.
+    pub(super) packet: usize,
     in_the_way: bool,
 }
 
@@ -26,12 +28,12 @@ impl Session {
         let wrong = |cause| Error::config("the URL of the MySQL server can't be used").because(&cause);
         let opts = configure(Opts::from_url(url).map_err(wrong)?, patience);
         let mut connection = Conn::new(opts.clone()).map_err(|cause| explain_connect(&cause, &opts))?;
-        let about: Option<(String, i64)> = connection
-            .query_first("SELECT VERSION(), @@auto_increment_increment")
+        let about: Option<(String, i64, usize)> = connection
+            .query_first("SELECT VERSION(), @@auto_increment_increment, @@max_allowed_packet")
             .map_err(|cause| explain(&cause))?;
-        let (version, id_step) = about.unwrap_or_default();
+        let (version, id_step, packet) = about.unwrap_or_default();
         check_version(&version)?;
-        Ok(Self { connection, statements, id_step, in_the_way: false })
+        Ok(Self { connection, statements, id_step, packet, in_the_way: false })
     }
 
     /// Whether the last statement failed because others were in the way.
@@ -106,6 +108,8 @@ fn configure(opts: Opts, patience: Duration) -> Opts {
         .tcp_connect_timeout(Some(patience))
         .read_timeout(Some(patience.mul_f64(1.2)))
         .write_timeout(Some(patience.mul_f64(1.2)))
+        // What we read; the server sends rows that are larger than what it takes.
+        .max_allowed_packet(Some(1024 * 1024 * 1024))
         .stmt_cache_size(64)
         .prefer_socket(false)
         .init(vec![set_up, isolation.to_owned()])

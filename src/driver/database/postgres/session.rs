@@ -31,7 +31,9 @@ pub(super) fn configure(url: &str, patience: Duration) -> Result<Config> {
     let mut config: Config = url
         .parse()
         .map_err(|cause| Error::config("the URL of the PostgreSQL server can't be used").because(&cause))?;
-    config.connect_timeout(patience).tcp_user_timeout(patience).keepalives_idle(patience);
+    // The system counts keepalives in whole seconds, and refuses none.
+    let idle = patience.max(Duration::from_secs(1));
+    config.connect_timeout(patience).tcp_user_timeout(patience).keepalives_idle(idle);
     if config.get_application_name().is_none() {
         config.application_name("craft-queue");
     }

@@ -21,7 +21,7 @@ fn servers_and_folders_go_when_the_test_process_is_killed() {
     let child = format!("{}::holds_shared_servers", module_path!());
     let (_, child) = child.split_once("::").expect("the path begins with the crate");
     let mut child = Command::new(env::current_exe().expect("this program has a path"))
-        .args(["--exact", "--ignored", "--nocapture", child])
+        .args(["--exact", "--nocapture", child])
         .env(IS_CHILD, "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -53,8 +53,8 @@ fn running(folder: &Path) -> Vec<u32> {
         .collect()
 }
 
+/// The child process of the test above.
 #[test]
-#[ignore = "the child process of the test above"]
 fn holds_shared_servers() {
     if env::var_os(IS_CHILD).is_none() {
         return;

@@ -1,0 +1,204 @@
+//! What a server refuses is told in plain words, with what to do, and without a password.
+
+use craft_queue::clients::{mysql, postgres as pg};
+use craft_queue::{Config, Error, Jobs, Queue};
+
+use crate::servers::mariadb::{self, MariaDb};
+use crate::servers::postgres::{self, Postgres};
+use crate::support::{Act, Then, config_on, queue, work_off};
+
+/// The error of the first use of a connection.
+fn refused(config: Config) -> Error {
+    let queue = Queue::open(config, Jobs::new()).unwrap();
+    queue.size(None, &[]).unwrap_err()
+}
+
+fn check(url: &str, message: &str, help: &str) {
+    let error = refused(config_on(url));
+    assert_eq!(error.to_string(), message, "{url}");
+    assert_eq!(error.help(), Some(help), "{url}");
+}
+
+#[test]
+fn postgres_says_what_is_wrong() {
+    let options = postgres::Options::default().access("host all guest 127.0.0.1/32 scram-sha-256");
+    let server = Postgres::start(options);
+    server.psql("CREATE USER guest PASSWORD 'right'; CREATE USER other");
+    let port = server.port();
+    let at = format!("cannot open connection \"server\": PostgreSQL at 127.0.0.1:{port}");
+    check(
+        &format!("postgres://guest:wrong@127.0.0.1:{port}/postgres"),
+        &format!("{at} does not let \"guest\" in: password authentication failed for user \"guest\""),
+        "check username and password of the connection, and the server's pg_hba.conf",
+    );
+    check(
+        &format!("postgres://postgres@127.0.0.1:{port}/shop"),
+        &format!("{at} has no database \"shop\""),
+        "createdb shop",
+    );
+    check(
+        &format!("postgres://postgres@127.0.0.1:{port}/postgres"),
+        "connection \"server\" has no table \"jobs\"",
+        "craft queue:table && craft migrate      (or craft queue:install)",
+    );
+    queue(config_on(&server.url()));
+    let denied = refused(config_on(&format!("postgres://other@127.0.0.1:{port}/postgres")));
+    assert_eq!(
+        denied.to_string(),
+        "cannot use connection \"server\": PostgreSQL refuses: permission denied for table jobs"
+    );
+    server.psql("ALTER TABLE jobs DROP COLUMN options");
+    let old = refused(config_on(&server.url()));
+    assert_eq!(
+        old.to_string(),
+        "table \"jobs\" of connection \"server\" does not fit this version: column \"options\" does not exist"
+    );
+    drop(server);
+    let away = refused(config_on(&format!("postgres://guest:secret@127.0.0.1:{port}/postgres")));
+    assert!(away.is_unavailable() && !away.to_string().contains("secret"), "{away:?}");
+}
+
+#[test]
+fn mariadb_says_what_is_wrong() {
+    let server = MariaDb::start(mariadb::Options::default());
+    server.sql(
+        "CREATE USER guest IDENTIFIED BY 'right'; CREATE DATABASE shop; CREATE USER other;
+        GRANT CREATE ON shop.* TO other",
+    );
+    let port = server.port();
+    let at = format!("cannot open connection \"server\": MySQL at 127.0.0.1:{port}");
+    check(
+        &format!("mysql://guest:wrong@127.0.0.1:{port}/shop"),
+        &format!("{at} does not let \"guest\" in"),
+        "check username and password of the connection",
+    );
+    check(
+        &format!("mysql://guest:right@127.0.0.1:{port}/shop"),
+        &format!("{at} does not let \"guest\" use \"shop\""),
+        "GRANT ALL ON shop.* TO 'guest'@'<host>'",
+    );
+    check(
+        &format!("mysql://root@127.0.0.1:{port}/none"),
+        &format!("{at} has no database \"none\""),
+        "CREATE DATABASE none",
+    );
+    let shop = format!("mysql://root@127.0.0.1:{port}/shop");
+    check(
+        &shop,
+        "connection \"server\" has no table \"jobs\"",
+        "craft queue:table && craft migrate      (or craft queue:install)",
+    );
+    queue(config_on(&shop));
+    let denied = refused(config_on(&format!("mysql://other@127.0.0.1:{port}/shop")));
+    assert!(
+        denied.to_string().starts_with(
+            "cannot use connection \"server\": MySQL refuses: SELECT command denied to user 'other'"
+        ),
+        "{denied}"
+    );
+    server.sql("ALTER TABLE shop.jobs DROP COLUMN options");
+    let old = refused(config_on(&shop));
+    assert_eq!(
+        old.to_string(),
+        "table \"jobs\" of connection \"server\" does not fit this version: Unknown column 'options' in 'SELECT'"
+    );
+    drop(server);
+    let away = refused(config_on(&format!("mysql://guest:secret@127.0.0.1:{port}/shop")));
+    assert!(away.is_unavailable() && !away.to_string().contains("secret"), "{away:?}");
+}
+
+#[test]
+fn rows_that_plain_sql_pushed_are_run() {
+    let row = r#"INSERT INTO jobs (name, payload) VALUES ('Act', '{"name": "plain", "then": "Succeed"}')"#;
+    for url in [Postgres::shared().database(), MariaDb::shared().database()] {
+        let (queue, diary) = queue(config_on(&url));
+        match url.starts_with("postgres") {
+            true => postgres::query(&url, row),
+            false => mariadb::query(&url, row),
+        }
+        .unwrap();
+        work_off(&queue);
+        assert_eq!(diary.lines(), ["plain 1"], "{url}");
+    }
+}
+
+#[test]
+fn a_job_exists_exactly_when_the_transaction_of_its_push_commits() {
+    let job = |name: &str| Act::new(name, Then::Succeed);
+
+    let url = Postgres::shared().database();
+    let (queue_there, diary) = queue(config_on(&url));
+    let mut client = pg::Client::connect(&url, pg::NoTls).unwrap();
+    let mut transaction = client.transaction().unwrap();
+    queue_there.push_in(&mut transaction, job("undone")).unwrap();
+    transaction.rollback().unwrap();
+    let mut transaction = client.transaction().unwrap();
+    queue_there.push_in(&mut transaction, job("kept")).unwrap();
+    work_off(&queue_there);
+    assert_eq!(diary.lines(), [""; 0], "it is not committed yet");
+    transaction.commit().unwrap();
+    work_off(&queue_there);
+    assert_eq!(diary.lines(), ["kept 1"]);
+
+    let url = MariaDb::shared().database();
+    let (queue_there, diary) = queue(config_on(&url));
+    let mut client = mysql::Conn::new(mysql::Opts::from_url(&url).unwrap()).unwrap();
+    let begin = mysql::TxOpts::default;
+    let mut transaction = client.start_transaction(begin()).unwrap();
+    queue_there.push_in(&mut transaction, job("undone")).unwrap();
+    transaction.rollback().unwrap();
+    let mut transaction = client.start_transaction(begin()).unwrap();
+    queue_there.push_in(&mut transaction, job("kept")).unwrap();
+    work_off(&queue_there);
+    assert_eq!(diary.lines(), [""; 0], "it is not committed yet");
+    transaction.commit().unwrap();
+    work_off(&queue_there);
+    assert_eq!(diary.lines(), ["kept 1"]);
+
+    let mut wrong = pg::Client::connect(&Postgres::shared().database(), pg::NoTls).unwrap();
+    let error = queue_there.push_in(&mut wrong.transaction().unwrap(), job("lost")).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("cannot push within a postgres transaction: connection \"server\" is mysql"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_largest_payload_and_text_of_four_bytes_come_through() {
+    for url in [Postgres::shared().database(), MariaDb::shared().database()] {
+        let (queue, diary) = queue(config_on(&url));
+        let text = "🦀".repeat((16 * 1024 * 1024 - 100) / 4);
+        queue.push(Act::new(&text, Then::Succeed)).unwrap();
+        work_off(&queue);
+        let lines = diary.lines();
+        assert_eq!(lines.len(), 1, "{url}");
+        assert!(lines[0].starts_with("🦀") && lines[0].len() > 16_000_000, "{url}");
+    }
+}
+
+#[test]
+fn the_tables_are_made_once_by_many() {
+    for url in [Postgres::shared().database(), MariaDb::shared().database()] {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| queue(config_on(&url)));
+            }
+        });
+    }
+}
+
+/// The client of PostgreSQL runs a runtime of its own, and one inside another panics.
+#[test]
+fn a_queue_works_inside_an_async_program() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for url in [Postgres::shared().database(), MariaDb::shared().database()] {
+        runtime.block_on(async {
+            let (queue, diary) = queue(config_on(&url));
+            queue.push(Act::new("inside", Then::Succeed)).unwrap();
+            work_off(&queue);
+            assert_eq!(diary.lines(), ["inside 1"]);
+        });
+    }
+}
