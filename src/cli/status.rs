@@ -60,33 +60,24 @@ struct Line {
 }
 
 fn look(queue: &Queue, queues: &[String]) -> Result<Vec<Line>> {
-    let sizes = queue.size(None, queues)?;
+    let mut sizes = queue.size(None, queues)?;
     let driver = &queue.config().default;
     // Without a table of failed jobs there is nothing to count, which is not this command's trouble.
     let failed: Option<BTreeMap<String, u64>> = queue.failed().count().ok().map(|counts| {
         let ours = counts.into_iter().filter(|count| count.driver == *driver);
         ours.map(|count| (count.queue, count.count)).collect()
     });
+    let unseen = |name: &&String| queues.is_empty() && !sizes.iter().any(|size| size.queue == **name);
+    let more: Vec<String> = failed.iter().flat_map(BTreeMap::keys).filter(unseen).cloned().collect();
+    if !more.is_empty() {
+        sizes.extend(queue.size(None, &more)?);
+    }
     let mut lines: BTreeMap<String, Line> = BTreeMap::new();
     for Size { queue, waiting, delayed, running, oldest_wait } in sizes {
         let failed = failed.as_ref().map(|failed| failed.get(&queue).copied().unwrap_or(0));
         let oldest_wait_s = oldest_wait.map(|span| span.as_secs_f64());
         let line = Line { queue: queue.clone(), waiting, delayed, running, failed, oldest_wait_s };
         lines.insert(queue, line);
-    }
-    for (name, count) in failed.into_iter().flatten() {
-        if queues.is_empty() && !lines.contains_key(&name) {
-            let (waiting, delayed, running) = (Some(0), Some(0), Some(0));
-            let line = Line {
-                queue: name.clone(),
-                waiting,
-                delayed,
-                running,
-                failed: Some(count),
-                oldest_wait_s: None,
-            };
-            lines.insert(name, line);
-        }
     }
     Ok(lines.into_values().collect())
 }
@@ -111,5 +102,8 @@ fn table(lines: &[Line]) {
             shown(line.running),
             shown(line.failed)
         ));
+    }
+    if lines.iter().any(|line| line.delayed.is_none()) {
+        print::line("  A \"-\" is what this back end does not tell.");
     }
 }

@@ -59,8 +59,10 @@ pub(super) fn install_command() -> Command {
 pub(super) fn install(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
     let folder = folder(matches);
-    write(&config, Table::Jobs, &folder)?;
-    if config.database.settings.failed_table.is_some() {
+    if config.default != "amqp" {
+        write(&config, Table::Jobs, &folder)?;
+    }
+    if config.failed_place(&config.default).is_some() {
         write(&config, Table::Failed, &folder)?;
     }
     apply(&config, &folder)?;
@@ -107,8 +109,14 @@ pub(super) fn status(app: App, matches: &ArgMatches) -> Result<Exit> {
     Ok(Exit::Fine)
 }
 
+/// The database whose tables are made: the driver's. The amqp driver has one for its failed jobs only.
 fn database(config: &Config) -> Result<Database> {
-    Database::of_jobs(config, &config.database.connection)
+    match config.failed_place("amqp") {
+        Some((connection, table)) if config.default == "amqp" => {
+            Database::of_failed(config, connection, table)
+        }
+        _ => Database::of_jobs(config, &config.database.connection),
+    }
 }
 
 fn apply(config: &Config, folder: &Path) -> Result<()> {
@@ -128,6 +136,10 @@ fn write(config: &Config, table: Table, folder: &Path) -> Result<()> {
         }
         _ => database(config)?,
     };
+    if config.default == "amqp" && table == Table::Jobs {
+        return Err(Error::config("driver \"amqp\" needs no table of jobs: they wait in RabbitMQ")
+            .with_help("craft queue:failed makes the table of its failed jobs"));
+    }
     let Some(sql) = database.creation(table) else {
         return Err(Error::config("failed_table = false keeps no failed jobs, so there is no table to make")
             .with_help("set failed_table = \"failed_jobs\" in queue.toml"));
