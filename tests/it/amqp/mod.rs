@@ -9,5 +9,6 @@ mod delays;
 mod faults;
 mod foreign;
 mod holds;
+mod processes;
 mod support;
 mod work;
