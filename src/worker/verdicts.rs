@@ -165,6 +165,9 @@ impl Pump {
             let buried = settlement.buried.iter().find(|(other, _)| *other == receipt);
             self.count_and_tell(&judged, buried.map(|(_, id)| id));
         }
+        if self.setup.bounds.when_empty && self.held.is_empty() {
+            self.next_look = Instant::now();
+        }
     }
 
     fn count_and_tell(&mut self, judged: &Judged, buried: Option<&JobId>) {

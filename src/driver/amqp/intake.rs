@@ -73,7 +73,8 @@ impl Intake {
         let mut taken = Taken::default();
         self.hand_out(&queues, want.fresh, until, &mut taken);
         if taken.jobs.is_empty() && want.fresh > 0 {
-            let more = self.are_there_more(&queues)?;
+            // Who still holds jobs does not end, and need not know.
+            let more = self.holds.len() == 0 && self.are_there_more(&queues)?;
             self.sort_arrivals(publisher, orphans)?;
             self.hand_out(&queues, want.fresh, until, &mut taken);
             taken.next_due = (more && taken.jobs.is_empty()).then_some(Duration::ZERO);

@@ -9,6 +9,28 @@
 //!   at once; inside one process it does not, because the [`AmqpBackend`] remembers what was held.
 //! - It knows no unique keys, no uuid that is pushed twice, no count of delayed and running jobs.
 //!
+//! What follows from that, and stays so:
+//!
+//! - A job whose run ends while the connection is away runs again, as a suspect: there is nobody who could
+//!   be told. One that still runs when it is delivered here again goes on and runs once.
+//! - A program that dies between a confirmed copy and the acknowledgement of the original leaves two jobs:
+//!   in a retry after a failed attempt, when a job becomes a suspect, and in `queue:retry`.
+//! - The broker takes all jobs of a connection back when one was held for longer than its
+//!   `consumer_timeout` ([`Options::ack_timeout`]). The worker connects again and goes on with what runs; what
+//!   has not begun comes back as a suspect.
+//! - After a crash every job that the broker had handed out is a suspect, also those that had not begun. In
+//!   threads suspects run one after another, and none before a worker has been connected for 20 s.
+//! - Delayed jobs of all queues are on one ladder of 31 queues, from which [`Driver::clear`] can't pick those
+//!   of one queue, and to which only the broker's operator has access. The first delay that a connection is
+//!   asked for declares the ladder, which takes a part of a second. A delay is rounded up to an eighth of a
+//!   second.
+//! - A job that is put back without a delay goes to the end of its queue. Queues are taken from in the order
+//!   asked for, as far as their jobs have come: the broker delivers each queue by itself, so a worker with
+//!   several may hold that many times its prefetch.
+//! - Of a foreign message that is tried again all properties are kept except `app_id`, which holds the
+//!   attempts, `expiration`, `user_id`, and headers that begin with `x-`, which would make the broker drop
+//!   or refuse the copy.
+//!
 //! The files: `wire` is the seam to a client library and `client` the one behind it; `topology` and
 //! `ladder` say which queues there are; `state` and `letter` what a message holds; `publisher` and
 //! `intake` are the two halves of `driver`, which says what a verdict does; `holds` counts what is held;
