@@ -49,9 +49,9 @@ impl Threads {
 }
 
 impl Runner for Threads {
-    fn begin(&mut self, work: Work) {
+    fn begin(&mut self, work: Vec<Work>) {
         let mut waiting = self.shelf.lock();
-        waiting.work.push_back(work);
+        waiting.work.extend(work);
         self.shelf.wake_one(waiting);
     }
 

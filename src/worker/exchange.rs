@@ -151,7 +151,10 @@ impl Pump {
         if found_nothing {
             self.next_look = Instant::now() + self.nap(now, taken.next_due);
         }
-        taken.jobs.into_iter().for_each(|job| self.accept(job));
+        let work: Vec<_> = taken.jobs.into_iter().filter_map(|job| self.accept(job)).collect();
+        if !work.is_empty() {
+            self.runner.begin(work);
+        }
     }
 
     /// Quick while busy, quiet when idle: a tenth of the time since the last job, never over the poll.

@@ -185,10 +185,11 @@ impl Pump {
         }
     }
 
-    /// A job that was just taken: begun, or judged without being run.
-    fn accept(&mut self, job: Reserved) {
+    /// A job that was just taken is to be begun, or it is judged without being run.
+    fn accept(&mut self, job: Reserved) -> Option<Work> {
         if self.held.get(&job.message.uuid).is_some() {
-            return self.held.adopt(job);
+            self.held.adopt(job);
+            return None;
         }
         let kind = self.setup.kinds.get(&*job.message.name).cloned();
         let of_type = kind.as_ref().map(|kind| kind.limits()).unwrap_or_default();
@@ -202,10 +203,13 @@ impl Pump {
         let task = Arc::new(Task::new(job, limits, kind));
         self.held.insert(task.clone());
         match judgement {
-            Some(judgement) => self.judge(task, judgement, None),
+            Some(judgement) => {
+                self.judge(task, judgement, None);
+                None
+            }
             None => {
                 self.begun += 1;
-                self.runner.begin(Work::Run(task));
+                Some(Work::Run(task))
             }
         }
     }

@@ -205,7 +205,7 @@ impl Pump {
         self.tell(&Event::Buried { job: judged.told(), failed_id, error });
         if judged.task.kind.is_some() {
             self.hooks += 1;
-            self.runner.begin(Work::Hook(judged.task.clone(), error.to_owned()));
+            self.runner.begin(vec![Work::Hook(judged.task.clone(), error.to_owned())]);
         }
     }
 
