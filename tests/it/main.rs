@@ -14,6 +14,7 @@ mod plans;
 mod process_children;
 mod process_deaths;
 mod process_site;
+mod process_sqlite;
 mod process_start;
 mod processes;
 mod program_jobs;

@@ -99,8 +99,11 @@ impl Session {
 fn configure(opts: Opts, patience: Duration) -> Opts {
     // A connection can't be told to wait less than a second for a lock, or for an answer.
     let seconds = patience.as_secs().max(1);
+    // A process that is stopped within a transaction keeps its rows from all others until the server hangs
+    // up. MySQL can't tell such a session from an idle one, which needs a new connection afterwards.
     let set_up = format!(
-        "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
+        "SET /*M! idle_transaction_timeout = {seconds}, */ /*!80000 wait_timeout = 600, */
+            time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
             autocommit = 1, innodb_lock_wait_timeout = {seconds}"
     );
     let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
