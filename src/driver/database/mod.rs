@@ -18,6 +18,8 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,10 @@ pub(crate) use self::migrations::Table;
 
 use self::adapter::Adapter;
 use self::statements::{Dialect, Statements};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use crate::config::Server;
+#[cfg(all(any(feature = "postgres", feature = "mysql"), not(feature = "tls")))]
+use crate::config::Tls;
 use crate::config::{Config, Connection, Durability};
 use crate::driver::{Backend, Bell, Driver};
 use crate::error::{Error, Result};
@@ -75,6 +81,8 @@ impl Database {
         let connection = config.connection(name)?.clone();
         let settings = &config.database.settings;
         let dialect = Dialect::of(&connection)?;
+        #[cfg(all(any(feature = "postgres", feature = "mysql"), not(feature = "tls")))]
+        check_tls(name, &connection)?;
         let statements = Statements::new(
             dialect,
             jobs.as_deref().unwrap_or("jobs"),
@@ -190,9 +198,11 @@ impl Database {
                 sqlite::open(database, open, self.statements.clone(), self.durability, self.patience)
             }
             #[cfg(feature = "postgres")]
-            Connection::Postgres { url } => postgres::open(url, self.statements.clone(), self.patience),
+            Connection::Postgres { url } => Server::of(url)
+                .and_then(|server| postgres::open(server, self.statements.clone(), self.patience)),
             #[cfg(feature = "mysql")]
-            Connection::Mysql { url } => mysql::open(url, self.statements.clone(), self.patience),
+            Connection::Mysql { url } => Server::of(url)
+                .and_then(|server| mysql::open(&server, self.statements.clone(), self.patience)),
             #[allow(unreachable_patterns, reason = "with all three drivers nothing is left")]
             other => Err(not_compiled_in(other)),
         }
@@ -243,6 +253,19 @@ impl Database {
             false => Error::schema(format!("connection \"{}\" has no table \"{table}\"", self.name))
                 .with_help(format!("craft {make} && craft migrate      (or craft queue:install)")),
         }
+    }
+}
+
+/// Fails for a server that is to be spoken to by TLS, when that is not compiled in.
+#[cfg(all(any(feature = "postgres", feature = "mysql"), not(feature = "tls")))]
+fn check_tls(name: &str, connection: &Connection) -> Result<()> {
+    let (Connection::Postgres { url } | Connection::Mysql { url }) = connection else { return Ok(()) };
+    match Server::of(url)?.tls {
+        Some(Tls::Require | Tls::VerifyFull { .. }) => Err(Error::unsupported(format!(
+            "connection \"{name}\" asks for TLS (sslmode), and this build has none"
+        ))
+        .with_help("build craft-queue with the feature \"tls\"")),
+        _ => Ok(()),
     }
 }
 

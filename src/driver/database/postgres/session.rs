@@ -4,11 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(not(feature = "tls"))]
+use ::postgres::NoTls;
+use ::postgres::config::SslMode;
 use ::postgres::types::ToSql;
-use ::postgres::{Client, Config, NoTls, Row, SimpleQueryMessage, Statement};
+use ::postgres::{Client, Config, Row, SimpleQueryMessage, Statement};
+#[cfg(feature = "tls")]
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::statements::Statements;
 use super::explain::{explain, explain_connect};
+use crate::config::Tls;
 use crate::error::{Error, Result};
 
 pub(super) type Parameter<'a> = dyn ToSql + Sync + 'a;
@@ -41,8 +47,18 @@ pub(super) fn configure(url: &str, patience: Duration) -> Result<Config> {
 }
 
 impl Session {
-    pub(super) fn open(config: &Config, statements: Arc<Statements>, patience: Duration) -> Result<Self> {
-        let mut client = config.connect(NoTls).map_err(|cause| explain_connect(&cause, config))?;
+    pub(super) fn open(
+        mut config: Config,
+        tls: &Tls,
+        statements: Arc<Statements>,
+        patience: Duration,
+    ) -> Result<Self> {
+        config.ssl_mode(match tls {
+            Tls::Disable => SslMode::Disable,
+            Tls::Prefer => SslMode::Prefer,
+            Tls::Require | Tls::VerifyFull { .. } => SslMode::Require,
+        });
+        let mut client = connect(&config, tls)?;
         let answers = client.simple_query(&set_up(patience)).map_err(|cause| explain(&cause))?;
         let version = answers.iter().find_map(|answer| match answer {
             SimpleQueryMessage::Row(row) => row.get(0)?.parse::<u32>().ok(),
@@ -91,6 +107,17 @@ impl Session {
         self.prepared.insert(name.to_owned(), statement.clone());
         Ok(statement)
     }
+}
+
+#[cfg(feature = "tls")]
+fn connect(config: &Config, tls: &Tls) -> Result<Client> {
+    let connector = MakeRustlsConnect::new(super::super::tls::client_config(tls)?);
+    config.connect(connector).map_err(|cause| explain_connect(&cause, config))
+}
+
+#[cfg(not(feature = "tls"))]
+fn connect(config: &Config, _: &Tls) -> Result<Client> {
+    config.connect(NoTls).map_err(|cause| explain_connect(&cause, config))
 }
 
 /// What the server's or the user's defaults may say otherwise.
