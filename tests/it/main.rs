@@ -24,6 +24,7 @@ mod readme;
 mod retry;
 mod server_faults;
 mod server_messages;
+mod server_outages;
 mod server_plans;
 mod server_tls;
 #[allow(dead_code, reason = "a harness: not all of it is used by every test")]
