@@ -96,6 +96,7 @@ struct Pump {
     next_look: Instant,
     next_look_for_suspects: Instant,
     next_extend: Instant,
+    next_settle: Instant,
     /// When the last job that was put back here is due.
     own_retries_until: Instant,
 }
@@ -147,6 +148,7 @@ impl Pump {
             last_job: now,
             next_look: now,
             next_look_for_suspects: now,
+            next_settle: now,
             own_retries_until: now,
         })
     }

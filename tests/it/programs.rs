@@ -78,8 +78,9 @@ impl Running {
     /// Waits until it says a line with these words.
     pub fn wait_for(&self, words: &str) -> String {
         loop {
-            let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|error| panic!("it never said \"{words}\": {error}"));
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+                panic!("never \"{words}\" ({error}), only {:#?}", self.read.borrow())
+            });
             self.read.borrow_mut().push(line.clone());
             if line.contains(words) {
                 return line;
