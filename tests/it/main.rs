@@ -24,6 +24,7 @@ mod readme;
 mod retry;
 mod server_faults;
 mod server_messages;
+mod server_networks;
 mod server_outages;
 mod server_plans;
 mod server_tls;
