@@ -29,6 +29,14 @@ impl Place {
         Self::MariaDb(MariaDb::shared().database())
     }
 
+    /// A folder with a configuration: these lines in `[database]`, and these at its end.
+    pub fn folder(&self, settings: &str, more: &str) -> Folder {
+        let folder = Folder::new();
+        let text = format!("[database]\n{settings}\n{}{more}", self.in_file());
+        std::fs::write(folder.join("queue.toml"), text).unwrap();
+        folder
+    }
+
     fn in_file(&self) -> String {
         match self {
             Self::Sqlite => "[connections.sqlite]\ndriver = \"sqlite\"\ndatabase = \"jobs.sqlite3\"\n".into(),
@@ -86,9 +94,7 @@ impl Site {
     }
 
     fn make(place: Place, settings: &str, more: &str) -> Self {
-        let folder = Folder::new();
-        let text = format!("[database]\n{settings}\n{}{more}", place.in_file());
-        std::fs::write(folder.join("queue.toml"), text).unwrap();
+        let folder = place.folder(settings, more);
         let installed = run(craft(&folder, &["queue:install"]));
         assert_eq!(installed.status, 0, "{}", installed.err);
         let queue = Queue::open(place.config(&folder), Default::default()).unwrap();

@@ -1,6 +1,7 @@
 //! MySQL's errors as sentences for people. None of them shows a password.
 
 use std::error::Error as StdError;
+use std::io::{self, ErrorKind};
 
 #[cfg(feature = "tls")]
 use ::mysql::DriverError;
@@ -65,7 +66,14 @@ fn inner(cause: &Cause) -> &(dyn StdError + 'static) {
 /// What went wrong with a statement.
 pub(super) fn explain(cause: &Cause) -> Error {
     let Cause::MySqlError(refusal) = cause else {
-        return Error::unavailable("the connection to MySQL is lost").because(inner(cause));
+        let cause = inner(cause);
+        return match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+            // What the system says of a time limit names no time.
+            Some(ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Error::unavailable("MySQL did not answer in time")
+            }
+            _ => Error::unavailable("the connection to MySQL is lost").because(cause),
+        };
     };
     let message = &refusal.message;
     match refusal.code {
