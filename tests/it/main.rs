@@ -13,6 +13,7 @@ mod jobs;
 mod plans;
 mod process_children;
 mod process_deaths;
+mod process_disk;
 mod process_site;
 mod process_sqlite;
 mod process_start;
