@@ -364,7 +364,7 @@ mod tests {
 
     fn message() -> Message {
         Message {
-            uuid: crate::message::new_uuid().into(),
+            uuid: crate::message::new_uuid(),
             name: "A".into(),
             queue: "default".into(),
             payload: Arc::from(vec![b'1'; 1_000]),
