@@ -119,10 +119,12 @@ impl Pump {
         let judged = self.settleable();
         let settled = settled(&self.held, &judged);
         let want = Want { queues: &self.setup.queues, fresh, suspects, lease: self.setup.lease };
+        let began = Instant::now();
         let answer = match self.line.driver() {
             Some(driver) => driver.settle_and_reserve(&settled, &want).map(Some),
             None => Ok(None),
         };
+        self.pace.exchanged(began.elapsed());
         drop(settled);
         match answer {
             Ok(Some((settlement, taken))) => {
