@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::kind::Field;
 use super::kinds;
+use super::tls;
 use super::url::{self, Url};
 use super::wrong::Wrong;
 use crate::error::Result;
@@ -43,6 +44,10 @@ pub enum Connection {
 impl Connection {
     /// Reads a URL: `sqlite:path`, `postgres://user:password@host:port/database` (or `postgresql://`),
     /// `mysql://…` (or `mariadb://`). A password may hold `@`, `:` and `/` as they are.
+    ///
+    /// A server's URL may end with `?sslmode=` and `disable`, `prefer` (the default), `require` or
+    /// `verify-full`, and then with `&sslrootcert=` and the file of the authority to trust. TLS needs the
+    /// feature `tls`.
     ///
     /// # Errors
     /// It is no such URL. The message does not show it.
@@ -106,6 +111,7 @@ fn server(driver: &str, mut url: Url) -> Result<Connection, Wrong> {
     if url.host.is_empty() && !names_host {
         return Err(Wrong::new("the URL names no host"));
     }
+    tls::take(&mut url.clone())?;
     if driver == "postgres" {
         return Ok(Connection::Postgres { url: url.to_string() });
     }
@@ -146,11 +152,13 @@ pub(super) struct Parts {
     port: Option<u16>,
     username: Option<String>,
     password: Option<String>,
+    sslmode: Option<String>,
+    sslrootcert: Option<String>,
 }
 
 impl Parts {
     pub(super) fn fields(&mut self) -> Vec<Field<'_>> {
-        let Self { url, driver, database, host, port, username, password } = self;
+        let Self { url, driver, database, host, port, username, password, sslmode, sslrootcert } = self;
         vec![
             Field::optional("url", url, kinds::URL),
             Field::optional("driver", driver, kinds::CONNECTION_DRIVER),
@@ -159,6 +167,8 @@ impl Parts {
             Field::optional("port", port, kinds::PORT),
             Field::optional("username", username, kinds::WORD),
             Field::optional("password", password, kinds::PASSWORD),
+            Field::optional("sslmode", sslmode, kinds::SSLMODE),
+            Field::optional("sslrootcert", sslrootcert, kinds::FILE),
         ]
     }
 
@@ -186,6 +196,8 @@ impl Parts {
                 ("port", self.port.is_some()),
                 ("username", self.username.is_some()),
                 ("password", self.password.is_some()),
+                ("sslmode", self.sslmode.is_some()),
+                ("sslrootcert", self.sslrootcert.is_some()),
             ];
             if let Some((key, _)) = given.into_iter().find(|(_, given)| *given) {
                 return Err((
@@ -195,7 +207,12 @@ impl Parts {
             }
             return sqlite_file(database).map_err(|wrong| ("database", wrong));
         }
+        let options: Vec<_> = [("sslmode", self.sslmode), ("sslrootcert", self.sslrootcert)]
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("{name}={}", url::encode(&value?))))
+            .collect();
         let url = Url {
+            query: Some(options.join("&")).filter(|query| !query.is_empty()),
             username: self.username,
             password: self.password,
             host: url::host_in_url(self.host.as_deref().unwrap_or("localhost"), self.port),

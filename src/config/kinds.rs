@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::kind::Kind;
 use super::mask::MASK;
+use super::tls;
 use super::value::Value;
 use super::{Durability, Mode, QueueType};
 use crate::backoff::Backoff;
@@ -82,6 +83,12 @@ pub(super) const CONNECTION_DRIVER: Kind<String> = Kind::new(
     |_| true,
     String::clone,
 );
+
+pub(super) const SSLMODE: Kind<String> =
+    Kind::new(tls::MODES, |value| tls::mode(value.text()?).map(str::to_owned), |_| true, String::clone);
+
+pub(super) const FILE: Kind<String> =
+    Kind::new("the path of a file", text, |path| !path.is_empty() && is_plain(path), String::clone);
 
 // Numbers
 

@@ -24,6 +24,7 @@ mod snippet;
 mod source;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod url;
 mod value;
 mod wrong;
@@ -40,6 +41,8 @@ pub use environment::Flag;
 pub use memory::AsyncConfig;
 pub use settings::{Mode, Settings};
 pub use source::{Entry, Source};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) use tls::{Server, Tls};
 
 use crate::error::{Error, Result};
 use environment::Environment;

@@ -29,8 +29,8 @@ pub(crate) use thread::Threads;
 
 /// Runs jobs beside each other. What becomes of each is told through the function it was made with.
 pub(crate) trait Runner: Send {
-    /// Begins a piece of work, or lets it wait for a slot. Never waits itself.
-    fn begin(&mut self, work: Work);
+    /// Begins pieces of work in order, or lets them wait for a slot. Never waits itself.
+    fn begin(&mut self, work: Vec<Work>);
 
     /// Takes back jobs that have not begun, those that came last first; at most this many.
     fn take_back(&mut self, most: usize) -> Vec<Arc<Task>>;
@@ -95,7 +95,7 @@ impl Task {
         self.deadline().filter(|_| self.kind.as_ref().is_none_or(|kind| !kind.is_program()))
     }
 
-    pub(crate) fn context(&self, surroundings: &Surroundings) -> Context {
+    pub(crate) fn context(&self, surroundings: &Arc<Surroundings>) -> Context {
         Context {
             id: self.job.id.clone(),
             uuid: self.job.message.uuid.clone(),

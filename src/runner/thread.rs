@@ -1,11 +1,10 @@
 //! Jobs in threads of this process. A thread cannot be killed, so a timeout here is a request: the job
 //! sees it in its [`Context`](crate::Context), and whenever it ends it counts as timed out.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-
-use crossbeam::channel::{Receiver, Sender, unbounded};
 
 use super::{Finished, Runner, Task, Tell, Work};
 use crate::context::{Surroundings, inside_a_job};
@@ -15,8 +14,7 @@ use crate::policy::Outcome;
 
 /// A pool of threads. It ends, without waiting for what runs, when it is dropped.
 pub(crate) struct Threads {
-    work: Sender<Work>,
-    waiting: Receiver<Work>,
+    shelf: Arc<Shelf>,
     killed: Arc<AtomicBool>,
 }
 
@@ -31,12 +29,12 @@ impl Threads {
         surroundings: &Surroundings,
         tell: &Tell,
     ) -> Result<Self> {
-        let (work, waiting) = unbounded();
+        let shelf = Arc::new(Shelf::default());
         for number in 1..=count {
             let slot = Slot {
-                work: waiting.clone(),
+                shelf: shelf.clone(),
                 callback: callback.to_owned(),
-                surroundings: surroundings.clone(),
+                surroundings: Arc::new(surroundings.clone()),
                 tell: tell.clone(),
             };
             std::thread::Builder::new()
@@ -46,27 +44,27 @@ impl Threads {
                     Error::other(format!("cannot start thread {number} of {count} for jobs")).because(&cause)
                 })?;
         }
-        Ok(Self { work, waiting, killed: surroundings.killed.clone() })
+        Ok(Self { shelf, killed: surroundings.killed.clone() })
     }
 }
 
 impl Runner for Threads {
-    fn begin(&mut self, work: Work) {
-        // It can't fail: this struct itself keeps a receiver.
-        let _ = self.work.send(work);
+    fn begin(&mut self, work: Vec<Work>) {
+        let mut waiting = self.shelf.lock();
+        waiting.work.extend(work);
+        self.shelf.wake_one(waiting);
     }
 
     fn take_back(&mut self, most: usize) -> Vec<Arc<Task>> {
-        let mut waiting: Vec<Work> = self.waiting.try_iter().collect();
+        let mut waiting = self.shelf.lock();
         let mut taken = Vec::new();
         while taken.len() < most
-            && let Some(last) = waiting.iter().rposition(|work| matches!(work, Work::Run(_)))
+            && let Some(last) = waiting.work.iter().rposition(|work| matches!(work, Work::Run(_)))
         {
-            if let Work::Run(task) = waiting.remove(last) {
+            if let Some(Work::Run(task)) = waiting.work.remove(last) {
                 taken.push(task);
             }
         }
-        waiting.into_iter().for_each(|work| self.begin(work));
         taken
     }
 
@@ -77,21 +75,74 @@ impl Runner for Threads {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        // A receiver drains a closed channel to its end, and jobs must not begin without a worker.
-        for _ in self.waiting.try_iter() {}
+        let mut waiting = self.shelf.lock();
+        waiting.is_closed = true;
+        waiting.work.clear();
+        self.shelf.wake.notify_all();
+    }
+}
+
+/// Where work waits for a thread. Not a channel: its threads look out for a while before they sleep, and ten
+/// that do so for jobs of a microsecond leave no processor for the jobs.
+#[derive(Default)]
+struct Shelf {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    work: VecDeque<Work>,
+    /// How many threads sleep.
+    asleep: usize,
+    /// One of them was woken and has not come yet. It wakes the next if there is work for it.
+    one_comes: bool,
+    is_closed: bool,
+}
+
+impl Shelf {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // No code of a user's runs under this lock.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake_one(&self, mut waiting: MutexGuard<'_, Waiting>) {
+        if waiting.asleep > 0 && !waiting.one_comes && !waiting.work.is_empty() {
+            waiting.one_comes = true;
+            drop(waiting);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Waits for work; `None` when there will be none any more.
+    fn next(&self) -> Option<Work> {
+        let mut waiting = self.lock();
+        loop {
+            if let Some(work) = waiting.work.pop_front() {
+                self.wake_one(waiting);
+                return Some(work);
+            }
+            if waiting.is_closed {
+                return None;
+            }
+            waiting.asleep += 1;
+            waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting.asleep -= 1;
+            waiting.one_comes = false;
+        }
     }
 }
 
 struct Slot {
-    work: Receiver<Work>,
+    shelf: Arc<Shelf>,
     callback: String,
-    surroundings: Surroundings,
+    surroundings: Arc<Surroundings>,
     tell: Tell,
 }
 
 impl Slot {
     fn serve(self) {
-        for work in &self.work {
+        while let Some(work) = self.shelf.next() {
             let finished = match work {
                 Work::Run(task) => run(task, &self.callback, &self.surroundings),
                 Work::Hook(task, error) => call_hook(&task, error),
@@ -102,7 +153,7 @@ impl Slot {
 }
 
 /// Runs a job in this thread.
-pub(super) fn run(task: Arc<Task>, callback: &str, surroundings: &Surroundings) -> Finished {
+pub(super) fn run(task: Arc<Task>, callback: &str, surroundings: &Arc<Surroundings>) -> Finished {
     let begun = Instant::now();
     if task.hold.is_over(begun) {
         return Finished::TooLate(task);

@@ -96,6 +96,7 @@ struct Pump {
     next_look: Instant,
     next_look_for_suspects: Instant,
     next_extend: Instant,
+    next_settle: Instant,
     /// When the last job that was put back here is due.
     own_retries_until: Instant,
 }
@@ -147,6 +148,7 @@ impl Pump {
             last_job: now,
             next_look: now,
             next_look_for_suspects: now,
+            next_settle: now,
             own_retries_until: now,
         })
     }
@@ -184,9 +186,12 @@ impl Pump {
         }
     }
 
-    /// A job that was just taken: begun, or judged without being run.
-    fn accept(&mut self, job: Reserved) {
-        let Some(job) = self.held.adopt(job) else { return };
+    /// A job that was just taken is to be begun, or it is judged without being run.
+    fn accept(&mut self, job: Reserved) -> Option<Work> {
+        if self.held.get(&job.message.uuid).is_some() {
+            self.held.adopt(job);
+            return None;
+        }
         let kind = self.setup.kinds.get(&*job.message.name).cloned();
         let of_type = kind.as_ref().map(|kind| kind.limits()).unwrap_or_default();
         let policy = &self.setup.policy;
@@ -199,10 +204,13 @@ impl Pump {
         let task = Arc::new(Task::new(job, limits, kind));
         self.held.insert(task.clone());
         match judgement {
-            Some(judgement) => self.judge(task, judgement, None),
+            Some(judgement) => {
+                self.judge(task, judgement, None);
+                None
+            }
             None => {
                 self.begun += 1;
-                self.runner.begin(Work::Run(task));
+                Some(Work::Run(task))
             }
         }
     }

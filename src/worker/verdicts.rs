@@ -132,7 +132,11 @@ impl Pump {
     pub(super) fn settleable(&mut self) -> Vec<Judged> {
         match self.one_by_one {
             true => self.judged.pop().into_iter().collect(),
-            false => std::mem::take(&mut self.judged),
+            // About as many will be over next time.
+            false => {
+                let next = Vec::with_capacity(self.judged.len());
+                std::mem::replace(&mut self.judged, next)
+            }
         }
     }
 
@@ -204,7 +208,7 @@ impl Pump {
         self.tell(&Event::Buried { job: judged.told(), failed_id, error });
         if judged.task.kind.is_some() {
             self.hooks += 1;
-            self.runner.begin(Work::Hook(judged.task.clone(), error.to_owned()));
+            self.runner.begin(vec![Work::Hook(judged.task.clone(), error.to_owned())]);
         }
     }
 

@@ -1,30 +1,157 @@
-//! A place where jobs run in child processes: a folder with a configuration and tables.
+//! A place where real workers work: a folder with a configuration, and tables in a database.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use craft_queue::{Config, Queue};
 
-use crate::programs::{Said, craft, run, test_jobs};
-use crate::support::Folder;
+use crate::programs::{Running, Said, craft, ledger, run, test_jobs};
+use crate::servers::mariadb::{self, MariaDb};
+use crate::servers::postgres::{self, Postgres};
+use crate::support::{Folder, config_on};
+
+/// Where the jobs lie: in a file of the site's folder, or in a database of its own on a server.
+#[derive(Clone, Debug)]
+pub enum Place {
+    Sqlite,
+    Postgres(String),
+    MariaDb(String),
+}
+
+impl Place {
+    /// On the PostgreSQL server of these tests.
+    pub fn postgres() -> Self {
+        Self::Postgres(Postgres::shared().database())
+    }
+
+    /// On their MariaDB server.
+    pub fn mariadb() -> Self {
+        Self::MariaDb(MariaDb::shared().database())
+    }
+
+    /// A folder with a configuration: these lines in `[database]`, and these at its end.
+    pub fn folder(&self, settings: &str, more: &str) -> Folder {
+        let folder = Folder::new();
+        let text = format!("[database]\n{settings}\n{}{more}", self.in_file());
+        std::fs::write(folder.join("queue.toml"), text).unwrap();
+        folder
+    }
+
+    fn in_file(&self) -> String {
+        match self {
+            Self::Sqlite => "[connections.sqlite]\ndriver = \"sqlite\"\ndatabase = \"jobs.sqlite3\"\n".into(),
+            Self::Postgres(url) | Self::MariaDb(url) => format!("[connections.server]\nurl = \"{url}\"\n"),
+        }
+    }
+
+    fn config(&self, folder: &Folder) -> Config {
+        match self {
+            Self::Sqlite => Config::sqlite(folder.join("jobs.sqlite3")),
+            Self::Postgres(url) | Self::MariaDb(url) => config_on(url),
+        }
+    }
+}
+
+/// Each of these functions is one test for each database, in a place of its own there.
+macro_rules! on_every_database {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $test() { super::$test(crate::process_site::Place::Sqlite); })+
+        }
+        crate::process_site::on_every_server!($($test),+);
+    };
+}
+
+/// The same without SQLite.
+macro_rules! on_every_server {
+    ($($test:ident),+ $(,)?) => {
+        mod postgres {
+            $(#[test] fn $test() { super::$test(crate::process_site::Place::postgres()); })+
+        }
+        mod mariadb {
+            $(#[test] fn $test() { super::$test(crate::process_site::Place::mariadb()); })+
+        }
+    };
+}
+
+pub(crate) use {on_every_database, on_every_server};
 
 pub struct Site {
     pub folder: Folder,
     pub queue: Queue,
+    pub place: Place,
 }
 
 impl Site {
-    /// With these lines in `[database]`, and these after it.
+    /// On SQLite, with these lines in `[database]`, and these after it.
     pub fn new(settings: &str, more: &str) -> Self {
-        let folder = Folder::new();
-        let text = format!(
-            "[database]\npoll = 0.02\nattempts = 1\n{settings}\n[connections.sqlite]\ndriver = \"sqlite\"\n\
-             database = \"jobs.sqlite3\"\n{more}"
-        );
-        std::fs::write(folder.join("queue.toml"), text).unwrap();
+        Self::make(Place::Sqlite, &format!("poll = 0.02\nattempts = 1\n{settings}"), more)
+    }
+
+    /// Anywhere, with this lease in seconds, and more attempts than a test can use up.
+    pub fn with_lease(place: Place, lease: &str) -> Self {
+        Self::make(place, &format!("lease = {lease}\npoll = 0.05\nattempts = 20"), "")
+    }
+
+    fn make(place: Place, settings: &str, more: &str) -> Self {
+        let folder = place.folder(settings, more);
         let installed = run(craft(&folder, &["queue:install"]));
         assert_eq!(installed.status, 0, "{}", installed.err);
-        let queue = Queue::open(Config::sqlite(folder.join("jobs.sqlite3")), Default::default()).unwrap();
-        Self { folder, queue }
+        let queue = Queue::open(place.config(&folder), Default::default()).unwrap();
+        Self { folder, queue, place }
+    }
+
+    /// Runs SQL in the database, and answers the columns of its first row.
+    pub fn sql(&self, sql: &str) -> Vec<String> {
+        let (text, between) = match &self.place {
+            Place::Sqlite => return self.sql_in_file(sql),
+            Place::Postgres(url) => (postgres::query(url, sql), '|'),
+            Place::MariaDb(url) => (mariadb::query(url, sql), '\t'),
+        };
+        let text = text.unwrap_or_else(|error| panic!("cannot run `{sql}`: {error}"));
+        text.lines().next().unwrap_or_default().split(between).map(str::to_owned).collect()
+    }
+
+    fn sql_in_file(&self, sql: &str) -> Vec<String> {
+        let file = rusqlite::Connection::open(self.file("jobs.sqlite3")).unwrap();
+        let mut statement = file.prepare(sql).unwrap();
+        let columns = 0..statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        let Some(row) = rows.next().unwrap() else { return Vec::new() };
+        let text = |value: rusqlite::types::Value| match value {
+            rusqlite::types::Value::Text(text) => text,
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            _ => String::new(),
+        };
+        columns.map(|at| text(row.get_unwrap(at))).collect()
+    }
+
+    /// Pushes jobs that write into the ledger, all at once and in plain SQL; `more` is added to their
+    /// payloads.
+    pub fn push_ledgers(&self, numbers: Range<u64>, more: &str) {
+        let file = self.file("ledger");
+        let row = |number| format!("('Ledger', '{{\"file\":{file:?},\"number\":{number}{more}}}')");
+        let rows: Vec<_> = numbers.map(row).collect();
+        self.sql(&format!("INSERT INTO jobs (name, payload) VALUES {}", rows.join(",")));
+    }
+
+    /// A worker with four threads.
+    pub fn worker(&self, more: &[&str]) -> Running {
+        let mut arguments = vec!["queue:work", "--workers", "4"];
+        arguments.extend(more);
+        Running::start(test_jobs(&self.folder, &arguments))
+    }
+
+    /// How many jobs wait, are delayed, or run.
+    pub fn left(&self) -> u64 {
+        let sizes = self.queue.size(None, &["default".into()]).unwrap();
+        [sizes[0].waiting, sizes[0].delayed, sizes[0].running].into_iter().flatten().sum()
+    }
+
+    /// How many jobs of the ledger have run to an end.
+    pub fn ended(&self) -> usize {
+        let runs = ledger(&self.file("ledger"));
+        runs.values().filter(|runs| runs.iter().any(|run| run.end.is_some())).count()
     }
 
     /// Jobs run in child processes.

@@ -1,85 +1,56 @@
-//! Real workers, really killed.
+//! Real workers, really killed, stopped and asked to stop: the same on every database.
 
-use std::time::Duration;
+use crate::process_site::{Place, Site, on_every_database, on_every_server};
+use crate::programs::{assert_no_overlap, ledger};
+use crate::support::wait_until;
 
-use craft_queue::{Config, Queue};
+on_every_database!(
+    workers_that_are_killed_lose_nothing_and_no_job_runs_twice_at_once,
+    a_worker_that_was_stopped_beyond_its_lease_changes_nothing_any_more,
+    asked_to_stop_a_worker_finishes_what_runs_and_gives_back_the_rest,
+    a_second_signal_stops_at_once_and_gives_everything_back,
+    over_its_grace_a_worker_gives_back_what_runs_and_exits_0,
+    eight_workers_run_ten_thousand_jobs_exactly_once_each,
+);
 
-use crate::programs::{Running, assert_no_overlap, craft, ledger, run, test_jobs};
-use crate::support::{Folder, wait_until};
-
-/// A folder with tables, a short lease, and a queue to push to.
-fn set_up(lease: &str) -> (Folder, Queue) {
-    let folder = Folder::new();
-    let text = format!("[database]\nlease = {lease}\npoll = 0.05\nattempts = 20\n[connections.sqlite]\n");
-    let text = text + "driver = \"sqlite\"\ndatabase = \"jobs.sqlite3\"\n";
-    std::fs::write(folder.join("queue.toml"), text).unwrap();
-    assert_eq!(run(craft(&folder, &["queue:install"])).status, 0);
-    let queue = Queue::open(Config::sqlite(folder.join("jobs.sqlite3")), Default::default()).unwrap();
-    (folder, queue)
-}
-
-fn push(queue: &Queue, folder: &Folder, numbers: std::ops::Range<u64>, more: &str) {
-    let file = folder.join("ledger");
-    for number in numbers {
-        let payload = format!("{{\"file\":{file:?},\"number\":{number}{more}}}");
-        queue.options().push_json("Ledger", &payload, 1).unwrap();
-    }
-}
-
-fn worker(folder: &Folder, more: &[&str]) -> Running {
-    let mut arguments = vec!["queue:work", "--workers", "4"];
-    arguments.extend(more);
-    Running::start(test_jobs(folder, &arguments))
-}
-
-fn left(queue: &Queue) -> u64 {
-    let sizes = queue.size(None, &["default".into()]).unwrap();
-    let sum = [sizes[0].waiting, sizes[0].delayed, sizes[0].running];
-    sum.into_iter().flatten().sum()
-}
-
-/// Fault 2, on SQLite: `kill -9` in the middle of 2,000 jobs, 20 times.
-#[test]
-fn workers_that_are_killed_lose_nothing_and_no_job_runs_twice_at_once() {
-    let (folder, queue) = set_up("1");
-    push(&queue, &folder, 0..2_000, ",\"millis\":2");
-    let file = folder.join("ledger");
-    let done = || ledger(&file).values().filter(|runs| runs.iter().any(|run| run.end.is_some())).count();
+/// Fault 2: `kill -9` in the middle of 2,000 jobs, 20 times.
+fn workers_that_are_killed_lose_nothing_and_no_job_runs_twice_at_once(place: Place) {
+    let site = Site::with_lease(place, "1");
+    site.push_ledgers(0..2_000, ",\"millis\":2");
     for round in 1..=20 {
-        let worker = worker(&folder, &[]);
+        let worker = site.worker(&[]);
         // Each one gets some work done, and is killed in the middle of more.
-        wait_until("some jobs' ends", || done() >= round * 60 || left(&queue) == 0);
+        wait_until("some jobs' ends", || site.ended() >= round * 60 || site.left() == 0);
         worker.kill();
     }
-    let last = worker(&folder, &[]);
-    wait_until("the end of all", || left(&queue) == 0);
+    let last = site.worker(&[]);
+    wait_until("the end of all", || site.left() == 0);
     last.signal("TERM");
     assert_eq!(last.wait().0, Some(0));
-    let runs = ledger(&file);
+    let runs = ledger(&site.file("ledger"));
     assert_eq!(runs.len(), 2_000, "a job was lost");
-    assert!(runs.values().all(|runs| runs.iter().any(|run| run.end.is_some())), "a job never ended");
+    assert_eq!(site.ended(), 2_000, "a job never ended");
     assert_no_overlap(&runs);
-    assert!(queue.failed().list(&Default::default()).unwrap().is_empty());
-    let file = rusqlite::Connection::open(folder.join("jobs.sqlite3")).unwrap();
-    let intact: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(intact, "ok");
+    assert!(site.failed().is_empty());
+    if let Place::Sqlite = site.place {
+        assert_eq!(site.sql("PRAGMA integrity_check"), ["ok"]);
+    }
 }
 
 /// Fault 4: stopped for longer than its lease; what it says afterwards changes nothing.
-#[test]
-fn a_worker_that_was_stopped_beyond_its_lease_changes_nothing_any_more() {
-    let (folder, queue) = set_up("1");
-    let gate = folder.join("gate");
+fn a_worker_that_was_stopped_beyond_its_lease_changes_nothing_any_more(place: Place) {
+    let site = Site::with_lease(place, "1");
+    let gate = site.file("gate");
     // The first run ends in a failure, which must not put the job back once the second has done it.
-    push(&queue, &folder, 0..1, &format!(",\"until\":{gate:?},\"fails\":1"));
-    let first = worker(&folder, &[]);
-    let file = folder.join("ledger");
+    site.push_ledgers(0..1, &format!(",\"until\":{gate:?},\"fails\":1"));
+    let first = site.worker(&[]);
+    let file = site.file("ledger");
     wait_until("the first run", || ledger(&file).len() == 1);
     first.signal("STOP");
     std::fs::write(&gate, "").unwrap();
-    let second = worker(&folder, &[]);
+    let second = site.worker(&[]);
     // As a suspect its attempt is the first one still, so the second run fails, too, and the third is fine.
-    wait_until("the job's end", || left(&queue) == 0);
+    wait_until("the job's end", || site.left() == 0);
     let before = ledger(&file);
     first.signal("CONT");
     let told = first.wait_for("event=lost");
@@ -88,20 +59,21 @@ fn a_worker_that_was_stopped_beyond_its_lease_changes_nothing_any_more() {
         worker.signal("TERM");
         assert_eq!(worker.wait().0, Some(0));
     }
-    assert_eq!(left(&queue), 0, "the late one put it back");
-    assert!(queue.failed().list(&Default::default()).unwrap().is_empty());
+    assert_eq!(site.left(), 0, "the late one put it back");
+    assert!(site.failed().is_empty());
     assert_eq!(ledger(&file)[&0].len(), before[&0].len(), "it was run again after its end");
 }
 
 /// Promise 5: what runs is finished, what waits is given back with no attempt used.
-#[test]
-fn asked_to_stop_a_worker_finishes_what_runs_and_gives_back_the_rest() {
-    for signal in ["TERM", "INT"] {
-        let (folder, queue) = set_up("60");
-        let gate = folder.join("gate");
-        push(&queue, &folder, 0..12, &format!(",\"until\":{gate:?}"));
-        let worker = worker(&folder, &[]);
-        let file = folder.join("ledger");
+fn asked_to_stop_a_worker_finishes_what_runs_and_gives_back_the_rest(place: Place) {
+    let site = Site::with_lease(place, "60");
+    let file = site.file("ledger");
+    for (round, signal) in ["TERM", "INT"].into_iter().enumerate() {
+        site.sql("DELETE FROM jobs");
+        let _ = std::fs::remove_file(&file);
+        let gate = site.file(&format!("gate{round}"));
+        site.push_ledgers(0..12, &format!(",\"until\":{gate:?}"));
+        let worker = site.worker(&[]);
         wait_until("four runs", || ledger(&file).len() == 4);
         worker.signal(signal);
         worker.wait_for("event=stopping running=4");
@@ -110,107 +82,54 @@ fn asked_to_stop_a_worker_finishes_what_runs_and_gives_back_the_rest() {
         let runs = ledger(&file);
         assert_eq!(runs.len(), 4);
         assert!(runs.values().all(|runs| runs[0].end.is_some()));
-        let database = rusqlite::Connection::open(folder.join("jobs.sqlite3")).unwrap();
-        let rows = "SELECT count(*), coalesce(max(attempts), 0), count(token) FROM jobs";
-        let row = database.query_row(rows, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-        assert_eq!(row, Ok((8, 0, 0)), "eight wait, unattempted and held by nobody");
+        let rows = site.sql("SELECT count(*), coalesce(max(attempts), 0), count(token) FROM jobs");
+        assert_eq!(rows, ["8", "0", "0"], "eight wait, unattempted and held by nobody");
     }
 }
 
-#[test]
-fn a_second_signal_stops_at_once_and_gives_everything_back() {
+fn a_second_signal_stops_at_once_and_gives_everything_back(place: Place) {
+    let site = Site::with_lease(place, "60");
+    let due = match site.place {
+        Place::Sqlite => {
+            "available_at - CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) BETWEEN 0 AND 5000"
+        }
+        Place::Postgres(_) => "(available_at BETWEEN now() AND now() + interval '5 s')::integer",
+        Place::MariaDb(_) => "available_at BETWEEN UTC_TIMESTAMP(6) AND UTC_TIMESTAMP(6) + INTERVAL 5 SECOND",
+    };
     for (signal, status) in [("INT", 130), ("TERM", 143)] {
-        let (folder, queue) = set_up("60");
-        push(&queue, &folder, 0..1, &format!(",\"until\":{:?}", folder.join("never")));
-        let worker = worker(&folder, &[]);
-        wait_until("its run", || ledger(&folder.join("ledger")).len() == 1);
+        site.sql("DELETE FROM jobs");
+        let _ = std::fs::remove_file(site.file("ledger"));
+        site.push_ledgers(0..1, &format!(",\"until\":{:?}", site.file("never")));
+        let worker = site.worker(&[]);
+        wait_until("its run", || ledger(&site.file("ledger")).len() == 1);
         worker.signal(signal);
         worker.wait_for("event=stopping");
         worker.signal(signal);
         assert_eq!(worker.wait(), (Some(status), None));
-        let database = rusqlite::Connection::open(folder.join("jobs.sqlite3")).unwrap();
-        let now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)";
-        let rows = format!("SELECT attempts, token, available_at - {now} BETWEEN 0 AND 5000 FROM jobs");
-        let row = database.query_row(&rows, [], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, bool>(2)?))
-        });
-        assert_eq!(row, Ok((0, None, true)), "uncounted, and due when it is surely dead");
+        let row = site.sql(&format!("SELECT max(attempts), count(token), min({due}) FROM jobs"));
+        assert_eq!(row, ["0", "0", "1"], "uncounted, held by nobody, and due when it is surely dead");
     }
 }
 
-#[test]
-fn over_its_grace_a_worker_gives_back_what_runs_and_exits_0() {
-    let (folder, queue) = set_up("60");
-    push(&queue, &folder, 0..1, &format!(",\"until\":{:?}", folder.join("never")));
-    let worker = worker(&folder, &["--grace", "0.2"]);
-    wait_until("its run", || ledger(&folder.join("ledger")).len() == 1);
+fn over_its_grace_a_worker_gives_back_what_runs_and_exits_0(place: Place) {
+    let site = Site::with_lease(place, "60");
+    site.push_ledgers(0..1, &format!(",\"until\":{:?}", site.file("never")));
+    let worker = site.worker(&["--grace", "0.2"]);
+    wait_until("its run", || ledger(&site.file("ledger")).len() == 1);
     worker.signal("TERM");
     assert_eq!(worker.wait(), (Some(0), None));
-    assert_eq!(left(&queue), 1);
+    assert_eq!(site.left(), 1);
 }
 
-/// Promise 3, in thread mode: a poison among innocent ones. Only the poison is charged.
-#[test]
-fn a_job_that_kills_its_worker_ends_with_the_failed_jobs_and_its_neighbours_are_not_charged() {
-    for how in ["\"Abort\"", "{\"Exit\":3}", "\"Overflow\""] {
-        let (folder, queue) = set_up("1");
-        push(&queue, &folder, 0..100, ",\"millis\":1");
-        queue.options().attempts(2).push_json("Die", how, 1).unwrap();
-        push(&queue, &folder, 100..200, ",\"millis\":1");
-        let mut deaths = 0;
-        let mut worker = worker(&folder, &["--workers", "10", "--attempts", "2"]);
-        wait_until("the end of all", || {
-            if worker.has_ended() {
-                deaths += 1;
-                worker = self::worker(&folder, &["--workers", "10", "--attempts", "2"]);
-            }
-            left(&queue) == 0
-        });
-        worker.signal("TERM");
-        assert_eq!(worker.wait().0, Some(0));
-        let failed = queue.failed().list(&Default::default()).unwrap();
-        assert_eq!(failed.len(), 1, "{how}: {failed:#?}");
-        assert_eq!(failed[0].name, "Die");
-        assert_eq!(failed[0].exception, "the worker died while running it");
-        assert!(deaths <= 3, "{how}: {deaths} deaths, at most one more than its two attempts");
-        let runs = ledger(&folder.join("ledger"));
-        assert_eq!(runs.len(), 200, "{how}");
-        for runs in runs.values() {
-            assert!(runs.iter().any(|run| run.end.is_some()), "{how}: {runs:?}");
-            assert!(runs.iter().all(|run| run.attempt == 1), "{how}: an innocent one was charged: {runs:?}");
-        }
-        assert_no_overlap(&runs);
-    }
-}
-
-/// Fault 1: many processes on one file. Each job exactly once, and nobody hears of a locked database.
-#[test]
-fn eight_workers_and_eight_pushers_share_one_file() {
-    let (folder, queue) = set_up("60");
-    let workers: Vec<_> = (0..8).map(|_| worker(&folder, &[])).collect();
+/// Fault 1: nobody is told of a lost hold, and no job has a second run.
+fn eight_workers_run_ten_thousand_jobs_exactly_once_each(place: Place) {
+    let site = Site::with_lease(place, "60");
+    let workers: Vec<_> = (0..8).map(|_| site.worker(&[])).collect();
     for worker in &workers {
         worker.wait_for("event=started");
     }
-    let file = folder.join("ledger");
-    let pushers: Vec<_> = (0..8)
-        .map(|pusher| {
-            let payload = format!("{{\"file\":{file:?},\"number\":{pusher}}}");
-            let mut command = craft(&folder, &["queue:push", "Ledger", &payload, "--count", "1"]);
-            // Many short pushes each, so that they really compete.
-            let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-            std::thread::spawn(move || {
-                for _ in 0..25 {
-                    let output = command.output().unwrap();
-                    assert!(output.status.success(), "{arguments:?}: {output:?}");
-                    assert!(output.stderr.is_empty(), "{output:?}");
-                }
-            })
-        })
-        .collect();
-    for pusher in pushers {
-        pusher.join().unwrap();
-    }
-    wait_until("the end of all", || left(&queue) == 0);
+    site.push_ledgers(0..10_000, "");
+    wait_until("the end of all", || site.left() == 0);
     for worker in &workers {
         worker.signal("TERM");
     }
@@ -219,63 +138,58 @@ fn eight_workers_and_eight_pushers_share_one_file() {
         assert!(end.contains("lost=0"), "{end}");
         assert_eq!(worker.wait().0, Some(0));
     }
-    // Eight numbers, 25 jobs each; every run is a first attempt that ended.
-    let runs = ledger(&file);
-    let counts: Vec<_> = runs.values().map(Vec::len).collect();
-    assert_eq!(counts, [25; 8]);
-    assert!(runs.values().flatten().all(|run| run.attempt == 1 && run.end.is_some()));
-    assert!(queue.failed().list(&Default::default()).unwrap().is_empty());
+    let runs = ledger(&site.file("ledger"));
+    assert_eq!(runs.len(), 10_000, "a job was lost");
+    for (number, runs) in runs {
+        assert!(runs.len() == 1 && runs[0].attempt == 1 && runs[0].end.is_some(), "{number}: {runs:?}");
+    }
+    assert!(site.failed().is_empty());
 }
 
-/// Fault 18: somebody keeps the write lock for longer than anybody waits for it.
-#[test]
-fn a_locked_file_is_waited_for_and_nothing_is_lost() {
-    let (folder, queue) = set_up("1");
-    let worker = worker(&folder, &[]);
-    worker.wait_for("event=started");
-    let locker = rusqlite::Connection::open(folder.join("jobs.sqlite3")).unwrap();
-    push(&queue, &folder, 0..20, ",\"millis\":100");
-    wait_until("a run", || !ledger(&folder.join("ledger")).is_empty());
-    locker.busy_timeout(Duration::from_secs(60)).unwrap();
-    locker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    worker.wait_for("event=disconnected");
-    locker.execute_batch("COMMIT").unwrap();
-    wait_until("the end of all", || left(&queue) == 0);
-    worker.signal("TERM");
-    assert_eq!(worker.wait().0, Some(0));
-    let runs = ledger(&folder.join("ledger"));
-    assert_eq!(runs.len(), 20);
-    assert_no_overlap(&runs);
-}
+/// Stopped between the statements of a transaction, it has locked rows, and for as long as the server
+/// keeps its connection.
+mod amid_a_transaction {
+    use super::*;
 
-/// A thread can't be killed: the others finish, the worker ends with 1, and the stuck one is counted.
-#[test]
-fn a_stuck_job_ends_the_worker_and_never_runs_twice_at_once() {
-    let (folder, queue) = set_up("1");
-    push(&queue, &folder, 0..1, &format!(",\"until\":{:?}", folder.join("never")));
-    push(&queue, &folder, 1..10, ",\"millis\":20");
-    let worker = worker(&folder, &["--timeout", "0.5", "--grace", "0.5"]);
-    let told = worker.wait_for("event=warning");
-    assert!(told.contains("is stuck"), "{told}");
-    assert_eq!(worker.wait(), (Some(1), None));
-    let runs = ledger(&folder.join("ledger"));
-    assert_eq!(runs[&0].len(), 1);
-    assert!((1..10).all(|number| runs[&number][0].end.is_some()), "{runs:?}");
-    let database = rusqlite::Connection::open(folder.join("jobs.sqlite3")).unwrap();
-    let row = database.query_row("SELECT attempts, suspect, last_error FROM jobs", [], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
-    });
-    assert_eq!(row, Ok((1, 0, "timed out after 500ms".into())));
-}
+    on_every_server!(a_stopped_worker_keeps_nobody_out);
 
-/// Fault 12: nobody reads what it says.
-#[test]
-fn a_worker_whose_output_nobody_reads_goes_on() {
-    let (folder, queue) = set_up("60");
-    push(&queue, &folder, 0..200, "");
-    let mut command = test_jobs(&folder, &["queue:work", "--stop-when-empty", "--json"]);
-    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert_eq!(ledger(&folder.join("ledger")).len(), 200);
+    fn a_stopped_worker_keeps_nobody_out(place: Place) {
+        let site = Site::with_lease(place, "3");
+        // A failed attempt is written down in a transaction of several statements.
+        site.push_ledgers(0..3_000, ",\"fails\":1");
+        let open = match site.place {
+            Place::Sqlite => unreachable!("a file has no sessions"),
+            Place::Postgres(_) => {
+                "SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND state = 'idle in transaction'"
+            }
+            Place::MariaDb(_) => {
+                // The server looks anew when nobody has looked for a tenth of a second.
+                "DO SLEEP(0.12); SELECT count(*) FROM information_schema.innodb_trx AS open
+                JOIN information_schema.processlist AS session ON session.id = open.trx_mysql_thread_id
+                WHERE session.db = database() AND session.command = 'Sleep'"
+            }
+        };
+        let first = site.worker(&[]);
+        wait_until("a stop within a transaction", || {
+            first.signal("STOP");
+            let is_open = site.sql(open) != ["0"];
+            if !is_open {
+                assert_ne!(site.left(), 0, "it was never stopped within a transaction");
+                first.signal("CONT");
+            }
+            is_open
+        });
+        let second = site.worker(&[]);
+        wait_until("the end of all by the second worker", || site.left() == 0);
+        first.signal("CONT");
+        for worker in [first, second] {
+            worker.signal("TERM");
+            assert_eq!(worker.wait().0, Some(0));
+        }
+        let runs = ledger(&site.file("ledger"));
+        assert_eq!(site.ended(), 3_000);
+        assert_no_overlap(&runs);
+        assert!(site.failed().is_empty());
+    }
 }

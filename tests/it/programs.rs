@@ -1,10 +1,12 @@
 //! Real programs: the binary `craft`, and one with jobs that misbehave.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use crate::support::{Folder, PATIENCE};
 
@@ -52,12 +54,17 @@ pub fn said(output: Output) -> Said {
 pub struct Running {
     child: Child,
     lines: mpsc::Receiver<String>,
+    read: RefCell<Vec<String>>,
 }
 
 impl Running {
-    pub fn start(mut command: Command) -> Self {
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    pub fn start(command: Command) -> Self {
+        Self::start_with(command, Stdio::inherit())
+    }
+
+    /// With its stderr there.
+    pub fn start_with(mut command: Command, err: impl Into<Stdio>) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(err).spawn().unwrap();
         let out = child.stdout.take().unwrap();
         let (send, lines) = mpsc::channel();
         std::thread::spawn(move || {
@@ -65,18 +72,37 @@ impl Running {
                 let _ = send.send(line);
             }
         });
-        Self { child, lines }
+        Self { child, lines, read: RefCell::default() }
     }
 
     /// Waits until it says a line with these words.
     pub fn wait_for(&self, words: &str) -> String {
         loop {
-            let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|error| panic!("it never said \"{words}\": {error}"));
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+                panic!("never \"{words}\" ({error}), only {:#?}", self.read.borrow())
+            });
+            self.read.borrow_mut().push(line.clone());
             if line.contains(words) {
                 return line;
             }
         }
+    }
+
+    /// What it has said; once it has ended, all of it.
+    pub fn said(&self) -> Vec<String> {
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_millis(100)) {
+            self.read.borrow_mut().push(line);
+        }
+        self.read.borrow().clone()
+    }
+
+    /// The processor time that it has used, of all its threads.
+    pub fn busy(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
+        // Linux counts in hundredths of a second, whatever its own clock does.
+        Duration::from_millis((ticks(11) + ticks(12)) * 10)
     }
 
     pub fn signal(&self, name: &str) {

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::servers::mariadb::{self, MariaDb};
 use crate::servers::postgres::{self, Postgres};
-use crate::servers::proxy::Proxy;
 use crate::support::{Act, Diary, Then, config_on, queue, work_off};
 
 const JOBS: usize = 400;
@@ -30,7 +29,7 @@ impl Queueable for Slow {
 }
 
 /// How often each job ran.
-fn runs(diary: &Diary) -> BTreeMap<String, usize> {
+pub fn runs(diary: &Diary) -> BTreeMap<String, usize> {
     let mut runs = BTreeMap::new();
     for line in diary.lines() {
         *runs.entry(line.split(' ').next().unwrap().to_owned()).or_default() += 1;
@@ -39,7 +38,7 @@ fn runs(diary: &Diary) -> BTreeMap<String, usize> {
 }
 
 /// Drains while something bad happens. A job may run twice, but each runs and none is left.
-fn drain_during(config: Config, bad: impl FnOnce()) {
+pub fn drain_during(config: Config, bad: impl FnOnce()) {
     let diary = Diary::default();
     let queue = Queue::open(config, Jobs::new().state(diary.clone()).add::<Slow>()).unwrap();
     queue.install().unwrap();
@@ -61,7 +60,7 @@ fn drain_during(config: Config, bad: impl FnOnce()) {
     assert!(queue.failed().list(&craft_queue::failed::Filter::default()).unwrap().is_empty());
 }
 
-fn short_lease(url: &str) -> Config {
+pub fn short_lease(url: &str) -> Config {
     let mut config = config_on(url);
     config.database.settings.lease = Duration::from_secs(3);
     config
@@ -117,49 +116,6 @@ fn a_mariadb_server_that_restarts_amid_a_drain_loses_nothing() {
         thread::sleep(Duration::from_secs(1));
         server.start_again();
     });
-}
-
-#[test]
-fn answers_of_postgres_that_are_lost_lose_no_job() {
-    let server = Postgres::shared();
-    let url = server.database();
-    let proxy = Proxy::before(server.port());
-    drain_during(short_lease(&proxy.url(&url)), || lose_answers(&proxy));
-}
-
-#[test]
-fn answers_of_mariadb_that_are_lost_lose_no_job() {
-    let server = MariaDb::shared();
-    let url = server.database();
-    let proxy = Proxy::before(server.port());
-    drain_during(short_lease(&proxy.url(&url)), || lose_answers(&proxy));
-}
-
-/// The server did what it was asked, and the answer never came: in whatever step the worker was.
-fn lose_answers(proxy: &Proxy) {
-    // The drain may end before the last cut.
-    for _ in 0..10 {
-        proxy.cut_answer_to(b"");
-        thread::sleep(Duration::from_millis(60));
-    }
-}
-
-#[test]
-fn a_push_whose_answer_is_lost_is_there_once() {
-    let (postgres, mariadb) = (Postgres::shared(), MariaDb::shared());
-    for (url, port) in [(postgres.database(), postgres.port()), (mariadb.database(), mariadb.port())] {
-        let proxy = Proxy::before(port);
-        let (queue, diary) = queue(config_on(&proxy.url(&url)));
-        let push = |name: &str| {
-            queue.push(Act::new(name, Then::Succeed)).unwrap();
-        };
-        push("warm");
-        proxy.cut_answer_to(b"cut me");
-        push("cut me");
-        assert!(proxy.has_cut());
-        work_off(&queue);
-        assert_eq!(runs(&diary), [("cut".into(), 1), ("warm".into(), 1)].into(), "{url}");
-    }
 }
 
 #[test]

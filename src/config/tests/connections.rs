@@ -41,6 +41,10 @@ fn urls_and_parts() {
         ),
         ("driver = 'mysql'\ndatabase = 'd'\nhost = 'h'\nport = 1\nusername = 'u'", mysql("mysql://u@h:1/d")),
         ("driver = 'postgres'\ndatabase = 'd'\nhost = '/run/pg'", postgres("postgres://%2Frun%2Fpg/d")),
+        (
+            "driver = 'mysql'\ndatabase = 'd'\nhost = 'h'\nsslmode = 'VERIFY_IDENTITY'\nsslrootcert = 'a b.pem'",
+            mysql("mysql://h/d?sslmode=verify-full&sslrootcert=a%20b.pem"),
+        ),
     ];
     for (text, expected) in table {
         let found = connection(text);
@@ -83,6 +87,14 @@ fn what_is_wrong_with_a_connection() {
         ("url = 'mysql://h:x/db'", "connections.x.url: the URL's port is not a number from 1 to 65535"),
         ("url = 'sqlite:'", "connections.x.url: the path of the SQLite file is empty"),
         ("url = 'sqlite:a?mode=ro'", "connections.x.url: a SQLite URL takes no options but mode=rwc"),
+        (
+            "url = 'mysql://h/db?ssl-mode=VERIFY_CA'",
+            "connections.x.url: expected sslmode to be \"disable\", \"prefer\", \"require\" or \"verify-full\", found \"VERIFY_CA\"",
+        ),
+        (
+            "url = 'postgres://h/db?sslrootcert=ca.pem&sslmode=require'",
+            "connections.x.url: sslrootcert says whom to trust, which only sslmode=verify-full asks",
+        ),
         ("url = 'mysql://h/db'\nhost = 'h'", "connections.x.host: the connection has a url already"),
         (
             "driver = 'sqlite'\ndatabase = ':memory:'",
@@ -96,6 +108,24 @@ fn what_is_wrong_with_a_connection() {
     for (text, expected) in table {
         let found = message(&format!("[connections.x]\n{text}"));
         assert_eq!(found.lines().next(), Some(expected), "{text}");
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[test]
+fn what_is_asked_of_tls_is_taken_out_of_the_url() {
+    let verify = |file: Option<&str>| Tls::VerifyFull { authorities: file.map(Into::into) };
+    let table = [
+        ("postgres://h/db", "postgres://h/db", None),
+        ("postgres://h/db?a=1&sslmode=prefer&b=%20", "postgres://h/db?a=1&b=%20", Some(Tls::Prefer)),
+        ("mysql://h/db?ssl-mode=REQUIRED", "mysql://h/db", Some(Tls::Require)),
+        ("mysql://h/db?sslmode=disable", "mysql://h/db", Some(Tls::Disable)),
+        ("mysql://h/db?ssl-ca=a%20b&ssl-mode=VERIFY_IDENTITY", "mysql://h/db", Some(verify(Some("a b")))),
+        ("postgres://h/db?sslmode=verify-full", "postgres://h/db", Some(verify(None))),
+    ];
+    for (url, rest, tls) in table {
+        let server = Server::of(url).unwrap();
+        assert_eq!((&*server.url, server.tls), (rest, tls), "{url}");
     }
 }
 

@@ -46,7 +46,7 @@ fn unknown_keys_and_sections() {
         (
             "[connections.a]\nfailed_jobs = 'x'",
             "connections.a.failed_jobs: unknown field, expected one of url, driver, database, host, port, \
-             username, password",
+             username, password, sslmode, sslrootcert",
         ),
         (
             "[jobs.A]\ncmd = 'x'",
@@ -98,6 +98,11 @@ fn wrong_types_and_values_of_every_kind_of_key() {
         ("amqp.vhost", "\"a\\n\"", "at most 255 bytes without control characters, found \"a\\n\""),
         ("amqp.password", "5", "a string, found a number"),
         ("connections.x.driver", "'oracle'", "\"sqlite\", \"postgres\" or \"mysql\", found \"oracle\""),
+        (
+            "connections.x.sslmode",
+            "'verify-ca'",
+            "\"disable\", \"prefer\", \"require\" or \"verify-full\", found \"verify-ca\"",
+        ),
         (
             "jobs.A.command",
             "'ls -l'",

@@ -18,6 +18,8 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,8 @@ pub(crate) use self::migrations::Table;
 use self::adapter::Adapter;
 use self::statements::{Dialect, Statements};
 use crate::config::{Config, Connection, Durability};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use crate::config::{Server, Tls};
 use crate::driver::{Backend, Bell, Driver};
 use crate::error::{Error, Result};
 use crate::failed::{FailedBackend, FailedJobs};
@@ -75,6 +79,8 @@ impl Database {
         let connection = config.connection(name)?.clone();
         let settings = &config.database.settings;
         let dialect = Dialect::of(&connection)?;
+        #[cfg(any(feature = "postgres", feature = "mysql"))]
+        check_tls(name, &connection, cfg!(feature = "tls"))?;
         let statements = Statements::new(
             dialect,
             jobs.as_deref().unwrap_or("jobs"),
@@ -190,9 +196,11 @@ impl Database {
                 sqlite::open(database, open, self.statements.clone(), self.durability, self.patience)
             }
             #[cfg(feature = "postgres")]
-            Connection::Postgres { url } => postgres::open(url, self.statements.clone(), self.patience),
+            Connection::Postgres { url } => Server::of(url)
+                .and_then(|server| postgres::open(server, self.statements.clone(), self.patience)),
             #[cfg(feature = "mysql")]
-            Connection::Mysql { url } => mysql::open(url, self.statements.clone(), self.patience),
+            Connection::Mysql { url } => Server::of(url)
+                .and_then(|server| mysql::open(&server, self.statements.clone(), self.patience)),
             #[allow(unreachable_patterns, reason = "with all three drivers nothing is left")]
             other => Err(not_compiled_in(other)),
         }
@@ -246,6 +254,19 @@ impl Database {
     }
 }
 
+/// Fails for a server that is to be spoken to by TLS, when a build has none.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn check_tls(name: &str, connection: &Connection, has_tls: bool) -> Result<()> {
+    let (Connection::Postgres { url } | Connection::Mysql { url }) = connection else { return Ok(()) };
+    match Server::of(url)?.tls {
+        Some(Tls::Require | Tls::VerifyFull { .. }) if !has_tls => Err(Error::unsupported(format!(
+            "connection \"{name}\" asks for TLS (sslmode), and this build has none"
+        ))
+        .with_help("build craft-queue with the feature \"tls\"")),
+        _ => Ok(()),
+    }
+}
+
 fn not_compiled_in(connection: &Connection) -> Error {
     let driver = connection.driver();
     Error::unsupported(format!("this build has no driver for {driver}"))
@@ -279,5 +300,30 @@ impl FailedBackend for Database {
         let adapter = self.connect_and_check(true)?;
         let shares_jobs = self.jobs.is_some();
         Ok(Box::new(failed::FailedTable { adapter, shares_jobs, zone: self.zone.clone() }))
+    }
+}
+
+#[cfg(all(test, any(feature = "postgres", feature = "mysql")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_tls_says_so_when_it_is_asked_for() {
+        let check = |mode: &str, has_tls| {
+            let url = format!("postgres://u:secret@h/db{mode}");
+            check_tls("shop", &Connection::Postgres { url }, has_tls)
+        };
+        for mode in ["?sslmode=require", "?sslmode=verify-full"] {
+            assert!(check(mode, true).is_ok());
+            let error = check(mode, false).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "connection \"shop\" asks for TLS (sslmode), and this build has none"
+            );
+            assert_eq!(error.help(), Some("build craft-queue with the feature \"tls\""));
+        }
+        for mode in ["", "?sslmode=prefer", "?sslmode=disable"] {
+            assert!(check(mode, false).is_ok());
+        }
     }
 }

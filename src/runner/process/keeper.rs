@@ -121,7 +121,7 @@ impl Keeper {
     fn read_orders(&mut self) -> bool {
         loop {
             match self.inbox.try_recv() {
-                Ok(Order::Begin(work)) => self.shelf.push_back(work),
+                Ok(Order::Begin(work)) => self.shelf.extend(work),
                 Ok(Order::TakeBack(most, answer)) => {
                     let taken = self.take_back(most);
                     let _ = answer.send(taken);

@@ -57,7 +57,7 @@ pub(crate) struct Processes {
 
 /// What the keeper is told.
 enum Order {
-    Begin(Work),
+    Begin(Vec<Work>),
     TakeBack(usize, Sender<Vec<Arc<Task>>>),
     /// A job that is a program is over, and has been told.
     ProgramOver,
@@ -142,7 +142,7 @@ impl Processes {
 }
 
 impl Runner for Processes {
-    fn begin(&mut self, work: Work) {
+    fn begin(&mut self, work: Vec<Work>) {
         self.orders.give(Order::Begin(work));
     }
 

@@ -1,8 +1,15 @@
 //! MySQL's errors as sentences for people. None of them shows a password.
 
+use std::error::Error as StdError;
+use std::io::{self, ErrorKind};
+
+#[cfg(feature = "tls")]
+use ::mysql::DriverError;
 use ::mysql::{Error as Cause, Opts};
 
-use crate::error::{Error, chain};
+#[cfg(feature = "tls")]
+use super::super::tls;
+use crate::error::Error;
 
 /// Whether others were in the way of a statement: a deadlock, a lock that was held for long, a row that
 /// was changed meanwhile.
@@ -20,7 +27,13 @@ pub(super) fn explain_connect(cause: &Cause, opts: &Opts) -> Error {
     let server = format!("{}:{}", opts.get_ip_or_hostname(), opts.get_tcp_port());
     let user = opts.get_user().unwrap_or_default();
     let database = opts.get_db_name().unwrap_or_default();
+    #[cfg(feature = "tls")]
+    if let Some(refusal) = tls::refusal(&format!("MySQL at {server}"), inner(cause)) {
+        return refusal;
+    }
     match cause {
+        #[cfg(feature = "tls")]
+        Cause::DriverError(DriverError::TlsNotSupported) => tls::missing(&format!("MySQL at {server}")),
         Cause::MySqlError(refusal) => match refusal.code {
             1045 | 1698 => Error::config(format!("MySQL at {server} does not let \"{user}\" in"))
                 .with_help("check username and password of the connection"),
@@ -28,19 +41,39 @@ pub(super) fn explain_connect(cause: &Cause, opts: &Opts) -> Error {
                 .with_help(format!("GRANT ALL ON {database}.* TO '{user}'@'<host>'")),
             1049 => Error::config(format!("MySQL at {server} has no database \"{database}\""))
                 .with_help(format!("CREATE DATABASE {database}")),
+            3159 => Error::config(format!("MySQL at {server} does not let anybody in without TLS"))
+                .with_help("set sslmode = \"require\", with craft-queue's feature \"tls\""),
             _ => explain(cause),
         },
         // A host that blocks us says so in place of a greeting, and is no matter of waiting.
         other => Error::unavailable(format!("MySQL at {server} can't be reached"))
-            .because(other)
+            .because(inner(other))
             .with_help("is it running, and do host and port in queue.toml lead to it?"),
+    }
+}
+
+/// The error that the client wrapped, and does not give as a source.
+fn inner(cause: &Cause) -> &(dyn StdError + 'static) {
+    match cause {
+        Cause::IoError(cause) => cause,
+        Cause::CodecError(cause) => cause.source().unwrap_or(cause),
+        #[cfg(feature = "tls")]
+        Cause::TlsError(cause) => cause,
+        other => other,
     }
 }
 
 /// What went wrong with a statement.
 pub(super) fn explain(cause: &Cause) -> Error {
     let Cause::MySqlError(refusal) = cause else {
-        return Error::unavailable(format!("the connection to MySQL is lost: {}", chain(cause)));
+        let cause = inner(cause);
+        return match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+            // What the system says of a time limit names no time.
+            Some(ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Error::unavailable("MySQL did not answer in time")
+            }
+            _ => Error::unavailable("the connection to MySQL is lost").because(cause),
+        };
     };
     let message = &refusal.message;
     match refusal.code {

@@ -3,6 +3,7 @@
 //! Neither can take rows and answer them in one statement, so a take locks them (`take.sql`), writes its
 //! hold down (`hold.sql`) and commits.
 
+mod connect;
 mod cursor;
 mod explain;
 mod push_in;
@@ -18,6 +19,7 @@ use self::cursor::Cursor;
 use self::session::Session;
 use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, transaction};
 use super::statements::Statements;
+use crate::config::Server;
 use crate::driver::{Receipt, Reserved};
 use crate::error::Result;
 use crate::message::{Message, PRIORITY_LIMIT, Pushed};
@@ -36,8 +38,12 @@ struct Mysql {
 ///
 /// # Errors
 /// The server can't be reached, does not let us in, or is too old.
-pub(super) fn open(url: &str, statements: Arc<Statements>, patience: Duration) -> Result<Box<dyn Adapter>> {
-    let session = Session::open(url, statements, patience)?;
+pub(super) fn open(
+    server: &Server,
+    statements: Arc<Statements>,
+    patience: Duration,
+) -> Result<Box<dyn Adapter>> {
+    let session = Session::open(server, statements, patience)?;
     Ok(Box::new(Mysql { session, cursor: Cursor::default() }))
 }
 

@@ -9,8 +9,10 @@ use ::mysql::{Conn, Opts, OptsBuilder, Params, Row as ServerRow};
 
 use super::super::adapter::{Row, Value};
 use super::super::statements::Statements;
-use super::explain::{self, explain, explain_connect};
+use super::connect;
+use super::explain::{self, explain};
 use super::read;
+use crate::config::Server;
 use crate::error::{Error, Result};
 
 pub(super) struct Session {
@@ -24,10 +26,10 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn open(url: &str, statements: Arc<Statements>, patience: Duration) -> Result<Self> {
+    pub(super) fn open(server: &Server, statements: Arc<Statements>, patience: Duration) -> Result<Self> {
         let wrong = |cause| Error::config("the URL of the MySQL server can't be used").because(&cause);
-        let opts = configure(Opts::from_url(url).map_err(wrong)?, patience);
-        let mut connection = Conn::new(opts.clone()).map_err(|cause| explain_connect(&cause, &opts))?;
+        let opts = configure(Opts::from_url(&server.url).map_err(wrong)?, patience);
+        let mut connection = connect::connect(&opts, server.tls.as_ref())?;
         let about: Option<(String, i64, usize)> = connection
             .query_first("SELECT VERSION(), @@auto_increment_increment, @@max_allowed_packet")
             .map_err(|cause| explain(&cause))?;
@@ -99,9 +101,12 @@ impl Session {
 fn configure(opts: Opts, patience: Duration) -> Opts {
     // A connection can't be told to wait less than a second for a lock, or for an answer.
     let seconds = patience.as_secs().max(1);
+    // A process that is stopped within a transaction keeps its rows from all others until the server hangs
+    // up. MySQL can't tell such a session from an idle one, which needs a new connection afterwards.
     let set_up = format!(
-        "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
-            autocommit = 1, innodb_lock_wait_timeout = {seconds}"
+        "SET /*M! idle_transaction_timeout = {seconds}, */ /*!80000 wait_timeout = 600, */
+            time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
+            autocommit = 1, innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}"
     );
     let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
     OptsBuilder::from_opts(opts)

@@ -4,6 +4,8 @@ use ::postgres::config::Host;
 use ::postgres::error::SqlState;
 use ::postgres::{Config, Error as Cause};
 
+#[cfg(feature = "tls")]
+use super::super::tls;
 use crate::error::Error;
 
 /// Why no connection could be made.
@@ -12,9 +14,15 @@ pub(super) fn explain_connect(cause: &Cause, config: &Config) -> Error {
     let database = config.get_dbname().unwrap_or(user);
     let server = server(config);
     let Some(refusal) = cause.as_db_error() else {
+        #[cfg(feature = "tls")]
+        if let Some(refusal) = tls::refusal(&format!("PostgreSQL at {server}"), cause) {
+            return refusal;
+        }
         return match crate::error::chain(cause) {
-            text if text.contains("TLS") => Error::config(format!("PostgreSQL at {server}: {text}"))
-                .with_help("set sslmode=disable in the URL, or build craft-queue with the feature \"tls\""),
+            #[cfg(feature = "tls")]
+            text if text.contains("server does not support TLS") => {
+                tls::missing(&format!("PostgreSQL at {server}"))
+            }
             text if text.contains("password missing") || text.contains("invalid configuration") => {
                 Error::config(format!("PostgreSQL at {server} asks for a password"))
                     .with_help("give it in the connection: password = \"${DATABASE_PASSWORD}\"")

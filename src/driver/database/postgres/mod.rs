@@ -18,6 +18,7 @@ use self::remote::Remote;
 use self::session::Session;
 use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, list};
 use super::statements::Statements;
+use crate::config::{Server, Tls};
 use crate::driver::{Receipt, Reserved};
 use crate::error::Result;
 use crate::message::{Message, PRIORITY_LIMIT, Pushed};
@@ -34,9 +35,14 @@ struct Postgres {
 ///
 /// # Errors
 /// The server can't be reached, does not let us in, or is too old.
-pub(super) fn open(url: &str, statements: Arc<Statements>, patience: Duration) -> Result<Box<dyn Adapter>> {
-    let config = session::configure(url, patience)?;
-    let session = Remote::open(move || Session::open(&config, statements, patience), patience)?;
+pub(super) fn open(
+    server: Server,
+    statements: Arc<Statements>,
+    patience: Duration,
+) -> Result<Box<dyn Adapter>> {
+    let config = session::configure(&server.url, patience)?;
+    let tls = server.tls.unwrap_or(Tls::Prefer);
+    let session = Remote::open(move || Session::open(config, &tls, statements, patience), patience)?;
     Ok(Box::new(Postgres { session, in_transaction: false }))
 }
 

@@ -4,11 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(not(feature = "tls"))]
+use ::postgres::NoTls;
+use ::postgres::config::SslMode;
 use ::postgres::types::ToSql;
-use ::postgres::{Client, Config, NoTls, Row, SimpleQueryMessage, Statement};
+use ::postgres::{Client, Config, Row, SimpleQueryMessage, Statement};
+#[cfg(feature = "tls")]
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::statements::Statements;
 use super::explain::{explain, explain_connect};
+use crate::config::Tls;
 use crate::error::{Error, Result};
 
 pub(super) type Parameter<'a> = dyn ToSql + Sync + 'a;
@@ -41,22 +47,25 @@ pub(super) fn configure(url: &str, patience: Duration) -> Result<Config> {
 }
 
 impl Session {
-    pub(super) fn open(config: &Config, statements: Arc<Statements>, patience: Duration) -> Result<Self> {
-        let mut client = config.connect(NoTls).map_err(|cause| explain_connect(&cause, config))?;
+    pub(super) fn open(
+        mut config: Config,
+        tls: &Tls,
+        statements: Arc<Statements>,
+        patience: Duration,
+    ) -> Result<Self> {
+        config.ssl_mode(match tls {
+            Tls::Disable => SslMode::Disable,
+            Tls::Prefer => SslMode::Prefer,
+            Tls::Require | Tls::VerifyFull { .. } => SslMode::Require,
+        });
+        let mut client = connect(&config, tls)?;
         let answers = client.simple_query(&set_up(patience)).map_err(|cause| explain(&cause))?;
         let version = answers.iter().find_map(|answer| match answer {
             SimpleQueryMessage::Row(row) => row.get(0)?.parse::<u32>().ok(),
             _ => None,
         });
-        match version {
-            Some(version) if version < OLDEST => Err(Error::unsupported(format!(
-                "PostgreSQL {}.{} is too old",
-                version / 10_000,
-                version % 10_000
-            ))
-            .with_help("craft-queue needs PostgreSQL 13 or later")),
-            _ => Ok(Self { client, statements, prepared: HashMap::new() }),
-        }
+        check_version(version.unwrap_or(OLDEST))?;
+        Ok(Self { client, statements, prepared: HashMap::new() })
     }
 
     pub(super) fn query(&mut self, name: &str, values: &[&Parameter<'_>]) -> Result<Vec<Row>> {
@@ -93,6 +102,31 @@ impl Session {
     }
 }
 
+#[cfg(feature = "tls")]
+fn connect(config: &Config, tls: &Tls) -> Result<Client> {
+    let connector = MakeRustlsConnect::new(super::super::tls::client_config(tls)?);
+    config.connect(connector).map_err(|cause| explain_connect(&cause, config))
+}
+
+#[cfg(not(feature = "tls"))]
+fn connect(config: &Config, _: &Tls) -> Result<Client> {
+    config.connect(NoTls).map_err(|cause| explain_connect(&cause, config))
+}
+
+/// As the server counts versions: 130004 is 13.4, and 90624 is 9.6.24.
+fn check_version(version: u32) -> Result<()> {
+    if version >= OLDEST {
+        return Ok(());
+    }
+    let (major, minor) = (version / 10_000, version % 10_000);
+    let name = match major {
+        10.. => format!("{major}.{minor}"),
+        _ => format!("{major}.{}.{}", minor / 100, minor % 100),
+    };
+    Err(Error::unsupported(format!("PostgreSQL {name} is too old"))
+        .with_help("craft-queue needs PostgreSQL 13 or later"))
+}
+
 /// What the server's or the user's defaults may say otherwise.
 ///
 /// The planner is told that an index is always right: a plan made while the table was empty would scan it
@@ -114,4 +148,21 @@ fn set_up(patience: Duration) -> String {
         SET jit = off;
         SHOW server_version_num;"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_servers_are_told_so() {
+        for version in [130_000, 150_008, 180_000] {
+            assert!(check_version(version).is_ok(), "{version}");
+        }
+        for (version, name) in [(120_022, "12.22"), (90_624, "9.6.24"), (90_500, "9.5.0")] {
+            let error = check_version(version).unwrap_err();
+            assert_eq!(error.to_string(), format!("PostgreSQL {name} is too old"));
+            assert_eq!(error.help(), Some("craft-queue needs PostgreSQL 13 or later"));
+        }
+    }
 }
