@@ -130,6 +130,14 @@ macro_rules! conformance_checks {
                 a_job_is_found_though_no_bell_told_of_it []
                 a_bell_is_heard_at_most_once_for_each_time_somebody_listens []
             }
+            signals {
+                a_queue_that_nobody_paused_is_not_paused [signals]
+                a_paused_queue_is_told_until_it_is_resumed [signals]
+                what_is_told_twice_is_not_new [signals]
+                queues_that_differ_by_case_or_spaces_are_paused_by_themselves [signals]
+                each_restart_has_a_number_of_its_own [signals]
+                a_pause_changes_nothing_for_the_jobs [signals]
+            }
             burying {
                 the_driver_says_that_it_buries [bury]
                 a_buried_job_is_gone_and_lies_with_the_failed_jobs [bury]

@@ -23,12 +23,14 @@ mod bell;
 #[cfg(feature = "database")]
 pub mod database;
 pub mod memory;
+mod signal;
 
 use std::time::Duration;
 
 pub use bell::Bell;
+pub use signal::{Signal, Signals};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::failed::Failure;
 use crate::message::{JobId, Message, Pushed};
 pub use crate::reserved::{Receipt, Reserved};
@@ -101,6 +103,26 @@ pub trait Driver: Send {
         let settlement = self.settle(settled)?;
         let taken = self.reserve(want)?;
         Ok((settlement, taken))
+    }
+
+    /// What the workers of this driver are told. A worker asks once a poll, and before its first job. Provided:
+    /// nothing; overridden by a driver that keeps [`Signal`]s.
+    ///
+    /// # Errors
+    /// The back end did not answer.
+    fn signals(&mut self) -> Result<Signals> {
+        Ok(Signals::default())
+    }
+
+    /// Tells all workers of this driver something, durably, and says whether that is new to them: a restart
+    /// always is. Provided: refused.
+    ///
+    /// # Errors
+    /// It keeps no signals ([`is_unsupported`](crate::Error::is_unsupported)), or did not answer.
+    fn signal(&mut self, signal: &Signal<'_>) -> Result<bool> {
+        let _ = signal;
+        Err(Error::unsupported("this driver has no place to keep what its workers are told")
+            .with_help("stop the workers by themselves, with SIGTERM or systemctl"))
     }
 
     /// Whether [`Verdict::Bury`] moves the job to the failed jobs in the same transaction. When not, the

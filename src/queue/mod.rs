@@ -7,6 +7,7 @@ mod fake;
 mod outlet;
 mod pool;
 mod pusher;
+mod signals;
 mod work;
 
 use std::sync::Arc;

@@ -10,6 +10,8 @@ mod conformance_sqlite;
 mod example_fourth_driver;
 mod example_invoices;
 mod jobs;
+mod migrations;
+mod monitor;
 mod plans;
 mod process_children;
 mod process_deaths;
@@ -26,6 +28,7 @@ mod server_messages;
 mod server_plans;
 #[allow(dead_code, reason = "a harness: not all of it is used by every test")]
 mod servers;
+mod signals;
 mod support;
 mod tidy;
 mod time_zones;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::{Driver, Receipt, Reserved, Settled, Settlement, Size, Suspects, Taken, Verdict, Want};
+use crate::driver::{
+    Driver, Receipt, Reserved, Settled, Settlement, Signal, Signals, Size, Suspects, Taken, Verdict, Want,
+};
 use crate::error::Result;
 use crate::message::{Message, Pushed, new_uuid};
 
@@ -23,6 +25,9 @@ pub(super) enum Fault {
     Extend(Extend),
     Size(fn(&mut dyn Driver, &[String]) -> Result<Vec<Size>>),
     Clear(fn(&mut dyn Driver, &str) -> Result<u64>),
+    Signal(fn(&mut dyn Driver, &Signal<'_>) -> Result<bool>),
+    /// Changes what the workers are told.
+    Signals(fn(&mut Signals)),
 }
 
 type SettleAndReserve = fn(&mut dyn Driver, &[Settled<'_>], &Want<'_>) -> Result<(Settlement, Taken)>;
