@@ -128,7 +128,7 @@ impl Pump {
         match self.line.retry_at() {
             Some(retry) => at(Some(retry)),
             None => {
-                at((!self.judged.is_empty()).then_some(now));
+                at((!self.judged.is_empty()).then(|| self.settles_at(now)));
                 at((!self.held.is_empty()).then_some(self.next_extend));
                 at(self.may_look(now).then_some(self.next_look));
                 at(self.may_obey().then_some(self.orders.next_look));

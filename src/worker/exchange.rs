@@ -9,6 +9,12 @@ use crate::driver::{Suspects, Taken, Want};
 use crate::error::Result;
 use crate::event::Event;
 
+/// While jobs run, settling takes at most a tenth of the time: what ends meanwhile shares the next commit.
+const SETTLES_REST: u32 = 9;
+
+/// But nothing that is over waits longer than this to be written down.
+const LONGEST_REST: Duration = Duration::from_millis(5);
+
 /// The shortest sleep between two looks that found nothing.
 const SHORTEST_NAP: Duration = Duration::from_millis(1);
 
@@ -28,10 +34,19 @@ impl Pump {
             self.settle()?;
             self.extend()?;
         }
-        match self.want(now) {
+        let done = match self.want(now) {
             Some((fresh, suspects)) => self.settle_and_reserve(now, fresh, suspects),
+            None if now < self.settles_at(now) => return Ok(()),
             None => self.settle(),
-        }
+        };
+        let ended = Instant::now();
+        self.next_settle = ended + (ended - now).saturating_mul(SETTLES_REST).min(LONGEST_REST);
+        done
+    }
+
+    /// When what is over is to be written down; at once where nothing runs that could be over meanwhile.
+    pub(super) fn settles_at(&self, now: Instant) -> Instant {
+        if self.busy() == 0 { now } else { self.next_settle }
     }
 
     fn extend(&mut self) -> Result<()> {

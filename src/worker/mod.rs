@@ -99,6 +99,7 @@ struct Pump {
     next_look: Instant,
     next_look_for_suspects: Instant,
     next_extend: Instant,
+    next_settle: Instant,
     /// When the last job that was put back here is due.
     own_retries_until: Instant,
 }
@@ -151,6 +152,7 @@ impl Pump {
             last_job: now,
             next_look: now,
             next_look_for_suspects: now,
+            next_settle: now,
             own_retries_until: now,
         };
         pump.ignore_past_restarts()?;

@@ -87,12 +87,14 @@ impl Running {
 
     /// Waits until it says a line with these words.
     pub fn wait_for(&self, words: &str) -> String {
+        let mut said = Vec::new();
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|error| panic!("it never said \"{words}\": {error}"));
+            let line = line.unwrap_or_else(|error| panic!("never \"{words}\" ({error}), only {said:#?}"));
             if line.contains(words) {
                 return line;
             }
+            said.push(line);
         }
     }
 

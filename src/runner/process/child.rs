@@ -130,6 +130,8 @@ impl Child {
     /// Takes back everything that it has not begun.
     pub(super) fn take_back(&mut self) -> Vec<Work> {
         let begun = self.card.take_back().begun;
+        // Whoever stops the worker is told how many jobs run: this one, too, if it has only just begun.
+        self.running(Instant::now());
         let first = self.given.partition_point(|(number, _)| *number <= begun);
         self.given.split_off(first).into_iter().map(|(_, work)| work).collect()
     }

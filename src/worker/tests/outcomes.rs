@@ -32,6 +32,22 @@ fn what_is_found_late_is_found_when_it_is_due() {
     assert_eq!(play.run().unwrap().done, 1);
 }
 
+/// Settles rest while jobs run, so that several share a commit; but none waits for another job's end.
+#[test]
+fn what_is_over_is_written_down_while_another_job_runs() {
+    let stage = Stage::default();
+    stage.find([job(1, "long"), job(2, "short"), job(3, "short")]);
+    let seen = stage.clone();
+    let handle = move |says: &str, _: &_| {
+        if says == "long" {
+            let settles = |call: &&Call| matches!(call, Call::Settle(..));
+            seen.wait_until("both settles", |calls| calls.iter().filter(settles).count() == 2);
+        }
+        Ok(())
+    };
+    assert_eq!(Play::new(&stage, handle).run().unwrap().done, 3);
+}
+
 #[test]
 fn a_failed_attempt_waits_and_the_last_one_is_dead() {
     let stage = Stage::default();
