@@ -146,7 +146,9 @@ pub struct Run {
 pub fn ledger(file: &Path) -> BTreeMap<u64, Vec<Run>> {
     let mut runs: BTreeMap<u64, Vec<Run>> = BTreeMap::new();
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    for line in text.lines() {
+    // A read may meet a line that is just being written.
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    for line in whole.lines() {
         let words: Vec<&str> = line.split(' ').collect();
         let number: u64 = words[1].parse().unwrap();
         let (attempt, process) = (words[2].parse().unwrap(), words[3].parse().unwrap());
