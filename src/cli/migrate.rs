@@ -98,8 +98,14 @@ pub(super) fn status(app: App, matches: &ArgMatches) -> Result<Exit> {
     Ok(Exit::Fine)
 }
 
+/// The database whose tables are made: the driver's. The amqp driver has one for its failed jobs only.
 pub(super) fn database(config: &Config) -> Result<Database> {
-    Database::of_jobs(config, &config.database.connection)
+    match config.failed_place("amqp") {
+        Some((connection, table)) if config.default == "amqp" => {
+            Database::of_failed(config, connection, table)
+        }
+        _ => Database::of_jobs(config, &config.database.connection),
+    }
 }
 
 pub(super) fn apply(config: &Config, folder: &Path) -> Result<()> {

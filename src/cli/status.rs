@@ -57,40 +57,32 @@ struct Line {
     running: Option<u64>,
     failed: Option<u64>,
     oldest_wait_s: Option<f64>,
-    paused: bool,
-}
-
-impl Line {
-    /// A queue that the back end does not know: nothing waits in it.
-    fn empty(queue: String, failed: Option<u64>) -> Self {
-        let (waiting, delayed, running) = (Some(0), Some(0), Some(0));
-        Self { queue, waiting, delayed, running, failed, oldest_wait_s: None, paused: false }
-    }
+    paused: Option<bool>,
 }
 
 fn look(queue: &Queue, queues: &[String]) -> Result<Vec<Line>> {
-    let sizes = queue.size(None, queues)?;
-    let paused = queue.paused(None)?;
+    let mut sizes = queue.size(None, queues)?;
     let driver = &queue.config().default;
-    // Without a table of failed jobs there is nothing to count, which is not this command's trouble.
+    // Without a table of failed jobs there is nothing to count, which is not this command's trouble. Nor is it
+    // when what the workers are told lies in another database, which is away.
     let failed: Option<BTreeMap<String, u64>> = queue.failed().count().ok().map(|counts| {
         let ours = counts.into_iter().filter(|count| count.driver == *driver);
         ours.map(|count| (count.queue, count.count)).collect()
     });
-    let failures = |queue: &str| failed.as_ref().map(|failed| failed.get(queue).copied().unwrap_or(0));
+    let paused = queue.paused(None).ok();
+    let unseen = |name: &&String| queues.is_empty() && !sizes.iter().any(|size| size.queue == **name);
+    let others = failed.iter().flat_map(BTreeMap::keys).chain(paused.iter().flatten());
+    let more: Vec<String> = others.filter(unseen).cloned().collect();
+    if !more.is_empty() {
+        sizes.extend(queue.size(None, &more)?);
+    }
     let mut lines: BTreeMap<String, Line> = BTreeMap::new();
     for Size { queue, waiting, delayed, running, oldest_wait } in sizes {
+        let failed = failed.as_ref().map(|failed| failed.get(&queue).copied().unwrap_or(0));
         let oldest_wait_s = oldest_wait.map(|span| span.as_secs_f64());
-        let paused = paused.contains(&queue);
-        let failed = failures(&queue);
+        let paused = paused.as_ref().map(|paused| paused.contains(&queue));
         let line = Line { queue: queue.clone(), waiting, delayed, running, failed, oldest_wait_s, paused };
         lines.insert(queue, line);
-    }
-    if queues.is_empty() {
-        for name in failed.iter().flat_map(BTreeMap::keys).chain(&paused) {
-            let line = lines.entry(name.clone());
-            line.or_insert_with(|| Line::empty(name.clone(), failures(name))).paused = paused.contains(name);
-        }
     }
     Ok(lines.into_values().collect())
 }
@@ -107,7 +99,7 @@ fn table(lines: &[Line]) {
     let shown = |count: Option<u64>| count.map_or("-".to_owned(), |count| count.to_string());
     for line in lines {
         let oldest = line.oldest_wait_s.and_then(time::seconds_to_span).map_or("-".to_owned(), time::humane);
-        let paused = if line.paused { "   paused" } else { "" };
+        let paused = if line.paused == Some(true) { "   paused" } else { "" };
         print::line(format!(
             "  {:<24} {:>9} {:>9} {:>9} {:>9}   {oldest}{paused}",
             line.queue,
@@ -116,5 +108,8 @@ fn table(lines: &[Line]) {
             shown(line.running),
             shown(line.failed)
         ));
+    }
+    if lines.iter().any(|line| line.delayed.is_none()) {
+        print::line("  A \"-\" is what this back end does not tell.");
     }
 }

@@ -50,8 +50,10 @@ pub(super) fn install_command() -> Command {
 pub(super) fn install(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
     let folder = folder(matches);
-    write(&config, Table::Jobs, &folder)?;
-    if config.database.settings.failed_table.is_some() {
+    if config.default != "amqp" {
+        write(&config, Table::Jobs, &folder)?;
+    }
+    if config.failed_place(&config.default).is_some() {
         write(&config, Table::Failed, &folder)?;
     }
     apply(&config, &folder)?;
@@ -67,6 +69,10 @@ fn write(config: &Config, table: Table, folder: &Path) -> Result<()> {
         }
         _ => database(config)?,
     };
+    if config.default == "amqp" && table == Table::Jobs {
+        return Err(Error::config("driver \"amqp\" needs no table of jobs: they wait in RabbitMQ")
+            .with_help("craft queue:failed makes the table of its failed jobs"));
+    }
     let Some((sql, undo)) = database.creation(table) else {
         return Err(Error::config("failed_table = false keeps no failed jobs, so there is no table to make")
             .with_help("set failed_table = \"failed_jobs\" in queue.toml"));

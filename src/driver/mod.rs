@@ -49,6 +49,12 @@ pub trait Backend: Send + Sync {
 
     /// How the back end is shown to people, without secrets: `sqlite database.sqlite3`.
     fn describe(&self) -> String;
+
+    /// How long a job may be held, whatever signs of life its worker gives, and the option that says so.
+    /// Provided: `None`, for as long as there are such signs.
+    fn longest_hold(&self) -> Option<(Duration, &'static str)> {
+        None
+    }
 }
 
 /// An open back end. Used by one thread at a time.
@@ -163,8 +169,9 @@ pub struct Taken {
     pub jobs: Vec<Reserved>,
     /// Whether suspects are due that were not taken; false when it did not look.
     pub suspects_due: bool,
-    /// Where no job was taken: how long until the next one is due, or the next hold ends. Only of what was
-    /// looked for, so that a worker does not wake for what it would not take. `None` when unknown.
+    /// Where no job was taken: how long until the next one is due, or the next hold ends; zero when one is
+    /// due that could not be taken yet. Only of what was looked for, so that a worker does not wake for what
+    /// it would not take. `None` when unknown.
     pub next_due: Option<Duration>,
 }
 

@@ -4,6 +4,7 @@ mod blocking;
 mod desk;
 mod failed;
 mod fake;
+mod graveyard;
 mod outlet;
 mod pool;
 mod pusher;
@@ -136,7 +137,8 @@ impl Queue {
     }
 
     /// Makes the tables that the configuration names and that are missing, on the database driver's
-    /// connection. `craft migrate` does the same with files that are kept with the program.
+    /// connection; for the amqp driver only that of the failed jobs, where they shall be in a database.
+    /// `craft migrate` does the same with files that are kept with the program.
     ///
     /// # Errors
     /// The database can't be reached or written.

@@ -148,7 +148,9 @@ impl Pump {
         let found = taken.jobs.len();
         self.tell(&Event::Polled { found });
         let found_nothing = found == 0 && !taken.suspects_due;
-        self.found_nothing_at = found_nothing.then_some(now);
+        // What is due and could not be taken yet is no reason to end.
+        let is_empty = found_nothing && taken.next_due != Some(Duration::ZERO);
+        self.found_nothing_at = is_empty.then_some(now);
         if found_nothing {
             self.next_look = Instant::now() + self.nap(now, taken.next_due);
         }

@@ -161,6 +161,7 @@ impl Pump {
 
     fn run(mut self) -> Result<Report> {
         self.tell(&Event::Started);
+        self.warn_of_short_holds();
         loop {
             self.read_inbox();
             let now = Instant::now();

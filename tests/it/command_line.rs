@@ -195,7 +195,7 @@ fn what_is_wrong_is_said_with_what_to_do_next() {
         (
             &["queue:work", "--driver", "redis"],
             78,
-            "error: --driver: no driver is named \"redis\"\n  help: this program has: async, database\n",
+            "error: --driver: no driver is named \"redis\"\n  help: this program has: amqp, async, database\n",
         ),
         (
             &["queue:work", "--driver", "async"],
