@@ -38,6 +38,7 @@ macro_rules! conformance_checks {
                 no_more_is_taken_than_was_asked_for []
                 the_limit_holds_across_queues_and_priorities []
                 nothing_is_taken_when_nothing_fresh_is_wanted []
+                nothing_is_taken_where_no_queue_is_named []
                 a_queue_that_is_not_asked_for_is_left_alone []
                 queues_that_differ_by_case_or_spaces_are_different []
                 queues_are_taken_from_in_the_order_asked_for [strict_order]

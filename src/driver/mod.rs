@@ -141,7 +141,8 @@ pub trait Driver: Send {
 /// What a worker wants to take.
 #[derive(Clone, Copy, Debug)]
 pub struct Want<'a> {
-    /// From these queues, the first one first.
+    /// From these queues, the first one first. None while all are paused: nothing is taken, and what was
+    /// fetched ahead of a reserve goes back.
     pub queues: &'a [String],
     /// At most this many jobs that are clean.
     pub fresh: usize,

@@ -9,6 +9,8 @@ mod outlet;
 mod pool;
 mod pusher;
 mod signals;
+#[cfg(all(feature = "amqp", feature = "database"))]
+mod told;
 mod work;
 
 use std::sync::Arc;

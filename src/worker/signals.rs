@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{Ended, Pump, Stop};
-use crate::driver::Signals;
+use crate::driver::{Signals, Suspects, Want};
 use crate::error::Result;
 use crate::event::Event;
 use crate::runner::Work;
@@ -44,7 +44,9 @@ impl Pump {
         }
         self.orders.next_look = now + self.setup.poll;
         let Some(signals) = self.read_signals()? else { return Ok(()) };
-        self.pause(&signals.paused);
+        if self.pause(&signals.paused) && self.is_paused() {
+            self.fetch_nothing_ahead()?;
+        }
         if signals.restart.is_some() && signals.restart != self.orders.restart {
             self.orders.restart = signals.restart;
             self.begin_to_stop(Ended::Restarted);
@@ -78,11 +80,12 @@ impl Pump {
         }
     }
 
-    fn pause(&mut self, paused: &BTreeSet<String>) {
+    /// Says whether that changes anything.
+    fn pause(&mut self, paused: &BTreeSet<String>) -> bool {
         let is_paused = |queue: &&String| paused.contains(*queue);
         let queues: Vec<_> = self.setup.queues.iter().filter(|queue| !is_paused(queue)).cloned().collect();
         if queues == self.orders.queues {
-            return;
+            return false;
         }
         let before = std::mem::replace(&mut self.orders.queues, queues);
         self.give_back_what_is_paused(paused);
@@ -93,6 +96,16 @@ impl Pump {
                 (false, true) => self.tell(&Event::Resumed { queue }),
                 _ => {}
             }
+        }
+        true
+    }
+
+    /// Some back ends hand jobs out before they are asked for, and each reserve says anew from which queues.
+    fn fetch_nothing_ahead(&mut self) -> Result<()> {
+        let want = Want { queues: &[], fresh: 1, suspects: Suspects::Ignore, lease: self.setup.lease };
+        match self.line.driver() {
+            Some(driver) => driver.reserve(&want).map(drop),
+            None => Ok(()),
         }
     }
 

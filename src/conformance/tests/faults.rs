@@ -91,6 +91,11 @@ pub(super) const FAULTS: &[(&str, Fault)] = &[
     ("order: nothing is taken when nothing fresh is wanted", Fault::Reserve(|driver, want| {
         driver.reserve(&Want { fresh: want.fresh.max(1), ..*want })
     })),
+    ("order: nothing is taken where no queue is named", Fault::Reserve(|driver, want| {
+        let known: Vec<_> = driver.size(&[])?.into_iter().map(|size| size.queue).collect();
+        let queues = if want.queues.is_empty() { &known } else { want.queues };
+        driver.reserve(&Want { queues, ..*want })
+    })),
     ("order: what was due first goes first", Fault::Reserve(|driver, want| {
         let mut taken = driver.reserve(want)?;
         taken.jobs.reverse();

@@ -12,6 +12,9 @@ use crate::error::Result;
 use crate::message::{Message, Pushed};
 use crate::time::Timestamp;
 
+/// As the driver is called where others keep their signals beside its own.
+const DRIVER: &str = "database";
+
 /// An open table of jobs.
 pub(super) struct JobsTable {
     pub(super) adapter: Box<dyn Adapter>,
@@ -106,7 +109,7 @@ impl Driver for JobsTable {
         if self.no_signals {
             return Ok(Signals::default());
         }
-        match signals::list(&mut *self.adapter) {
+        match signals::list(&mut *self.adapter, DRIVER) {
             Err(error) if error.is_schema() => {
                 self.no_signals = true;
                 Ok(Signals::default())
@@ -116,7 +119,7 @@ impl Driver for JobsTable {
     }
 
     fn signal(&mut self, signal: &Signal<'_>) -> Result<bool> {
-        signals::send(&mut *self.adapter, signal)
+        signals::send(&mut *self.adapter, DRIVER, signal)
             .map_err(|error| self.database.explain_missing(error, "check_signals"))
     }
 

@@ -25,6 +25,8 @@ use std::time::Duration;
 
 #[cfg(feature = "cli")]
 pub(crate) use self::migrations::{DOWN, Table};
+#[cfg(feature = "amqp")]
+pub(crate) use self::signals::SignalsTable;
 
 use self::adapter::{Adapter, schema_transaction};
 use self::statements::{Dialect, Statements};
@@ -221,15 +223,17 @@ impl Database {
     }
 
     fn connect_and_check(&self, failed_too: bool) -> Result<Box<dyn Adapter>> {
-        if let Connection::Sqlite { database } = &self.connection
-            && !database.exists()
-        {
+        if self.is_missing_file() {
             let check = if self.jobs.is_some() { "check_jobs" } else { "check_failed_jobs" };
             return Err(self.explain_missing(Error::schema("no such file"), check));
         }
         let mut adapter = self.connect(Open::Existing)?;
         self.check_tables(&mut *adapter, failed_too)?;
         Ok(adapter)
+    }
+
+    fn is_missing_file(&self) -> bool {
+        matches!(&self.connection, Connection::Sqlite { database } if !database.exists())
     }
 
     /// Why the table of a check can't be used, and how it is made.

@@ -137,6 +137,9 @@ impl Driver for Stage {
         self.note(Call::Reserve { fresh: want.fresh, suspects: want.suspects });
         let mut script = self.script();
         script.asked_for.push(want.queues.to_vec());
+        if want.queues.is_empty() {
+            return Ok(Taken::default());
+        }
         if script.finds_from_first_suspects && want.suspects == Suspects::Ignore {
             return Ok(Taken::default());
         }
