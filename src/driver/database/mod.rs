@@ -5,6 +5,8 @@
 //! transaction open while a job runs.
 
 mod adapter;
+#[cfg(feature = "amqp")]
+mod board;
 mod failed;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod interned;
@@ -23,10 +25,10 @@ mod statements;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "amqp")]
+pub(crate) use self::board::SignalsTable;
 #[cfg(feature = "cli")]
 pub(crate) use self::migrations::{DOWN, Table};
-#[cfg(feature = "amqp")]
-pub(crate) use self::signals::SignalsTable;
 
 use self::adapter::{Adapter, schema_transaction};
 use self::statements::{Dialect, Statements};
