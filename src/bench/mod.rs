@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::driver::database::Database;
 use crate::error::{Error, Result};
 use crate::jobs::Jobs;
@@ -101,7 +101,12 @@ impl Bench {
         config.memory.settings.failed_table = None;
         config.amqp.settings.failed_table = None;
         let jobs = Jobs::new().state(ledger.clone()).add::<Nothing>();
-        let queue = Queue::open(config.clone(), jobs)?;
+        let mut queue = Queue::builder(config.clone(), jobs);
+        if config.settings(&self.driver).mode == Mode::Multiprocess {
+            let ledger = ledger.clone();
+            queue = queue.listener(move |event| ledger.note_told(event));
+        }
+        let queue = queue.open()?;
         self.set_up(&config)?;
         let measured = workloads::Workloads { bench: self, queue: &queue, ledger: &ledger }.all(&mut tell);
         drop(queue);
@@ -138,6 +143,11 @@ impl Bench {
             _ => Ok(()),
         }
     }
+}
+
+/// Makes the bench's job known to the child processes of a program that measures `mode = "multiprocess"`.
+pub(crate) fn known_to_children(jobs: Jobs) -> Jobs {
+    jobs.add::<Nothing>()
 }
 
 impl Figure {
