@@ -21,10 +21,11 @@ pub struct Context {
     pub(crate) attempts: u32,
     pub(crate) deadline: Option<Instant>,
     pub(crate) hold: Arc<Hold>,
-    pub(crate) surroundings: Surroundings,
+    pub(crate) surroundings: Arc<Surroundings>,
 }
 
-/// What all jobs of a worker share.
+/// What all jobs of a worker share. Each thread that runs jobs has a copy behind an `Arc` of its own: threads
+/// that count the same references for every job would wait for each other.
 #[derive(Clone)]
 pub(crate) struct Surroundings {
     pub(crate) state: Arc<State>,

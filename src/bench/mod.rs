@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::{Config, Mode};
 #[cfg(feature = "amqp")]
 use crate::driver::amqp::{AmqpBackend, Options};
 use crate::driver::database::Database;
@@ -106,7 +106,12 @@ impl Bench {
         // A name that nobody has: a queue that is there can't be told from one that is empty.
         config.amqp.settings.queue = format!("{OWN}.{}", new_uuid());
         let jobs = Jobs::new().state(ledger.clone()).add::<Nothing>();
-        let queue = Queue::open(config.clone(), jobs)?;
+        let mut queue = Queue::builder(config.clone(), jobs);
+        if config.settings(&self.driver).mode == Mode::Multiprocess {
+            let ledger = ledger.clone();
+            queue = queue.listener(move |event| ledger.note_told(event));
+        }
+        let queue = queue.open()?;
         self.set_up(&config)?;
         let measured = workloads::Workloads { bench: self, queue: &queue, ledger: &ledger }.all(&mut tell);
         drop(queue);
@@ -148,6 +153,11 @@ impl Bench {
             _ => Ok(()),
         }
     }
+}
+
+/// Makes the bench's job known to the child processes of a program that measures `mode = "multiprocess"`.
+pub(crate) fn known_to_children(jobs: Jobs) -> Jobs {
+    jobs.add::<Nothing>()
 }
 
 impl Figure {

@@ -21,6 +21,7 @@ pub(super) fn command() -> Command {
             "N",
             "Further jobs that wait behind a third drain, or are due tomorrow in a fourth [default: none]",
         ))
+        .arg(option("pickups", "N", "How many jobs to time from push to begin [default: 20]"))
         .arg(option("poll", "SEC", "The longest sleep between looks").short('p'))
         .arg(json())
 }
@@ -45,6 +46,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     bench.workers = number("workers", 1, bench.workers)?;
     bench.pushers = number("threads", 1, bench.pushers)?;
     bench.backlog = number("backlog", 0, bench.backlog)?;
+    bench.pickups = number("pickups", 0, bench.pickups)?;
     print::note(bench.settings());
     bench.run(|figure| match matches.get_flag("json") {
         true => print::json(&figure),

@@ -83,7 +83,7 @@ const ENTRIES: &[Entry] = &[
 /// }
 /// ```
 pub fn main(jobs: Jobs) -> ExitCode {
-    let jobs = jobs.serve_if_child();
+    let jobs = jobs.serve_if_child_with(crate::bench::known_to_children);
     let status = run(jobs, std::env::args_os());
     print::flush();
     // Returning from main would not wait for threads either, but it would run destructors of statics and

@@ -3,6 +3,8 @@
 //! All attempts are made at once; a delay and the waits between attempts are left out, as the caller
 //! would have to sit through them.
 
+use std::sync::Arc;
+
 use std::time::{Duration, Instant};
 
 use super::Outlet;
@@ -49,7 +51,7 @@ fn run(inner: &Inner, outlet: &Outlet, message: Message) -> Result<JobId> {
         let job = reserved(message.clone(), attempt);
         let task = Task::new(job, limits.clone(), Some(kind.clone()));
         let _ = task.begun.set(Instant::now());
-        let context = task.context(&inner.surroundings());
+        let context = task.context(&Arc::new(inner.surroundings()));
         let outcome = inside_a_job(|| kind.run(&message.payload, &settings.callback, &context));
         let exception = match policy.judge(attempt, &outcome, &limits, 0.0) {
             Judgement::Done => return Ok(task.job.id),

@@ -151,6 +151,10 @@ impl Inner {
             return outlet.pusher.push(messages);
         }
         let capacity = self.config.memory.capacity;
+        if messages.len() <= capacity {
+            memory.wait_for_room(capacity);
+            return outlet.pusher.push(messages);
+        }
         let mut pushed = Vec::with_capacity(messages.len());
         while !messages.is_empty() {
             memory.wait_for_room(capacity);

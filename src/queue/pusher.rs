@@ -61,6 +61,9 @@ impl Pusher {
     /// # Errors
     /// The back end refused one of them, or stayed away for 15 s.
     pub(super) fn push(&self, mut messages: Vec<Message>) -> Result<Vec<Pushed>> {
+        if messages.len() <= BATCH {
+            return self.push_batch(messages);
+        }
         let mut pushed = Vec::with_capacity(messages.len());
         while messages.len() > BATCH {
             let rest = messages.split_off(BATCH);
@@ -166,7 +169,7 @@ impl Pusher {
 
     /// Pushes again while the back end is away: the same uuids, so nothing is added twice.
     fn insist(&self, driver: &mut Handle, messages: &[Message]) -> Result<Vec<Pushed>> {
-        let deadline = Instant::now() + PATIENCE;
+        let mut deadline = None;
         let mut wait = Duration::from_millis(50);
         let mut sent = false;
         loop {
@@ -190,7 +193,8 @@ impl Pusher {
             if !error.is_unavailable() {
                 return Err(error);
             }
-            if Instant::now() + wait >= deadline {
+            let now = Instant::now();
+            if now + wait >= *deadline.get_or_insert(now + PATIENCE) {
                 return Err(match sent {
                     true => Error::outcome_unknown(format!("the push may have arrived, or not: {error}"))
                         .with_help("push it again with a unique key, or look at craft queue:status"),

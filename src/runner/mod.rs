@@ -95,7 +95,7 @@ impl Task {
         self.deadline().filter(|_| self.kind.as_ref().is_none_or(|kind| !kind.is_program()))
     }
 
-    pub(crate) fn context(&self, surroundings: &Surroundings) -> Context {
+    pub(crate) fn context(&self, surroundings: &Arc<Surroundings>) -> Context {
         Context {
             id: self.job.id.clone(),
             uuid: self.job.message.uuid.clone(),

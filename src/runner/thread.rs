@@ -36,7 +36,7 @@ impl Threads {
             let slot = Slot {
                 work: waiting.clone(),
                 callback: callback.to_owned(),
-                surroundings: surroundings.clone(),
+                surroundings: Arc::new(surroundings.clone()),
                 tell: tell.clone(),
             };
             std::thread::Builder::new()
@@ -85,7 +85,7 @@ impl Drop for Threads {
 struct Slot {
     work: Receiver<Work>,
     callback: String,
-    surroundings: Surroundings,
+    surroundings: Arc<Surroundings>,
     tell: Tell,
 }
 
@@ -102,7 +102,7 @@ impl Slot {
 }
 
 /// Runs a job in this thread.
-pub(super) fn run(task: Arc<Task>, callback: &str, surroundings: &Surroundings) -> Finished {
+pub(super) fn run(task: Arc<Task>, callback: &str, surroundings: &Arc<Surroundings>) -> Finished {
     let begun = Instant::now();
     if task.hold.is_over(begun) {
         return Finished::TooLate(task);

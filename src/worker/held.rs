@@ -47,17 +47,12 @@ impl Held {
         self.0.remove(uuid)
     }
 
-    /// Takes a job over that is here already: one process never runs a job twice at once. Answers it when
-    /// it is not here.
-    pub(super) fn adopt(&mut self, job: Reserved) -> Option<Reserved> {
-        match self.0.get_mut(&job.message.uuid) {
-            Some(holding) => {
-                holding.task.hold.renew(job.held_until);
-                holding.adopted = Some(job);
-                holding.lost = false;
-                None
-            }
-            None => Some(job),
+    /// Takes a job over that is here already: one process never runs a job twice at once.
+    pub(super) fn adopt(&mut self, job: Reserved) {
+        if let Some(holding) = self.0.get_mut(&job.message.uuid) {
+            holding.task.hold.renew(job.held_until);
+            holding.adopted = Some(job);
+            holding.lost = false;
         }
     }
 

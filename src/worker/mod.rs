@@ -197,7 +197,9 @@ impl Pump {
 
     /// A job that was just taken: begun, or judged without being run.
     fn accept(&mut self, job: Reserved) {
-        let Some(job) = self.held.adopt(job) else { return };
+        if self.held.get(&job.message.uuid).is_some() {
+            return self.held.adopt(job);
+        }
         let kind = self.setup.kinds.get(&*job.message.name).cloned();
         let of_type = kind.as_ref().map(|kind| kind.limits()).unwrap_or_default();
         let policy = &self.setup.policy;

@@ -10,6 +10,12 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::runner::Work;
 
+/// One part in so many of its time at most is spent on reading them.
+const SHARE: u32 = 10;
+
+/// But once in a while it obeys, however long that takes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// What it was told, as far as it obeys.
 pub(super) struct Orders {
     /// Those of its queues that it works off now, in order.
@@ -42,8 +48,12 @@ impl Pump {
         if self.is_paused() {
             self.line.listen();
         }
-        self.orders.next_look = now + self.setup.poll;
-        let Some(signals) = self.read_signals()? else { return Ok(()) };
+        let begin = Instant::now();
+        let signals = self.read_signals();
+        // Over a long way it takes time that the jobs shall not miss.
+        let pause = (begin.elapsed() * SHARE).min(LONGEST_PAUSE).max(self.setup.poll);
+        self.orders.next_look = begin + pause;
+        let Some(signals) = signals? else { return Ok(()) };
         if self.pause(&signals.paused) && self.is_paused() {
             self.fetch_nothing_ahead()?;
         }

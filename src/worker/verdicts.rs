@@ -132,7 +132,11 @@ impl Pump {
     pub(super) fn settleable(&mut self) -> Vec<Judged> {
         match self.one_by_one {
             true => self.judged.pop().into_iter().collect(),
-            false => std::mem::take(&mut self.judged),
+            // About as many will be over next time.
+            false => {
+                let next = Vec::with_capacity(self.judged.len());
+                std::mem::replace(&mut self.judged, next)
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 mod amqp;
 mod async_driver;
 mod command_line;
+mod compare;
 mod conformance_memory;
 mod conformance_mysql;
 mod conformance_postgres;

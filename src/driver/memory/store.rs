@@ -13,7 +13,7 @@ use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed};
 pub(super) struct Store {
     last_id: i64,
     pub(super) last_bell: u64,
-    pub(super) lines: HashMap<Arc<str>, Line>,
+    pub(super) lines: ById<Arc<str>, Line>,
     pub(super) held: ById<i64, Held>,
     /// Every job that is here, waiting or held.
     pub(super) uuids: ById<Arc<str>, i64>,
@@ -73,11 +73,11 @@ impl Store {
     }
 
     fn queue_up(&mut self, job: Job, now: Instant) {
-        if !self.lines.contains_key(&job.message.queue) {
-            self.lines.insert(job.message.queue.clone(), Line::default());
-        }
-        // Inserted above where it was missing.
-        let Some(line) = self.lines.get_mut(&job.message.queue) else { return };
+        // `entry` would count a reference to the name for every job.
+        let line = match self.lines.get_mut(&job.message.queue) {
+            Some(line) => line,
+            None => self.lines.entry(job.message.queue.clone()).or_default(),
+        };
         // What became due before this job goes first.
         line.promote(now);
         match job.due > now {
@@ -97,6 +97,7 @@ impl Store {
             let Some(line) = self.lines.get_mut(queue.as_str()) else { continue };
             line.promote(now);
             for ready in line.ready.iter_mut().rev() {
+                jobs.reserve(most.min(ready.len()));
                 while most > 0
                     && let Some(mut job) = ready.pop_front()
                 {

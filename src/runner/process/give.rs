@@ -108,8 +108,8 @@ impl Keeper {
     }
 
     fn start_waiter(&mut self) -> std::io::Result<()> {
-        let (surroundings, tell, orders) =
-            (self.surroundings.clone(), self.tell.clone(), self.orders.clone());
+        let surroundings = Arc::new(self.surroundings.clone());
+        let (tell, orders) = (self.tell.clone(), self.orders.clone());
         let (work, callback) = (self.waiters.waiting.clone(), self.rules.callback.clone());
         let wait = move || {
             for work in work {

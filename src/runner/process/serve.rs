@@ -47,13 +47,18 @@ impl Jobs {
     /// ```
     #[must_use]
     pub fn serve_if_child(self) -> Self {
+        self.serve_if_child_with(|jobs| jobs)
+    }
+
+    /// As [`Jobs::serve_if_child`]; only a child knows these further jobs.
+    pub(crate) fn serve_if_child_with(self, more: fn(Self) -> Self) -> Self {
         let mut arguments = std::env::args_os().skip(1);
         if arguments.next().is_none_or(|first| first != MARK) {
             SERVES.store(true, Ordering::Release);
             return self;
         }
         // A child has no other caller than the parent, which sees its exit and not its errors.
-        let status = match serve(self, arguments) {
+        let status = match serve(more(self), arguments) {
             Ok(()) => 0,
             Err(error) => {
                 let _ = writeln!(std::io::stderr(), "error: this process cannot run jobs: {error}");
@@ -81,7 +86,7 @@ fn serve(jobs: Jobs, mut arguments: impl Iterator<Item = OsString>) -> Result<()
     thread("craft-listens").spawn(move || listen(stream, &listens, &sender)).map_err(cannot)?;
     thread("craft-answers").spawn(move || sends.send_what_is_left()).map_err(cannot)?;
     let desk = Arc::new(ParentsDesk(line.clone()));
-    let surroundings = Surroundings { state, desk, killed: Arc::default() };
+    let surroundings = Arc::new(Surroundings { state, desk, killed: Arc::default() });
     let mut bench = Bench { line, card, kinds, surroundings, callback: String::new() };
     bench.line.say(true, |out| frame(out, READY, |_| {}));
     loop {
@@ -120,7 +125,7 @@ struct Bench {
     line: Arc<Line>,
     card: Card,
     kinds: Kinds,
-    surroundings: Surroundings,
+    surroundings: Arc<Surroundings>,
     callback: String,
 }
 

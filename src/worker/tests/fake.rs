@@ -55,6 +55,8 @@ pub(super) struct Script {
     pub(super) signals: Signals,
     /// How often the signals were read.
     pub(super) signals_read: usize,
+    /// How long it takes to read them.
+    pub(super) signals_take: Duration,
     /// The signals can't be read, though all else can.
     pub(super) hides_signals: bool,
     /// The queues that each look asked for.
@@ -182,6 +184,7 @@ impl Driver for Stage {
     }
 
     fn signals(&mut self) -> Result<Signals> {
+        std::thread::sleep(self.script().signals_take);
         let mut script = self.script();
         script.signals_read += 1;
         match script.hides_signals {

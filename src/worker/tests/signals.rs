@@ -178,6 +178,23 @@ fn signals_are_read_once_a_poll() {
     assert_eq!(stage.script().signals_read, 2, "at its start, and in its first turn");
 }
 
+#[test]
+fn signals_that_take_long_to_read_are_read_seldom() {
+    let stage = Stage::default();
+    stage.script().signals_take = Duration::from_millis(20);
+    stage.find([job(1, "long")]);
+    let long = |_: &str| {
+        std::thread::sleep(Duration::from_millis(600));
+        Ok(())
+    };
+    let begun = Instant::now();
+    assert_eq!(play(&stage, long).run().unwrap().done, 1);
+    // A tenth of the time, and the two at the start.
+    let most = begun.elapsed().as_millis() / 200 + 3;
+    let read = stage.script().signals_read;
+    assert!(read as u128 <= most, "{read} reads of 20 ms in {:?}", begun.elapsed());
+}
+
 /// Where a driver keeps no signals, the one who tells something must not believe that it was heard.
 #[test]
 fn a_driver_that_keeps_no_signals_refuses_them() {

@@ -1,30 +1,42 @@
 //! Tells an idle worker that somebody wrote to the file.
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use crossbeam::channel::{RecvTimeoutError, Sender, bounded};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::driver::Bell;
 
-/// How often the file is looked at while the worker is idle. A look costs about 2 µs.
-const EVERY: Duration = Duration::from_millis(2);
+/// How often the file is looked at: from every 2 ms when somebody has just written to less often in a quiet
+/// hour. The look itself costs about 2 µs, the waking ten times that.
+const SHORTEST: Duration = Duration::from_millis(2);
+const LONGEST: Duration = Duration::from_millis(8);
+
+/// The file is looked at again after this part of the time since somebody wrote to it.
+const PART: u32 = 500;
 
 /// A thread that looks at `PRAGMA data_version` and rings the bell when it has changed. It ends when this
 /// is dropped.
 pub(super) struct Watch {
-    _stop: Sender<()>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Watch {
     pub(super) fn start(path: &Path, bell: Bell) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
-        let (stop, stopped) = bounded::<()>(0);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
         let watch = move || {
             let mut seen = None;
-            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+            let mut written = Instant::now();
+            while !stopped.load(Ordering::Relaxed) {
+                // Not a channel's wait, which spins for a while first.
+                std::thread::park_timeout((written.elapsed() / PART).clamp(SHORTEST, LONGEST));
                 // A busy worker looks for itself. What changes meanwhile still differs from `seen`.
                 if !bell.is_awaited() {
                     continue;
@@ -36,14 +48,30 @@ impl Watch {
                 if let Ok(version) = version
                     && seen.replace(version) != Some(version)
                 {
+                    written = Instant::now();
                     bell.ring();
                 }
             }
         };
         let started = std::thread::Builder::new().name("craft-watch".into()).spawn(watch);
-        if let Err(cause) = started {
-            log::warn!("cannot start a thread that watches {}: {cause}; polling only", path.display());
+        let thread = started
+            .inspect_err(|cause| {
+                let path = path.display();
+                log::warn!("cannot start a thread that watches {path}: {cause}; polling only");
+            })
+            .ok();
+        Ok(Self { stop, thread })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // The last connection to be closed tidies the file up, and that is not to be this one, which may
+            // not write. A panic was reported when it happened.
+            let _ = thread.join();
         }
-        Ok(Self { _stop: stop })
     }
 }
