@@ -11,9 +11,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::{Config, Mode};
+#[cfg(feature = "amqp")]
+use crate::driver::amqp::{AmqpBackend, Options};
 use crate::driver::database::Database;
 use crate::error::{Error, Result};
 use crate::jobs::Jobs;
+use crate::message::new_uuid;
 use crate::queue::Queue;
 use crate::time::Timestamp;
 
@@ -100,6 +103,8 @@ impl Bench {
         config.database.settings.failed_table = None;
         config.memory.settings.failed_table = None;
         config.amqp.settings.failed_table = None;
+        // A name that nobody has: a queue that is there can't be told from one that is empty.
+        config.amqp.settings.queue = format!("{OWN}.{}", new_uuid());
         let jobs = Jobs::new().state(ledger.clone()).add::<Nothing>();
         let mut queue = Queue::builder(config.clone(), jobs);
         if config.settings(&self.driver).mode == Mode::Multiprocess {
@@ -140,6 +145,11 @@ impl Bench {
     fn clean_up(&self, config: &Config) -> Result<()> {
         match &*self.driver {
             "database" => Database::of_jobs(config, &config.database.connection)?.uninstall_jobs(),
+            #[cfg(feature = "amqp")]
+            "amqp" => {
+                let backend = AmqpBackend::new(Options::from_config(&config.amqp)?);
+                backend.remove_queue(&config.amqp.settings.queue).map(drop)
+            }
             _ => Ok(()),
         }
     }

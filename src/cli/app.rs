@@ -47,6 +47,10 @@ impl App {
             let own = flag == Flag::Queue;
             if let Some(value) = given.filter(|_| !own) {
                 config.set_flag(flag, value)?;
+                // Where jobs wait in a broker, the only connection is that of the failed ones.
+                if flag == Flag::Connection && config.default == "amqp" {
+                    config.amqp.settings.failed_connection = Some(value.clone());
+                }
             }
         }
         Ok(config)

@@ -39,6 +39,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     };
     if !matches.contains_id("workers") && config.default != "async" {
         config.database.settings.workers = 1;
+        config.amqp.settings.workers = 1;
     }
     let mut bench = Bench::new(config);
     bench.jobs = number("jobs", 1, bench.jobs)?;

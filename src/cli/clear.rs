@@ -26,5 +26,9 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     print::confirm(&format!("Remove all waiting jobs of queue \"{queue}\"?"), matches.get_flag("force"))?;
     let removed = opened.clear(None, &queue)?;
     print::line(format!("Removed {removed} job(s) from queue \"{queue}\"."));
+    let sizes = opened.size(None, std::slice::from_ref(&queue))?;
+    if sizes.iter().any(|size| size.delayed.is_none()) {
+        print::note("What is delayed, or to be tried again later, stays: this back end can't pick it out.");
+    }
     Ok(Exit::Fine)
 }

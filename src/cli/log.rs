@@ -6,6 +6,8 @@ use clap::ArgMatches;
 use log::{LevelFilter, Log, Metadata, Record};
 
 use super::print;
+#[cfg(feature = "amqp")]
+use crate::driver::amqp::LOG_TARGET;
 
 struct ToStderr;
 
@@ -18,6 +20,9 @@ impl Log for ToStderr {
         match metadata.target() {
             "craft_queue::job" => level >= LevelFilter::Warn,
             ours if ours.starts_with("craft_queue") => metadata.level() <= level,
+            // What matters of it is told in our own words.
+            #[cfg(feature = "amqp")]
+            client if client.starts_with(LOG_TARGET) => level >= LevelFilter::Debug,
             _ => metadata.level() <= level.min(LevelFilter::Warn),
         }
     }

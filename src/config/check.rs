@@ -55,9 +55,10 @@ impl Config {
         {
             return Err(self.error(&format!("{section}.{connection_key}"), self.unknown_connection(name)));
         }
-        let connection = settings.failed_connection.as_ref().unwrap_or(&self.database.connection);
-        let shares = *connection == self.database.connection;
-        if shares && settings.failed_table.as_deref().is_some_and(|table| self.database.is_table(table)) {
+        let shares = |(connection, table): (&str, &str)| {
+            connection == self.database.connection && self.database.is_table(table)
+        };
+        if self.failed_place(section).is_some_and(shares) {
             let wrong = Wrong::new(format!("the table \"{}\" holds the jobs that wait", self.database.table))
                 .with_help("give the failed jobs a table of their own");
             return Err(self.error(&format!("{section}.failed_table"), wrong));

@@ -181,6 +181,19 @@ impl Config {
         }
     }
 
+    /// The connection and the table of a driver's failed jobs, both as it says itself, else as `[database]`
+    /// does; `None`: it keeps none.
+    pub(crate) fn failed_place(&self, driver: &str) -> Option<(&str, &str)> {
+        let (own, shared) = (self.settings(driver), &self.database.settings);
+        let table = own.failed_table.as_deref()?;
+        let Some(connection) = &own.failed_connection else {
+            let says_nothing = Settings::default().failed_table.as_deref() == Some(table);
+            let table = shared.failed_table.as_deref().filter(|_| says_nothing).unwrap_or(table);
+            return Some((shared.failed_connection.as_ref().unwrap_or(&self.database.connection), table));
+        };
+        Some((connection, table))
+    }
+
     /// Finds a connection.
     ///
     /// # Errors

@@ -23,12 +23,14 @@ mod bell;
 #[cfg(feature = "database")]
 pub mod database;
 pub mod memory;
+mod signal;
 
 use std::time::Duration;
 
 pub use bell::Bell;
+pub use signal::{Signal, Signals};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::failed::Failure;
 use crate::message::{JobId, Message, Pushed};
 pub use crate::reserved::{Receipt, Reserved};
@@ -47,6 +49,12 @@ pub trait Backend: Send + Sync {
 
     /// How the back end is shown to people, without secrets: `sqlite database.sqlite3`.
     fn describe(&self) -> String;
+
+    /// How long a job may be held, whatever signs of life its worker gives, and the option that says so.
+    /// Provided: `None`, for as long as there are such signs.
+    fn longest_hold(&self) -> Option<(Duration, &'static str)> {
+        None
+    }
 }
 
 /// An open back end. Used by one thread at a time.
@@ -103,6 +111,26 @@ pub trait Driver: Send {
         Ok((settlement, taken))
     }
 
+    /// What the workers of this driver are told. A worker asks once a poll, and before its first job. Provided:
+    /// nothing; overridden by a driver that keeps [`Signal`]s.
+    ///
+    /// # Errors
+    /// The back end did not answer.
+    fn signals(&mut self) -> Result<Signals> {
+        Ok(Signals::default())
+    }
+
+    /// Tells all workers of this driver something, durably, and says whether that is new to them: a restart
+    /// always is. Provided: refused.
+    ///
+    /// # Errors
+    /// It keeps no signals ([`is_unsupported`](crate::Error::is_unsupported)), or did not answer.
+    fn signal(&mut self, signal: &Signal<'_>) -> Result<bool> {
+        let _ = signal;
+        Err(Error::unsupported("this driver has no place to keep what its workers are told")
+            .with_help("stop the workers by themselves, with SIGTERM or systemctl"))
+    }
+
     /// Whether [`Verdict::Bury`] moves the job to the failed jobs in the same transaction. When not, the
     /// worker records it before it settles it.
     fn buries(&self) -> bool {
@@ -113,7 +141,8 @@ pub trait Driver: Send {
 /// What a worker wants to take.
 #[derive(Clone, Copy, Debug)]
 pub struct Want<'a> {
-    /// From these queues, the first one first.
+    /// From these queues, the first one first. None while all are paused: nothing is taken, and what was
+    /// fetched ahead of a reserve goes back.
     pub queues: &'a [String],
     /// At most this many jobs that are clean.
     pub fresh: usize,
@@ -141,8 +170,9 @@ pub struct Taken {
     pub jobs: Vec<Reserved>,
     /// Whether suspects are due that were not taken; false when it did not look.
     pub suspects_due: bool,
-    /// Where no job was taken: how long until the next one is due, or the next hold ends. Only of what was
-    /// looked for, so that a worker does not wake for what it would not take. `None` when unknown.
+    /// Where no job was taken: how long until the next one is due, or the next hold ends; zero when one is
+    /// due that could not be taken yet. Only of what was looked for, so that a worker does not wake for what
+    /// it would not take. `None` when unknown.
     pub next_due: Option<Duration>,
 }
 

@@ -61,15 +61,17 @@ fn run(inner: &Inner, outlet: &Outlet, message: Message) -> Result<JobId> {
             }
             Judgement::Bury { exception } => exception,
         };
-        return Err(bury(inner, outlet, &task, &limits, &exception));
+        return Err(bury(outlet, &task, &limits, &exception));
     }
 }
 
-fn bury(inner: &Inner, outlet: &Outlet, task: &Task, limits: &Limits, exception: &str) -> Error {
+fn bury(outlet: &Outlet, task: &Task, limits: &Limits, exception: &str) -> Error {
     let failure = Failure::now(&outlet.name, &outlet.connection, exception);
     let name = &task.job.message.name;
-    let kept = inner.usable_failed(outlet).map(|failed| failed.open()?.record(&task.job, &failure));
-    if let Some(Err(error)) = kept {
+    let place = outlet.failed.of_worker(&outlet.name);
+    let kept =
+        place.and_then(|place| place.map(|place| place.open()?.record(&task.job, &failure)).transpose());
+    if let Err(error) = kept {
         log::warn!("cannot keep {name} with the failed jobs: {error}");
     }
     if let Some(kind) = &task.kind {

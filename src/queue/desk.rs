@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use super::Outlet;
 use super::blocking;
 use super::fake::Recorder;
-use super::outlet::{self, Graveyard};
+use super::outlet;
 use super::pool::Pool;
 use crate::config::Config;
 use crate::context::{State, Surroundings, is_inside_a_job};
@@ -14,7 +14,6 @@ use crate::context::{State, Surroundings, is_inside_a_job};
 use crate::driver::database::Database;
 use crate::error::{Error, Result};
 use crate::event::Listener;
-use crate::failed::FailedBackend;
 use crate::jobs::{Jobs, Kinds};
 use crate::message::{Message, Pushed, check_name, new_uuid};
 use crate::payload::PAYLOAD_LIMIT;
@@ -84,30 +83,20 @@ impl Inner {
         Surroundings { state: self.state.clone(), desk, killed: Arc::default() }
     }
 
-    /// Where a driver's dead go; what nobody asked for by name is left out when it can't be used.
-    pub(super) fn usable_failed(&self, outlet: &Outlet) -> Option<Arc<dyn FailedBackend>> {
-        match &outlet.failed {
-            Graveyard::None => None,
-            Graveyard::Table { backend, asked_for: true } => Some(backend.clone()),
-            Graveyard::Table { backend, asked_for: false } => match backend.open() {
-                Ok(_) => Some(backend.clone()),
-                Err(error) => {
-                    log::info!("failed jobs of driver \"{}\" are not kept: {error}", outlet.name);
-                    None
-                }
-            },
-        }
-    }
-
     #[cfg(feature = "database")]
     pub(super) fn install(&self) -> Result<()> {
-        Database::of_jobs(&self.config, &self.config.database.connection)?.install()?;
-        let settings = &self.config.database.settings;
-        match (&settings.failed_connection, &settings.failed_table) {
-            (Some(connection), Some(table)) => {
-                Database::of_failed(&self.config, connection, table)?.install()
+        let config = &self.config;
+        // Where jobs wait in a broker, only the failed ones need a table.
+        if config.default != "amqp" {
+            let database = Database::of_jobs(config, &config.database.connection)?;
+            database.install()?;
+            if database.keeps_failed() {
+                return Ok(());
             }
-            _ => Ok(()),
+        }
+        match config.failed_place(&config.default) {
+            Some((connection, table)) => Database::of_failed(config, connection, table)?.install(),
+            None => Ok(()),
         }
     }
 

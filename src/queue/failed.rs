@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::Outlet;
 use super::desk::Inner;
-use super::outlet::Graveyard;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::failed::{FailedCount, FailedJob, FailedJobs, Filter};
 use crate::message::{JobId, Message, Overrides, Pushed};
 use crate::payload;
@@ -205,13 +204,7 @@ impl FailedDesk {
 
     fn open(&self) -> Result<(Arc<Outlet>, Box<dyn FailedJobs>)> {
         let outlet = self.inner.outlet(self.driver.as_deref())?.clone();
-        let open = match &outlet.failed {
-            Graveyard::Table { backend, .. } => backend.open()?,
-            Graveyard::None => {
-                return Err(Error::config(format!("driver \"{}\" keeps no failed jobs", outlet.name))
-                    .with_help("set failed_table = \"failed_jobs\" in queue.toml"));
-            }
-        };
+        let open = outlet.failed.open(&outlet.name)?;
         Ok((outlet, open))
     }
 }

@@ -4,9 +4,13 @@ mod blocking;
 mod desk;
 mod failed;
 mod fake;
+mod graveyard;
 mod outlet;
 mod pool;
 mod pusher;
+mod signals;
+#[cfg(all(feature = "amqp", feature = "database"))]
+mod told;
 mod work;
 
 use std::sync::Arc;
@@ -135,7 +139,8 @@ impl Queue {
     }
 
     /// Makes the tables that the configuration names and that are missing, on the database driver's
-    /// connection. `craft migrate` does the same with files that are kept with the program.
+    /// connection; for the amqp driver only that of the failed jobs, where they shall be in a database.
+    /// `craft migrate` does the same with files that are kept with the program.
     ///
     /// # Errors
     /// The database can't be reached or written.

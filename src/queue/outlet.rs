@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::graveyard::Graveyard;
 use super::pusher::Pusher;
+#[cfg(all(feature = "amqp", feature = "database"))]
+use super::told::Told;
 use crate::config::Config;
+#[cfg(feature = "amqp")]
+use crate::driver::amqp::{AmqpBackend, Options};
 #[cfg(feature = "database")]
 use crate::driver::database::Database;
 use crate::driver::memory::Memory;
@@ -22,15 +27,6 @@ pub(super) struct Outlet {
     /// The store of the async driver.
     pub(super) memory: Option<Memory>,
     pub(super) default_queue: Arc<str>,
-}
-
-/// Where a driver's dead lie.
-#[derive(Clone)]
-pub(super) enum Graveyard {
-    /// They are not kept.
-    None,
-    /// There. When that can't be used, it is an error if somebody asked for it by name.
-    Table { backend: Arc<dyn FailedBackend>, asked_for: bool },
 }
 
 impl Outlet {
@@ -72,29 +68,37 @@ pub(super) fn all(config: &Config, own: Own) -> Result<BTreeMap<String, Arc<Outl
         outlets.insert(outlet.name.clone(), Arc::new(outlet));
     };
     let graveyard = |driver: &str| match &own.failed {
-        Some(backend) => Ok(Graveyard::Table { backend: backend.clone(), asked_for: true }),
-        None => configured_graveyard(config, driver),
+        Some(backend) => Ok(Graveyard::asked_for(backend.clone())),
+        None => Graveyard::configured(config, driver, None),
     };
     let memory = Memory::new();
     let outlet = Outlet::new(config, "async", "", Arc::new(memory.clone()), graveyard("async")?);
     add(Outlet { memory: Some(memory), ..outlet });
     #[cfg(feature = "database")]
-    match database(config) {
-        Ok(outlet) => add(outlet),
-        Err(error) if config.default == "database" => return Err(error),
-        // A program that does not use it need not configure it.
-        Err(error) => log::debug!("there is no database driver: {error}"),
-    }
+    if_used(config, "database", database(config))?.map(&mut add);
+    #[cfg(feature = "amqp")]
+    if_used(config, "amqp", amqp(config))?.map(&mut add);
     for (name, backend) in &own.drivers {
         add(Outlet::new(config, name, "", backend.clone(), graveyard(name)?));
     }
     match outlets.contains_key(&config.default) {
         true => Ok(outlets),
         false => {
-            let known: Vec<_> = outlets.keys().map(String::as_str).collect();
             let message = format!("no driver is named \"{}\"", config.default);
-            let help = format!("this program has: {}", known.join(", "));
-            Err(config.error_at("default", message).with_help(help))
+            Err(config.error_at("default", message).with_help(known(&outlets, &config.default)))
+        }
+    }
+}
+
+/// A program that does not use a driver need not configure it.
+#[cfg(any(feature = "database", feature = "amqp"))]
+fn if_used(config: &Config, name: &str, outlet: Result<Outlet>) -> Result<Option<Outlet>> {
+    match outlet {
+        Ok(outlet) => Ok(Some(outlet)),
+        Err(error) if config.default == name => Err(error),
+        Err(error) => {
+            log::debug!("there is no driver {name}: {error}");
+            Ok(None)
         }
     }
 }
@@ -104,32 +108,45 @@ fn database(config: &Config) -> Result<Outlet> {
     let connection = &config.database.connection;
     let database = Arc::new(Database::of_jobs(config, connection)?);
     let failed = match database.keeps_failed() {
-        true => Graveyard::Table { backend: database.clone(), asked_for: true },
-        false => configured_graveyard(config, "database")?,
+        true => Graveyard::asked_for(database.clone()),
+        false => Graveyard::configured(config, "database", None)?,
     };
     Ok(Outlet::new(config, "database", connection, database, failed))
 }
 
-pub(super) fn unknown_driver(outlets: &BTreeMap<String, Arc<Outlet>>, name: &str) -> Error {
-    let known: Vec<_> = outlets.keys().map(String::as_str).collect();
-    Error::config(format!("no driver is named \"{name}\""))
-        .with_help(format!("this program has: {}", known.join(", ")))
+#[cfg(feature = "amqp")]
+fn amqp(config: &Config) -> Result<Outlet> {
+    let backend = AmqpBackend::new(Options::from_config(&config.amqp)?);
+    let queue = Arc::new(backend.failed_jobs(config.amqp.settings.tz.clone()));
+    let failed = Graveyard::configured(config, "amqp", Some(queue))?;
+    Ok(Outlet::new(config, "amqp", "", told(config, Arc::new(backend)), failed))
 }
 
-#[cfg(feature = "database")]
-fn configured_graveyard(config: &Config, driver: &str) -> Result<Graveyard> {
-    let settings = config.settings(driver);
-    let Some(table) = &settings.failed_table else { return Ok(Graveyard::None) };
-    let asked_for = settings.failed_connection.is_some();
-    let connection = settings.failed_connection.as_ref().unwrap_or(&config.database.connection);
-    match Database::of_failed(config, connection, table) {
-        Ok(database) => Ok(Graveyard::Table { backend: Arc::new(database), asked_for }),
-        Err(error) if asked_for => Err(error),
-        Err(_) => Ok(Graveyard::None),
+/// The amqp driver's workers are told through the database that has its failed jobs, if there is one.
+#[cfg(all(feature = "amqp", feature = "database"))]
+fn told(config: &Config, backend: Arc<dyn Backend>) -> Arc<dyn Backend> {
+    let database = config.failed_place("amqp").map(|(connection, _)| Database::of_jobs(config, connection));
+    match database {
+        Some(Ok(database)) => Arc::new(Told::new(backend, "amqp", database)),
+        _ => backend,
     }
 }
 
-#[cfg(not(feature = "database"))]
-fn configured_graveyard(_: &Config, _: &str) -> Result<Graveyard> {
-    Ok(Graveyard::None)
+#[cfg(all(feature = "amqp", not(feature = "database")))]
+fn told(_: &Config, backend: Arc<dyn Backend>) -> Arc<dyn Backend> {
+    backend
+}
+
+pub(super) fn unknown_driver(outlets: &BTreeMap<String, Arc<Outlet>>, name: &str) -> Error {
+    Error::config(format!("no driver is named \"{name}\"")).with_help(known(outlets, name))
+}
+
+fn known(outlets: &BTreeMap<String, Arc<Outlet>>, name: &str) -> String {
+    match name {
+        "amqp" if cfg!(not(feature = "amqp")) => "build craft-queue with the feature \"amqp\"".into(),
+        _ => {
+            let known: Vec<_> = outlets.keys().map(String::as_str).collect();
+            format!("this program has: {}", known.join(", "))
+        }
+    }
 }

@@ -202,7 +202,7 @@ impl Worker {
             driver,
             connection: outlet.connection.clone(),
             backend: outlet.backend.clone(),
-            failed: inner.usable_failed(&outlet),
+            failed: outlet.failed.of_worker(&outlet.name)?,
             kinds: inner.kinds.clone(),
             queues,
             slots: settings.workers,

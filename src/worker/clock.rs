@@ -1,10 +1,12 @@
 //! When the worker wakes, when it ends, and what it does last.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Ended, Pump, Report, Stop};
 use crate::error::{Error, Result};
 use crate::event::Event;
+use crate::jobs::Kind;
 use crate::policy::{Judgement, Outcome};
 use crate::time;
 
@@ -27,6 +29,25 @@ impl Pump {
             }
             Stop::Waiting { why, deadline: Some(deadline) } if now >= deadline => self.stop = Stop::Now(why),
             Stop::Waiting { .. } | Stop::Stuck | Stop::Now(_) | Stop::Broken(_) => {}
+        }
+    }
+
+    /// A job that is held for too long is taken away while it runs, and may run elsewhere at once.
+    pub(super) fn warn_of_short_holds(&self) {
+        let Some((longest, option)) = self.setup.backend.longest_hold() else { return };
+        let timeout = |kind: &Arc<dyn Kind>| self.setup.policy.limits_for(None, &kind.limits()).timeout;
+        let too_long: Vec<_> = (self.setup.kinds.iter())
+            .filter(|(_, kind)| timeout(kind).is_some_and(|timeout| timeout >= longest))
+            .map(|(name, _)| &**name)
+            .collect();
+        if !too_long.is_empty() {
+            let warning = format!(
+                "{} may run for as long as {option} or longer, which is {}: then the job is taken away and run \
+                 again. Give it a shorter timeout, or raise {option} and the limit that it stands for",
+                too_long.join(", "),
+                time::humane(longest),
+            );
+            self.tell(&Event::Warning(&warning));
         }
     }
 
@@ -56,8 +77,11 @@ impl Pump {
         }
         let grace = self.setup.grace;
         self.stop = Stop::Waiting { why, deadline: asked_to.then(|| Instant::now() + grace) };
-        if asked_to {
-            self.tell(&Event::Stopping { running: self.held.running(), grace });
+        let running = self.held.running();
+        match why {
+            Ended::Stopped => self.tell(&Event::Stopping { running, grace }),
+            Ended::Restarted => self.tell(&Event::Restarting { running }),
+            _ => {}
         }
     }
 
@@ -107,8 +131,9 @@ impl Pump {
                 all_stuck && self.judged.is_empty()
             }
             Stop::No => {
+                // What waits in a paused queue is not to come.
                 let since_retries = self.found_nothing_at.is_some_and(|at| at > self.own_retries_until);
-                self.setup.bounds.when_empty && idle && since_retries
+                self.setup.bounds.when_empty && idle && (since_retries || self.is_paused())
             }
         }
     }
@@ -127,6 +152,7 @@ impl Pump {
                 at((!self.judged.is_empty()).then(|| self.settles_at(now)));
                 at((!self.held.is_empty()).then_some(self.next_extend));
                 at(self.may_look(now).then_some(self.next_look));
+                at(self.may_obey().then_some(self.orders.next_look));
             }
         }
         at(self.stuck_at());

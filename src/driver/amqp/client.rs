@@ -15,7 +15,8 @@ use std::time::Duration;
 use amiquip::{
     AmqpProperties, AmqpValue, Auth, Channel, Connection, ConnectionBlockedNotification, ConnectionOptions,
     ConnectionTuning, Consumer, ConsumerMessage, ConsumerOptions, Delivery, Error as AmqpError,
-    ExchangeDeclareOptions, ExchangeType, FieldTable, Publish, QueueDeclareOptions, Return,
+    ExchangeDeclareOptions, ExchangeType, FieldTable, Publish, QueueDeclareOptions, QueueDeleteOptions,
+    Return,
 };
 use crossbeam::channel::{self, Receiver, RecvTimeoutError};
 
@@ -33,6 +34,10 @@ use properties::{envelope, properties};
 
 /// Foreign headers and properties of a message, which a copy keeps.
 pub(super) type Rest = AmqpProperties;
+
+/// The target of the library's own log lines.
+#[cfg(feature = "cli")]
+pub(crate) const LOG_TARGET: &str = "amiquip";
 
 /// How many frames may be on their way to the socket. A publish is three, so that a full window of
 /// publishes never waits for the socket.

@@ -10,7 +10,9 @@ use super::letter;
 use super::options::Options;
 use super::publisher::{Parcel, Place, Publisher};
 use super::wire::{Client, Envelope, note};
-use crate::driver::{Bell, Driver, Receipt, Reserved, Settled, Settlement, Size, Taken, Verdict, Want};
+use crate::driver::{
+    Bell, Driver, Receipt, Reserved, Settled, Settlement, Signal, Size, Taken, Verdict, Want,
+};
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
 use crate::payload::storable_text;
@@ -26,10 +28,15 @@ pub(super) struct AmqpDriver {
     intake: Option<Intake>,
     /// The queues that were named here.
     seen: BTreeSet<Arc<str>>,
+    /// When the last job that was put back here is due, and when it should be there at the latest.
+    returning: Option<(Instant, Instant)>,
     opened: Instant,
     /// No connection was lost: leaving may ask the broker.
     well: bool,
 }
+
+/// How much later than it is due a delayed job may be in its queue: the ladder rounds up, and takes its time.
+const LATE: Duration = Duration::from_millis(1_125);
 
 /// How long after opening what was held before may still come back to this process.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -51,6 +58,7 @@ impl AmqpDriver {
             publisher,
             intake: None,
             seen,
+            returning: None,
             opened: Instant::now(),
             well: true,
         })
@@ -81,6 +89,25 @@ impl AmqpDriver {
                 self.seen.insert(queue.into());
             }
         }
+    }
+
+    fn note_return(&mut self, verdict: &Verdict) {
+        let (Verdict::Again { after, .. } | Verdict::Unknown { after } | Verdict::Unstarted { after }) =
+            verdict
+        else {
+            return;
+        };
+        let due = Instant::now() + *after;
+        if self.returning.is_none_or(|(last, _)| last < due) {
+            self.returning = Some((due, due + LATE));
+        }
+    }
+
+    /// In how long a job that was put back here is due, which comes down the ladder a little later.
+    fn return_due(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let (due, there) = self.returning?;
+        (now < there).then(|| due.saturating_duration_since(now))
     }
 
     fn publish_jobs(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
@@ -126,6 +153,7 @@ impl AmqpDriver {
             return Err(error);
         }
         intake.ack(copies.iter().map(|(_, _, held)| held.tag).collect())?;
+        copies.iter().for_each(|(_, verdict, _)| self.note_return(verdict));
         Ok(settlement)
     }
 }
@@ -160,7 +188,11 @@ impl Driver for AmqpDriver {
         self.see(want.queues.iter().map(|queue| &**queue));
         let taken =
             self.intake().and_then(|(intake, publisher, orphans)| intake.reserve(want, publisher, orphans));
-        self.watched(taken)
+        let mut taken = self.watched(taken)?;
+        if taken.jobs.is_empty() && want.fresh > 0 {
+            taken.next_due = taken.next_due.or_else(|| self.return_due());
+        }
+        Ok(taken)
     }
 
     fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
@@ -207,6 +239,12 @@ impl Driver for AmqpDriver {
         let cleared =
             self.intake().and_then(|(intake, publisher, orphans)| intake.clear(queue, publisher, orphans));
         self.watched(cleared)
+    }
+
+    fn signal(&mut self, _: &Signal<'_>) -> Result<bool> {
+        Err(Error::unsupported("a broker has no place to keep what its workers are told").with_help(
+            "name a connection in [amqp], for a database that keeps it; or stop the workers by themselves, with systemctl",
+        ))
     }
 }
 

@@ -15,11 +15,11 @@ use super::options::Options;
 use super::publisher::{Parcel, Place, Publisher};
 use super::state::State;
 use super::topology;
-use super::wire::{Arrival, Client, Inbox, note};
+use super::wire::{Arrival, Client, Envelope, Inbox, note};
 use crate::driver::{Bell, Reserved};
 use crate::error::{Error, Result};
 use crate::failed::{FailedBackend, FailedCount, FailedJob, FailedJobs, Failure, Filter};
-use crate::message::{JobId, Message, Pushed};
+use crate::message::{JobId, Message, Pushed, check_name, new_uuid};
 use crate::payload;
 use crate::time::{Timestamp, Zone};
 
@@ -29,7 +29,8 @@ const LOOK_LIMIT: usize = 100_000;
 /// What the broker itself put there: a job that a quorum queue handed out too often.
 const GIVEN_UP: &str = "RabbitMQ handed it out too often, and no worker said what became of it";
 
-/// The dead jobs of the configured queue, and of those that are named to a handle.
+/// The dead jobs of all queues: of the configured one, and of those whose names were noted when their
+/// first job died.
 pub struct FailedQueue {
     pub(super) client: Arc<dyn Client>,
     pub(super) options: Arc<Options>,
@@ -45,6 +46,7 @@ impl FailedBackend for FailedQueue {
             zone: self.zone.clone(),
             look: None,
             queues: vec![Arc::from(&*self.options.queue)],
+            noted: HashSet::new(),
         }))
     }
 }
@@ -58,18 +60,40 @@ struct Session {
     look: Option<Look>,
     /// The queues whose dead jobs are looked at.
     queues: Vec<Arc<str>>,
+    /// Those whose names were noted by this handle.
+    noted: HashSet<Arc<str>>,
 }
 
 /// The dead jobs that are held.
 struct Look {
     inbox: Box<dyn Inbox>,
     holds: Holds,
+    /// The queues whose names are held here.
+    named: HashSet<Arc<str>>,
     /// By tag: the oldest first.
     dead: BTreeMap<u64, Arrival>,
     marked: HashSet<u64>,
 }
 
 impl Look {
+    /// The names of queues with dead jobs that have come since the last time. Each handle that notes one adds
+    /// a message: all but one go.
+    fn fetch_names(&mut self) -> Result<Vec<Arc<str>>> {
+        self.inbox.declare(&[topology::failed_queues()])?;
+        let (mut names, mut again) = (Vec::new(), Vec::new());
+        let queue = Arc::from(topology::FAILED_QUEUES);
+        while let Some(arrival) = self.inbox.get(&queue)? {
+            self.holds.delivered(arrival.tag);
+            let name: Arc<str> = String::from_utf8_lossy(&arrival.body).into();
+            match check_name("queue", &name).is_ok() && self.named.insert(Arc::clone(&name)) {
+                true => names.push(name),
+                false => again.push(arrival.tag),
+            }
+        }
+        self.acknowledge(again)?;
+        Ok(names)
+    }
+
     /// Takes what has come to a queue since the last time.
     fn fetch(&mut self, options: &Options, queue: &Arc<str>) -> Result<()> {
         self.inbox.declare(&[topology::failed(options, queue)])?;
@@ -96,11 +120,16 @@ impl Look {
         for tag in &tags {
             self.marked.remove(tag);
         }
+        self.acknowledge(tags)?;
+        self.inbox.flush(Duration::from_secs(10))?;
+        Ok(uuids.len() as u64)
+    }
+
+    fn acknowledge(&mut self, tags: Vec<u64>) -> Result<()> {
         for (tag, multiple) in self.holds.acks(tags) {
             self.inbox.ack(tag, multiple)?;
         }
-        self.inbox.flush(Duration::from_secs(10))?;
-        Ok(uuids.len() as u64)
+        Ok(())
     }
 }
 
@@ -116,11 +145,17 @@ impl Session {
             None => Look {
                 inbox: self.client.inbox(Bell::silent())?,
                 holds: Holds::default(),
+                named: HashSet::new(),
                 dead: BTreeMap::new(),
                 marked: HashSet::new(),
             },
         };
         let look = self.look.insert(look);
+        for name in look.fetch_names()? {
+            if !self.queues.contains(&name) {
+                self.queues.push(name);
+            }
+        }
         for queue in &self.queues {
             look.fetch(&self.options, queue)?;
         }
@@ -149,8 +184,18 @@ impl FailedJobs for Session {
             (note::FAILED_AT, failure.failed_at.as_millis().to_string()),
         ]);
         let (queue, body) = (&*message.queue, &*message.payload);
-        let parcel = Parcel { queue, place: Place::Failed, after: Duration::ZERO, envelope, body };
-        self.publisher.publish(&[parcel])?;
+        let after = Duration::ZERO;
+        let mut parcels = vec![Parcel { queue, place: Place::Failed, after, envelope, body }];
+        let is_new = !self.noted.contains(queue);
+        if is_new {
+            let envelope = Envelope { message_id: Some(new_uuid().to_string()), ..Envelope::default() };
+            let body = queue.as_bytes();
+            parcels.push(Parcel { queue, place: Place::FailedQueues, after, envelope, body });
+        }
+        self.publisher.publish(&parcels)?;
+        if is_new {
+            self.noted.insert(Arc::clone(&message.queue));
+        }
         Ok(Some(JobId::Text(Arc::clone(&message.uuid))))
     }
 

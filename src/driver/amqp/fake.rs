@@ -203,6 +203,10 @@ impl Inbox for FakeInbox {
     fn purge(&mut self, queue: &str) -> Result<u64> {
         Ok(self.fake.broker().queues.get_mut(queue).map_or(0, |queue| queue.drain(..).len() as u64))
     }
+
+    fn delete(&mut self, queue: &str) -> Result<u64> {
+        Ok(self.fake.broker().queues.remove(queue).map_or(0, |queue| queue.len() as u64))
+    }
 }
 
 impl Drop for FakeInbox {

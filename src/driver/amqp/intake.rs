@@ -71,12 +71,12 @@ impl Intake {
             self.subscribe(&queues, want.fresh, publisher, orphans)?;
         }
         let mut taken = Taken::default();
-        for queue in &queues {
-            while taken.jobs.len() < want.fresh {
-                let waiting = self.waiting.get_mut(queue);
-                let Some(arrival) = waiting.and_then(VecDeque::pop_front) else { break };
-                taken.jobs.push(self.hold(arrival, until));
-            }
+        self.hand_out(&queues, want.fresh, until, &mut taken);
+        if taken.jobs.is_empty() && want.fresh > 0 {
+            let more = self.are_there_more(&queues)?;
+            self.sort_arrivals(publisher, orphans)?;
+            self.hand_out(&queues, want.fresh, until, &mut taken);
+            taken.next_due = (more && taken.jobs.is_empty()).then_some(Duration::ZERO);
         }
         match want.suspects {
             Suspects::Ignore => {}
@@ -97,6 +97,29 @@ impl Intake {
             }
         }
         Ok(taken)
+    }
+
+    fn hand_out(&mut self, queues: &[Arc<str>], most: usize, until: Instant, taken: &mut Taken) {
+        for queue in queues {
+            while taken.jobs.len() < most {
+                let waiting = self.waiting.get_mut(queue);
+                let Some(arrival) = waiting.and_then(VecDeque::pop_front) else { break };
+                taken.jobs.push(self.hold(arrival, until));
+            }
+        }
+    }
+
+    /// Whether jobs wait that have not come. A broker answers no look, it delivers when it likes: nothing in
+    /// hand does not mean that nothing is there, and a worker may be about to end over that.
+    fn are_there_more(&mut self, queues: &[Arc<str>]) -> Result<bool> {
+        for queue in queues {
+            if self.inbox.count(queue)? > 0 {
+                return Ok(true);
+            }
+        }
+        // What was already on its way here comes before the answer to this.
+        self.inbox.flush(self.options.answer_timeout)?;
+        Ok(false)
     }
 
     fn declare(&mut self, queues: &[Arc<str>], publisher: &mut Publisher) -> Result<()> {
@@ -135,6 +158,9 @@ impl Intake {
     ) -> Result<()> {
         if !self.subscribed.is_empty() && self.subscribed != queues {
             self.stand_aside(self.options.answer_timeout, publisher, orphans)?;
+        }
+        if queues.is_empty() {
+            return Ok(());
         }
         let wanted = (self.holds.len() + more).min(PREFETCH_LIMIT).next_power_of_two();
         let prefetch = self.options.prefetch.unwrap_or(wanted as u16);

@@ -33,8 +33,11 @@ mod topology;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use client::Amiquip;
+#[cfg(feature = "cli")]
+pub(crate) use client::LOG_TARGET;
 use driver::AmqpDriver;
 pub use failed::FailedQueue;
 use holds::Orphans;
@@ -43,6 +46,7 @@ use wire::Client;
 
 use super::{Backend, Bell, Driver};
 use crate::error::Result;
+use crate::message::check_name;
 use crate::time::Zone;
 
 /// A RabbitMQ broker.
@@ -71,6 +75,18 @@ impl AmqpBackend {
         Self { options, client, orphans: Arc::default() }
     }
 
+    /// Removes a queue, with its suspects, its dead, and every job that waits in them; what is delayed for it
+    /// is not found any more when its time comes. Says how many jobs that were.
+    ///
+    /// # Errors
+    /// The broker can't be reached, or does not allow it.
+    pub fn remove_queue(&self, queue: &str) -> Result<u64> {
+        check_name("queue", queue)?;
+        let mut inbox = self.client.inbox(Bell::silent())?;
+        let names = [queue.to_owned(), topology::suspects_of(queue), topology::failed_of(queue)];
+        names.iter().map(|name| inbox.delete(name)).sum()
+    }
+
     /// The dead jobs in `<queue>.failed`, with times shown in a zone. For where no database keeps them.
     pub fn failed_jobs(&self, zone: Zone) -> FailedQueue {
         FailedQueue { client: Arc::clone(&self.client), options: Arc::clone(&self.options), zone }
@@ -85,5 +101,9 @@ impl Backend for AmqpBackend {
 
     fn describe(&self) -> String {
         self.options.to_string()
+    }
+
+    fn longest_hold(&self) -> Option<(Duration, &'static str)> {
+        Some((self.options.ack_timeout, "ack_timeout"))
     }
 }

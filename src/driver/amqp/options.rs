@@ -37,6 +37,8 @@ pub struct Options {
     pub max_priority: Option<u8>,
     /// How many jobs the broker hands out ahead; `None`: as many as the worker asks for.
     pub prefetch: Option<u16>,
+    /// How long the broker lets a worker hold a job: its `consumer_timeout`.
+    pub ack_timeout: Duration,
     /// How often broker and client show that they are alive.
     pub heartbeat: Duration,
     /// How long connecting and logging in may take.
@@ -65,6 +67,7 @@ impl Options {
             quorum: config.queue_type == QueueType::Quorum,
             max_priority: config.max_priority,
             prefetch: config.prefetch,
+            ack_timeout: config.ack_timeout,
             heartbeat: Duration::from_secs(30),
             connect_timeout: config.connect_timeout,
             publish_timeout: config.publish_timeout,

@@ -35,6 +35,8 @@ pub(super) enum Place {
     Suspects,
     /// Its dead.
     Failed,
+    /// The names of the queues that have dead.
+    FailedQueues,
     /// Down from the end of the ladder, with this key.
     Home(String),
 }
@@ -122,6 +124,7 @@ impl Publisher {
             _ if self.is_declared(parcel) => return Ok(()),
             Place::Home(_) => return Ok(()),
             Place::Failed => vec![topology::failed(&self.options, parcel.queue)],
+            Place::FailedQueues => vec![topology::failed_queues()],
             Place::Pushed | Place::Work | Place::Suspects => topology::work(&self.options, parcel.queue),
         };
         self.outbox.declare(&objects)?;
@@ -136,6 +139,7 @@ impl Publisher {
     fn is_declared(&self, parcel: &Parcel<'_>) -> bool {
         match parcel.place {
             Place::Failed => self.declared.contains(&topology::failed_of(parcel.queue)),
+            Place::FailedQueues => self.declared.contains(topology::FAILED_QUEUES),
             _ => self.declared.contains(parcel.queue),
         }
     }
@@ -145,6 +149,7 @@ impl Publisher {
             Place::Pushed | Place::Work => parcel.queue.to_owned(),
             Place::Suspects => topology::suspects_of(parcel.queue),
             Place::Failed => topology::failed_of(parcel.queue),
+            Place::FailedQueues => topology::FAILED_QUEUES.to_owned(),
             Place::Home(key) => return Ok(ladder::homecoming(key.clone())),
         };
         if let Some(delayed) = ladder::entry(&self.options, &queue, parcel.after)? {

@@ -4,6 +4,7 @@
 
 use super::options::Options;
 use crate::error::Error;
+use crate::time;
 
 /// The error for a reply code and its text. `doing` says what was tried: `declare queue "orders"`.
 pub(super) fn refusal(options: &Options, doing: &str, code: u16, text: &str) -> Error {
@@ -19,10 +20,12 @@ pub(super) fn refusal(options: &Options, doing: &str, code: u16, text: &str) -> 
             ),
         ),
         406 if text.contains("acknowledgement") && text.contains("timed out") => Error::unavailable(format!(
-            "RabbitMQ took jobs back because they ran too long: {text}"
+            "RabbitMQ at {place} took all jobs back because one was held for longer than its consumer_timeout \
+             (ack_timeout in [amqp] says {})",
+            time::humane(options.ack_timeout)
         ))
         .with_help(
-            "raise consumer_timeout in rabbitmq.conf above the longest job, or give jobs a timeout below it",
+            "give jobs a timeout below it, or raise consumer_timeout in rabbitmq.conf, and ack_timeout with it",
         ),
         406 => because(
             Error::config,
@@ -82,6 +85,7 @@ mod tests {
             assert!(error.is_unavailable() || error.help().is_some(), "{code}: {error}");
         }
         let error = refusal(&options, "consume", 406, timeout);
+        assert!(error.to_string().contains("ack_timeout in [amqp] says 30m"), "{error}");
         assert!(error.help().is_some_and(|help| help.contains("consumer_timeout")));
     }
 

@@ -126,7 +126,6 @@ fn queues_are_taken_from_in_the_order_in_which_they_are_named() {
     driver.push(&[Message { queue: "late".into(), ..job("second") }, job("first")]).unwrap();
     let queues = ["orders".to_owned(), "late".to_owned()];
     let want = Want { queues: &queues, fresh: 1, suspects: Suspects::Ignore, lease: LEASE };
-    assert!(driver.reserve(&want).unwrap().jobs.is_empty(), "it only subscribes");
     for expected in ["first", "second"] {
         assert_eq!(&*driver.reserve(&want).unwrap().jobs[0].message.payload, expected.as_bytes());
     }

@@ -5,6 +5,7 @@
 //! | `Q` | the jobs; durable and without arguments, as Masonite declares it, so that one that is there already works |
 //! | `Q.suspects` | jobs that a worker went away with; fetched one by one, never ahead, so that a death is charged to the job that runs |
 //! | `Q.failed` | dead jobs, when no database keeps them |
+//! | [`FAILED_QUEUES`] | one for all: the names of the queues that have dead jobs |
 //!
 //! An argument more on a queue that is there already is refused by the broker, so only what was asked for
 //! in the configuration is given.
@@ -13,6 +14,9 @@ use super::ladder;
 use super::options::Options;
 use super::wire::{Argument, Object};
 use crate::message::NAME_LIMIT;
+
+/// The queues that have dead jobs, a message with the name for each: a broker lists no queues.
+pub(super) const FAILED_QUEUES: &str = "craft-queue.failed-queues";
 
 /// How often a quorum queue hands a job out again before it goes to `Q.failed` by itself. A backstop: a
 /// worker moves a job that came again to `Q.suspects`, which counts.
@@ -73,6 +77,11 @@ pub(super) fn work(options: &Options, queue: &str) -> Vec<Object> {
 pub(super) fn failed(options: &Options, queue: &str) -> Object {
     let arguments = if options.quorum { vec![quorum_type()] } else { vec![] };
     Object::Queue { name: failed_of(queue), arguments }
+}
+
+/// What must exist before the name of a queue with dead jobs can be noted.
+pub(super) fn failed_queues() -> Object {
+    Object::Queue { name: FAILED_QUEUES.into(), arguments: vec![] }
 }
 
 fn work_arguments(options: &Options, queue: &str) -> Vec<(&'static str, Argument)> {

@@ -82,7 +82,8 @@ pub(super) trait Inbox: Send {
     /// The message is settled; with `multiple` all before it too. Not waited for.
     fn ack(&mut self, tag: u64, multiple: bool) -> Result<()>;
 
-    /// Waits until the broker has seen all acks.
+    /// Waits until the broker has seen all acks; what it sent before that is among the next
+    /// [`arrivals`](Inbox::arrivals).
     fn flush(&mut self, limit: Duration) -> Result<()>;
 
     /// How many messages wait in a queue; none when there is no such queue.
@@ -90,6 +91,9 @@ pub(super) trait Inbox: Send {
 
     /// Removes what waits in a queue, and says how many.
     fn purge(&mut self, queue: &str) -> Result<u64>;
+
+    /// Removes a queue, and says how many messages it had.
+    fn delete(&mut self, queue: &str) -> Result<u64>;
 }
 
 /// A message that came.

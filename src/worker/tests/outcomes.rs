@@ -49,6 +49,16 @@ fn what_is_over_is_written_down_while_another_job_runs() {
 }
 
 #[test]
+fn a_worker_does_not_end_over_a_job_that_is_due_and_cannot_be_taken_yet() {
+    let stage = Stage::default();
+    for _ in 0..3 {
+        stage.script().taken.push_back(Taken { next_due: Some(Duration::ZERO), ..Taken::default() });
+    }
+    stage.find([job(1, "on its way")]);
+    assert_eq!(Play::new(&stage, |_, _| Ok(())).run().unwrap().done, 1);
+}
+
+#[test]
 fn a_failed_attempt_waits_and_the_last_one_is_dead() {
     let stage = Stage::default();
     stage.script().buries = true;

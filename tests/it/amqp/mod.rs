@@ -1,6 +1,7 @@
 //! The amqp driver on a real, private broker.
 
 mod bench;
+mod commands;
 mod conformance_classic;
 mod conformance_quorum;
 mod dead;
@@ -8,5 +9,7 @@ mod delays;
 mod faults;
 mod foreign;
 mod holds;
+mod processes;
+mod signals;
 mod support;
 mod work;

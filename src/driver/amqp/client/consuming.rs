@@ -172,6 +172,10 @@ impl Consuming {
             }
             Request::Flush { reply } => {
                 channel.qos(0, 0, false).map_err(|error| self.fault("acknowledge", error))?;
+                for (queue, consumer) in &*consumers {
+                    let receiver = consumer.receiver();
+                    self.receive(queue, usize::MAX, || receiver.try_recv())?;
+                }
                 let _ = reply.send(());
             }
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crossbeam::channel::{self, RecvTimeoutError, Sender};
 
 use super::consuming::{Consuming, Inbound, Request};
-use super::{AmqpError, Channel, Connection, GOODBYE, KillSwitch, declare, explain};
+use super::{AmqpError, Channel, Connection, GOODBYE, KillSwitch, QueueDeleteOptions, declare, explain};
 use crate::driver::Bell;
 use crate::driver::amqp::options::Options;
 use crate::driver::amqp::wire::{Arrival, Inbox, Object};
@@ -173,6 +173,11 @@ impl Inbox for Receiving {
     fn purge(&mut self, queue: &str) -> Result<u64> {
         let asked = self.at_desk(|desk| desk.queue_purge(queue))?;
         self.number("purge", asked)
+    }
+
+    fn delete(&mut self, queue: &str) -> Result<u64> {
+        let asked = self.at_desk(|desk| desk.queue_delete(queue, QueueDeleteOptions::default()))?;
+        self.number("delete", asked)
     }
 }
 

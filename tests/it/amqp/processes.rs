@@ -1,0 +1,249 @@
+//! Real workers on a real broker, really killed. What ran is in a file that no fault here can reach.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use craft_queue::{Config, Context, JobResult, Jobs, Queue, Queueable};
+use serde::{Deserialize, Serialize};
+
+use crate::programs::{Run, Running, assert_no_overlap, ledger, test_jobs};
+use crate::servers::rabbitmq::{Options, RabbitMq};
+use crate::support::{Folder, wait_until};
+
+/// The job of `tests/programs/jobs.rs`, as it is pushed.
+#[derive(Clone, Serialize, Deserialize)]
+struct Ledger {
+    file: PathBuf,
+    number: u64,
+    millis: u64,
+    until: Option<PathBuf>,
+}
+
+impl Queueable for Ledger {
+    const NAME: &'static str = "Ledger";
+
+    fn handle(&self, _: &Context) -> JobResult {
+        unreachable!("it is pushed here, and run by another program")
+    }
+}
+
+/// A folder with a queue.toml, and a queue to push to.
+struct Site {
+    folder: Folder,
+    queue: Queue,
+    vhost: String,
+}
+
+impl Site {
+    fn new() -> Self {
+        Self::on(&RabbitMq::shared().vhost())
+    }
+
+    fn on(url: &str) -> Self {
+        let folder = Folder::new();
+        let (place, vhost) = url.rsplit_once('/').unwrap();
+        let (_, port) = place.rsplit_once(':').unwrap();
+        let vhost = vhost.replace("%2f", "");
+        let text = format!(
+            "default = \"amqp\"\n[amqp]\nhost = \"127.0.0.1\"\nport = {port}\nvhost = \"{vhost}\"\npoll = 0.05\n"
+        );
+        std::fs::write(folder.join("queue.toml"), text).unwrap();
+        let config = Config::load_from(folder.join("queue.toml")).unwrap();
+        let queue = Queue::open(config, Jobs::new()).unwrap();
+        Self { folder, queue, vhost }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.join("ledger")
+    }
+
+    fn push(&self, numbers: std::ops::Range<u64>, millis: u64, until: Option<PathBuf>) {
+        let job = |number| Ledger { file: self.file(), number, millis, until: until.clone() };
+        self.queue.push_many(numbers.map(job)).unwrap();
+    }
+
+    fn worker(&self, more: &[&str]) -> Running {
+        let mut arguments = vec!["queue:work"];
+        arguments.extend(more);
+        Running::start(test_jobs(&self.folder, &arguments))
+    }
+
+    fn runs(&self) -> BTreeMap<u64, Vec<Run>> {
+        ledger(&self.file())
+    }
+
+    fn ends(&self) -> usize {
+        let text = std::fs::read_to_string(self.file()).unwrap_or_default();
+        text.lines().filter(|line| line.starts_with("end")).count()
+    }
+
+    /// How many jobs ran to an end at least once.
+    fn done(&self) -> usize {
+        self.runs().values().filter(|runs| runs.iter().any(|run| run.end.is_some())).count()
+    }
+
+    fn waiting(&self) -> u64 {
+        self.queue.size(None, &["default".into()]).unwrap()[0].waiting.unwrap()
+    }
+
+    fn failed(&self) -> Vec<craft_queue::failed::FailedJob> {
+        self.queue.failed().list(&Default::default()).unwrap()
+    }
+
+    /// Queues that have messages, whoever holds those.
+    fn what_is_left(&self) -> Vec<String> {
+        let lines = RabbitMq::shared().rabbitmqctl(&["list_queues", "-p", &self.vhost, "name", "messages"]);
+        lines.lines().skip(1).filter(|line| !line.ends_with("\t0")).map(str::to_owned).collect()
+    }
+}
+
+fn stop(worker: Running) {
+    worker.signal("TERM");
+    assert_eq!(worker.wait(), (Some(0), None));
+}
+
+/// Fault 1: with no fault each job runs exactly once, whoever takes it.
+#[test]
+fn eight_workers_run_ten_thousand_jobs_once_each() {
+    let site = Site::new();
+    let workers: Vec<_> = (0..8).map(|_| site.worker(&["-q", "--workers", "4"])).collect();
+    site.push(0..10_000, 0, None);
+    wait_until("the end of all", || site.ends() == 10_000);
+    for worker in &workers {
+        worker.signal("TERM");
+    }
+    for worker in workers {
+        let end = worker.wait_for("event=stopped");
+        assert!(end.contains("returned=0 lost=0"), "{end}");
+        assert_eq!(worker.wait().0, Some(0));
+    }
+    let runs = site.runs();
+    assert_eq!(runs.len(), 10_000);
+    assert!(runs.values().all(|runs| runs.len() == 1 && runs[0].attempt == 1 && runs[0].end.is_some()));
+    assert_eq!(site.what_is_left(), [""; 0]);
+}
+
+/// Fault 2: `kill -9` in the middle, 50 times.
+#[test]
+fn workers_that_are_killed_lose_nothing_and_no_job_runs_twice_at_once() {
+    let site = Site::new();
+    site.push(0..4_000, 5, None);
+    for round in 1..=50 {
+        let worker = site.worker(&["--workers", "2"]);
+        // Each one gets some work done, and is killed in the middle of more.
+        wait_until("some jobs' ends", || site.done() >= round * 20);
+        worker.kill();
+    }
+    // What the dead ones held comes back one by one.
+    let last: Vec<_> = (0..4).map(|_| site.worker(&["--workers", "2"])).collect();
+    wait_until("the end of all", || site.done() == 4_000);
+    last.into_iter().for_each(stop);
+    let runs = site.runs();
+    assert_no_overlap(&runs);
+    let attempts = runs.values().flatten().map(|run| run.attempt).max();
+    assert_eq!(attempts, Some(1), "the death of their worker is charged to none of them");
+    assert_eq!(site.failed(), []);
+    assert_eq!(site.what_is_left(), [""; 0]);
+}
+
+/// Promise 5: what runs is finished, what waits is given back with no attempt used.
+#[test]
+fn asked_to_stop_a_worker_finishes_what_runs_and_gives_back_the_rest() {
+    let site = Site::new();
+    let gate = site.folder.join("gate");
+    site.push(0..12, 0, Some(gate.clone()));
+    let worker = site.worker(&["--workers", "4"]);
+    wait_until("four runs", || site.runs().len() == 4);
+    worker.signal("TERM");
+    worker.wait_for("event=stopping running=4");
+    std::fs::write(&gate, "").unwrap();
+    assert_eq!(worker.wait(), (Some(0), None));
+    assert_eq!(site.what_is_left(), ["default\t8"], "as they were: no suspects among them");
+    let next = site.worker(&["--stop-when-empty"]);
+    assert_eq!(next.wait(), (Some(0), None));
+    let runs = site.runs();
+    assert_eq!(runs.len(), 12);
+    assert!(runs.values().all(|runs| runs.len() == 1 && runs[0].attempt == 1 && runs[0].end.is_some()));
+}
+
+#[test]
+fn a_second_signal_stops_at_once_and_gives_everything_back() {
+    let site = Site::new();
+    let gate = site.folder.join("gate");
+    site.push(0..1, 0, Some(gate.clone()));
+    let worker = site.worker(&[]);
+    wait_until("its run", || site.runs().len() == 1);
+    worker.signal("TERM");
+    worker.wait_for("event=stopping");
+    worker.signal("TERM");
+    assert_eq!(worker.wait(), (Some(143), None));
+    std::fs::write(&gate, "").unwrap();
+    let next = site.worker(&[]);
+    wait_until("its second run", || site.done() == 1);
+    stop(next);
+    let runs = &site.runs()[&0];
+    assert_eq!((runs.len(), runs[1].attempt), (2, 1), "interrupted, it used up no attempt");
+}
+
+/// Promise 3: a poison among innocent ones. Only the poison is charged.
+#[test]
+fn a_job_that_kills_its_worker_ends_with_the_failed_jobs_and_its_neighbours_are_not_charged() {
+    let site = Site::new();
+    site.push(0..100, 1, None);
+    site.queue.options().attempts(1).push_json("Die", "\"Abort\"", 1).unwrap();
+    site.push(100..200, 1, None);
+    let start = || site.worker(&["--workers", "10", "--attempts", "1"]);
+    let (mut worker, mut deaths) = (start(), 0);
+    // A worker that has just started leaves suspects alone for a while, hence the two waits.
+    wait_until("the second death", || {
+        if worker.has_ended() {
+            deaths += 1;
+            worker = start();
+        }
+        deaths == 2
+    });
+    wait_until("the end of all", || site.done() == 200 && site.waiting() == 0);
+    wait_until("its burial", || site.failed().len() == 1);
+    assert!(!worker.has_ended(), "it killed more than twice");
+    stop(worker);
+    let failed = site.failed();
+    assert_eq!((&*failed[0].name, failed[0].queue.as_str()), ("Die", "default"));
+    assert_eq!(failed[0].exception, "the worker died while running it");
+    let runs = site.runs();
+    assert_eq!(runs.len(), 200);
+    assert!(runs.values().flatten().all(|run| run.attempt == 1), "an innocent one was charged");
+    assert_no_overlap(&runs);
+    assert_eq!(
+        site.what_is_left().len(),
+        2,
+        "the dead one and the name of its queue: {:?}",
+        site.what_is_left()
+    );
+}
+
+/// The broker takes a job away that is held for longer than its consumer_timeout. It is told with the name
+/// of the option, goes on where it runs, and runs once.
+#[test]
+fn a_job_that_outlasts_the_consumer_timeout_is_told_and_the_worker_goes_on() {
+    let broker = RabbitMq::start(Options::default().setting("consumer_timeout = 2000"));
+    // How often it looks: else each minute.
+    broker.rabbitmqctl(&["eval", "application:set_env(rabbit, channel_tick_interval, 500)."]);
+    let site = Site::on(&broker.url());
+    let gate = site.folder.join("gate");
+    site.push(0..1, 0, Some(gate.clone()));
+    let worker = site.worker(&["--workers", "4"]);
+    for _ in 0..2 {
+        let told = worker.wait_for("event=disconnected");
+        assert!(told.contains("consumer_timeout (ack_timeout in [amqp] says 30m)"), "{told}");
+        worker.wait_for("event=reconnected");
+    }
+    site.push(1..20, 0, None);
+    wait_until("the others' ends", || site.done() == 19);
+    std::fs::write(&gate, "").unwrap();
+    worker.wait_for("event=done");
+    wait_until("its end", || site.done() == 20);
+    stop(worker);
+    let runs = site.runs();
+    assert_eq!(runs[&0].len(), 1, "it ran a second time beside itself: {:?}", runs[&0]);
+    assert_eq!((site.waiting(), site.failed().len()), (0, 0));
+}
