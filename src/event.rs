@@ -56,6 +56,22 @@ pub enum Event<'a> {
     },
     /// The back end is there again.
     Reconnected,
+    /// A queue was paused: nothing new is taken from it.
+    Paused {
+        /// Which one.
+        queue: &'a str,
+    },
+    /// A queue is worked off again.
+    Resumed {
+        /// Which one.
+        queue: &'a str,
+    },
+    /// The workers were told to end, to be started again: this one takes nothing new and waits for what
+    /// runs.
+    Restarting {
+        /// How many jobs are running.
+        running: usize,
+    },
     /// The worker takes nothing new and waits for what runs.
     Stopping {
         /// How many jobs are running.

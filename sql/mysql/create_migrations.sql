@@ -1,4 +1,6 @@
+-- A batch is what one migrate applied.
 CREATE TABLE IF NOT EXISTS migrations (
     name VARCHAR(255) NOT NULL PRIMARY KEY,
+    batch BIGINT NOT NULL,
     applied_at VARCHAR(40) NOT NULL
 ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

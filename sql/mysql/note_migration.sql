@@ -1,2 +1,2 @@
-INSERT INTO migrations (name, applied_at)
-VALUES (?, ?);
+INSERT INTO migrations (name, batch, applied_at)
+VALUES (?, ?, ?);

@@ -1,4 +1,6 @@
+-- A batch is what one migrate applied.
 CREATE TABLE IF NOT EXISTS migrations (
     name text PRIMARY KEY,
+    batch bigint NOT NULL,
     applied_at text NOT NULL
 );

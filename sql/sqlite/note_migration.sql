@@ -1,2 +1,2 @@
-INSERT INTO migrations (name, applied_at)
-VALUES (?1, ?2);
+INSERT INTO migrations (name, batch, applied_at)
+VALUES (?1, ?2, ?3);

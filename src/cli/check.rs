@@ -6,7 +6,6 @@ use super::app::App;
 use super::arguments::{connection, driver};
 use super::print::{Style, styled};
 use super::{Exit, print};
-use crate::config::Config;
 use crate::driver::database::Database;
 use crate::error::{Error, Result};
 
@@ -37,7 +36,9 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     };
     told(format!("driver {} ({})", checked.default, queue.describe(None)?), queue.size(None, &[]).map(drop));
     if checked.default == "database" {
-        told("indexes of the jobs".to_owned(), indexes(&checked));
+        let database = Database::of_jobs(&checked, &checked.database.connection)?;
+        told("indexes of the jobs".to_owned(), indexes(&database));
+        told("signals to the workers".to_owned(), database.check_signals());
     }
     if checked.settings(&checked.default).failed_table.is_some() {
         told("failed jobs".to_owned(), queue.failed().count().map(drop));
@@ -45,8 +46,8 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     Ok(if trouble { Exit::Status(1) } else { Exit::Fine })
 }
 
-fn indexes(config: &Config) -> Result<()> {
-    let missing = Database::of_jobs(config, &config.database.connection)?.missing_indexes()?;
+fn indexes(database: &Database) -> Result<()> {
+    let missing = database.missing_indexes()?;
     match &missing[..] {
         [] => Ok(()),
         some => Err(Error::schema(format!("indexes are missing: {}", some.join(", "))).with_help(

@@ -11,9 +11,12 @@ mod clear;
 mod failed;
 mod job;
 mod log;
+mod migrate;
+mod monitor;
 mod print;
 mod push;
 mod retry;
+mod signals;
 mod status;
 mod stock;
 mod tables;
@@ -49,6 +52,10 @@ const ENTRIES: &[Entry] = &[
     Entry { command: work::command, run: work::run },
     Entry { command: push::command, run: push::run },
     Entry { command: status::command, run: status::run },
+    Entry { command: monitor::command, run: monitor::run },
+    Entry { command: signals::pause_command, run: signals::pause },
+    Entry { command: signals::resume_command, run: signals::resume },
+    Entry { command: signals::restart_command, run: signals::restart },
     Entry { command: clear::command, run: clear::run },
     Entry { command: failed::list_command, run: failed::list },
     Entry { command: retry::command, run: retry::run },
@@ -59,8 +66,9 @@ const ENTRIES: &[Entry] = &[
     Entry { command: tables::failed_command, run: tables::failed },
     Entry { command: tables::install_command, run: tables::install },
     Entry { command: bench::command, run: bench::run },
-    Entry { command: tables::migrate_command, run: tables::migrate },
-    Entry { command: tables::status_command, run: tables::status },
+    Entry { command: migrate::migrate_command, run: migrate::migrate },
+    Entry { command: migrate::rollback_command, run: migrate::rollback },
+    Entry { command: migrate::status_command, run: migrate::status },
     Entry { command: job::command, run: job::run },
     Entry { command: job::list_command, run: job::list },
     Entry { command: check::command, run: check::run },

@@ -57,18 +57,22 @@ struct Line {
     running: Option<u64>,
     failed: Option<u64>,
     oldest_wait_s: Option<f64>,
+    paused: Option<bool>,
 }
 
 fn look(queue: &Queue, queues: &[String]) -> Result<Vec<Line>> {
     let mut sizes = queue.size(None, queues)?;
     let driver = &queue.config().default;
-    // Without a table of failed jobs there is nothing to count, which is not this command's trouble.
+    // Without a table of failed jobs there is nothing to count, which is not this command's trouble. Nor is it
+    // when what the workers are told lies in another database, which is away.
     let failed: Option<BTreeMap<String, u64>> = queue.failed().count().ok().map(|counts| {
         let ours = counts.into_iter().filter(|count| count.driver == *driver);
         ours.map(|count| (count.queue, count.count)).collect()
     });
+    let paused = queue.paused(None).ok();
     let unseen = |name: &&String| queues.is_empty() && !sizes.iter().any(|size| size.queue == **name);
-    let more: Vec<String> = failed.iter().flat_map(BTreeMap::keys).filter(unseen).cloned().collect();
+    let others = failed.iter().flat_map(BTreeMap::keys).chain(paused.iter().flatten());
+    let more: Vec<String> = others.filter(unseen).cloned().collect();
     if !more.is_empty() {
         sizes.extend(queue.size(None, &more)?);
     }
@@ -76,7 +80,8 @@ fn look(queue: &Queue, queues: &[String]) -> Result<Vec<Line>> {
     for Size { queue, waiting, delayed, running, oldest_wait } in sizes {
         let failed = failed.as_ref().map(|failed| failed.get(&queue).copied().unwrap_or(0));
         let oldest_wait_s = oldest_wait.map(|span| span.as_secs_f64());
-        let line = Line { queue: queue.clone(), waiting, delayed, running, failed, oldest_wait_s };
+        let paused = paused.as_ref().map(|paused| paused.contains(&queue));
+        let line = Line { queue: queue.clone(), waiting, delayed, running, failed, oldest_wait_s, paused };
         lines.insert(queue, line);
     }
     Ok(lines.into_values().collect())
@@ -94,8 +99,9 @@ fn table(lines: &[Line]) {
     let shown = |count: Option<u64>| count.map_or("-".to_owned(), |count| count.to_string());
     for line in lines {
         let oldest = line.oldest_wait_s.and_then(time::seconds_to_span).map_or("-".to_owned(), time::humane);
+        let paused = if line.paused == Some(true) { "   paused" } else { "" };
         print::line(format!(
-            "  {:<24} {:>9} {:>9} {:>9} {:>9}   {oldest}",
+            "  {:<24} {:>9} {:>9} {:>9} {:>9}   {oldest}{paused}",
             line.queue,
             shown(line.waiting),
             shown(line.delayed),

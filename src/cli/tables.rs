@@ -1,26 +1,17 @@
-//! The tables: `queue:table`, `queue:failed`, `queue:install`, `migrate`, `migrate:status`.
+//! The tables: `queue:table`, `queue:failed`, `queue:install`.
 
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Command};
 
 use super::app::App;
-use super::arguments::{connection, option, switch, text};
+use super::arguments::connection;
+use super::migrate::{apply, database, directory, folder};
 use super::{Exit, print};
 use crate::config::Config;
-use crate::driver::database::{Database, Table};
+use crate::driver::database::{DOWN, Database, Table};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
-
-const FOLDER: &str = "databases/migrations";
-
-fn directory() -> clap::Arg {
-    option("directory", "DIR", "The folder of the migrations [default: databases/migrations]")
-}
-
-fn folder(matches: &ArgMatches) -> PathBuf {
-    text(matches, "directory").unwrap_or(FOLDER).into()
-}
 
 pub(super) fn table_command() -> Command {
     Command::new("queue:table")
@@ -69,64 +60,6 @@ pub(super) fn install(app: App, matches: &ArgMatches) -> Result<Exit> {
     Ok(Exit::Fine)
 }
 
-pub(super) fn migrate_command() -> Command {
-    Command::new("migrate")
-        .about("Apply the migrations that are pending")
-        .arg(connection())
-        .arg(directory())
-        .arg(switch("dry-run", "Say what is pending, and do nothing"))
-}
-
-pub(super) fn migrate(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let config = app.config(matches)?;
-    let folder = folder(matches);
-    if !matches.get_flag("dry-run") {
-        apply(&config, &folder)?;
-        return Ok(Exit::Fine);
-    }
-    let pending: Vec<_> =
-        database(&config)?.migrations(&folder)?.into_iter().filter(|migration| !migration.applied).collect();
-    match pending.is_empty() {
-        true => print::line("Nothing to migrate."),
-        false => pending.iter().for_each(|migration| print::line(format!("Would apply {}", migration.name))),
-    }
-    Ok(Exit::Fine)
-}
-
-pub(super) fn status_command() -> Command {
-    Command::new("migrate:status")
-        .about("Show which migrations are applied")
-        .arg(connection())
-        .arg(directory())
-}
-
-pub(super) fn status(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let config = app.config(matches)?;
-    for migration in database(&config)?.migrations(&folder(matches))? {
-        let state = if migration.applied { "applied" } else { "pending" };
-        print::line(format!("  {state}   {}", migration.name));
-    }
-    Ok(Exit::Fine)
-}
-
-/// The database whose tables are made: the driver's. The amqp driver has one for its failed jobs only.
-fn database(config: &Config) -> Result<Database> {
-    match config.failed_place("amqp") {
-        Some((connection, table)) if config.default == "amqp" => {
-            Database::of_failed(config, connection, table)
-        }
-        _ => Database::of_jobs(config, &config.database.connection),
-    }
-}
-
-fn apply(config: &Config, folder: &Path) -> Result<()> {
-    let count = database(config)?.migrate(folder, |name| print::line(format!("Applied {name}")))?;
-    if count == 0 {
-        print::line("Nothing to migrate.");
-    }
-    Ok(())
-}
-
 /// Writes a migration, unless an equal one is there.
 fn write(config: &Config, table: Table, folder: &Path) -> Result<()> {
     let database = match (table, &config.database.settings.failed_connection) {
@@ -140,7 +73,7 @@ fn write(config: &Config, table: Table, folder: &Path) -> Result<()> {
         return Err(Error::config("driver \"amqp\" needs no table of jobs: they wait in RabbitMQ")
             .with_help("craft queue:failed makes the table of its failed jobs"));
     }
-    let Some(sql) = database.creation(table) else {
+    let Some((sql, undo)) = database.creation(table) else {
         return Err(Error::config("failed_table = false keeps no failed jobs, so there is no table to make")
             .with_help("set failed_table = \"failed_jobs\" in queue.toml"));
     };
@@ -153,11 +86,15 @@ fn write(config: &Config, table: Table, folder: &Path) -> Result<()> {
         return Ok(());
     }
     let stamp = config.database.settings.tz.format_stamp(Timestamp::now());
-    let file = folder.join(format!("{stamp}_{ending}"));
-    std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(&file, sql))
-        .map_err(|cause| Error::other(format!("cannot write {}", file.display())).because(&cause))?;
-    print::line(format!("Wrote {}", file.display()));
+    let up = folder.join(format!("{stamp}_{ending}"));
+    let down = folder.join(format!("{stamp}_{}{DOWN}", ending.trim_end_matches(".sql")));
+    // The one that undoes comes first: what can be applied can be rolled back.
+    for (file, sql) in [(down, undo), (up, sql)] {
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&file, sql))
+            .map_err(|cause| Error::other(format!("cannot write {}", file.display())).because(&cause))?;
+        print::line(format!("Wrote {}", file.display()));
+    }
     Ok(())
 }
 

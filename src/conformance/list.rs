@@ -38,6 +38,7 @@ macro_rules! conformance_checks {
                 no_more_is_taken_than_was_asked_for []
                 the_limit_holds_across_queues_and_priorities []
                 nothing_is_taken_when_nothing_fresh_is_wanted []
+                nothing_is_taken_where_no_queue_is_named []
                 a_queue_that_is_not_asked_for_is_left_alone []
                 queues_that_differ_by_case_or_spaces_are_different []
                 queues_are_taken_from_in_the_order_asked_for [strict_order]
@@ -129,6 +130,14 @@ macro_rules! conformance_checks {
             bells {
                 a_job_is_found_though_no_bell_told_of_it []
                 a_bell_is_heard_at_most_once_for_each_time_somebody_listens []
+            }
+            signals {
+                a_queue_that_nobody_paused_is_not_paused [signals]
+                a_paused_queue_is_told_until_it_is_resumed [signals]
+                what_is_told_twice_is_not_new [signals]
+                queues_that_differ_by_case_or_spaces_are_paused_by_themselves [signals]
+                each_restart_has_a_number_of_its_own [signals]
+                a_pause_changes_nothing_for_the_jobs [signals]
             }
             burying {
                 the_driver_says_that_it_buries [bury]

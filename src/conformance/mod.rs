@@ -44,6 +44,7 @@ mod pushing;
 mod put_back;
 mod retries;
 mod settling;
+mod signals;
 mod sizes;
 mod stage;
 mod subject;

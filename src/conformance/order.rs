@@ -51,6 +51,16 @@ pub(super) fn nothing_is_taken_when_nothing_fresh_is_wanted(stage: &Stage<'_>) {
     hand.take(1);
 }
 
+pub(super) fn nothing_is_taken_where_no_queue_is_named(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    hand.add_each(&["a", "b"]);
+    hand.take(1);
+    let want = Want { queues: &[], fresh: 1, suspects: Suspects::Ignore, lease: LONG };
+    assert!(hand.reserve(&want).jobs.is_empty(), "asked for no queue's jobs, it took one");
+    // Another handle can have what was fetched ahead.
+    stage.hand().take(1);
+}
+
 pub(super) fn a_queue_that_is_not_asked_for_is_left_alone(stage: &Stage<'_>) {
     let mut hand = stage.hand();
     hand.add(Message { queue: Arc::from(stage.other_queue.as_str()), ..stage.job("a") });

@@ -25,10 +25,10 @@ pub struct Subject {
 pub(super) type Storage = (Arc<dyn Backend>, Option<Arc<dyn FailedBackend>>);
 
 impl Subject {
-    /// A back end without failed jobs. `make` is called for each check, and must answer one with storage
-    /// of its own that is empty. It is called from several threads when tests run in parallel.
+    /// A back end without failed jobs and without signals; set [`Can::signals`] where it keeps them. `make`
+    /// is called for each check, and must answer one with storage of its own that is empty. It is called from several threads when tests run in parallel.
     pub fn new<B: Backend + 'static>(make: impl Fn() -> B + Send + Sync + 'static) -> Self {
-        let can = Can { failed_jobs: false, bury: false, ..Can::everything() };
+        let can = Can { failed_jobs: false, bury: false, signals: false, ..Can::everything() };
         Self::of(can, move || (Arc::new(make()), None))
     }
 
@@ -84,6 +84,8 @@ pub struct Can {
     pub leases: bool,
     /// A receipt is good with any handle. Where this is false, it dies with the handle that gave it.
     pub shared_receipts: bool,
+    /// Keeps what its workers are told ([`Driver::signal`](crate::driver::Driver::signal)).
+    pub signals: bool,
     /// Has failed jobs beside it; [`Subject`] knows.
     pub failed_jobs: bool,
     /// Moves a job to the failed jobs and back in one transaction
@@ -104,6 +106,7 @@ impl Can {
             last_errors: true,
             leases: true,
             shared_receipts: true,
+            signals: true,
             failed_jobs: true,
             bury: true,
         }

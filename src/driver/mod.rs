@@ -23,12 +23,14 @@ mod bell;
 #[cfg(feature = "database")]
 pub mod database;
 pub mod memory;
+mod signal;
 
 use std::time::Duration;
 
 pub use bell::Bell;
+pub use signal::{Signal, Signals};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::failed::Failure;
 use crate::message::{JobId, Message, Pushed};
 pub use crate::reserved::{Receipt, Reserved};
@@ -109,6 +111,26 @@ pub trait Driver: Send {
         Ok((settlement, taken))
     }
 
+    /// What the workers of this driver are told. A worker asks once a poll, and before its first job. Provided:
+    /// nothing; overridden by a driver that keeps [`Signal`]s.
+    ///
+    /// # Errors
+    /// The back end did not answer.
+    fn signals(&mut self) -> Result<Signals> {
+        Ok(Signals::default())
+    }
+
+    /// Tells all workers of this driver something, durably, and says whether that is new to them: a restart
+    /// always is. Provided: refused.
+    ///
+    /// # Errors
+    /// It keeps no signals ([`is_unsupported`](crate::Error::is_unsupported)), or did not answer.
+    fn signal(&mut self, signal: &Signal<'_>) -> Result<bool> {
+        let _ = signal;
+        Err(Error::unsupported("this driver has no place to keep what its workers are told")
+            .with_help("stop the workers by themselves, with SIGTERM or systemctl"))
+    }
+
     /// Whether [`Verdict::Bury`] moves the job to the failed jobs in the same transaction. When not, the
     /// worker records it before it settles it.
     fn buries(&self) -> bool {
@@ -119,7 +141,8 @@ pub trait Driver: Send {
 /// What a worker wants to take.
 #[derive(Clone, Copy, Debug)]
 pub struct Want<'a> {
-    /// From these queues, the first one first.
+    /// From these queues, the first one first. None while all are paused: nothing is taken, and what was
+    /// fetched ahead of a reserve goes back.
     pub queues: &'a [String],
     /// At most this many jobs that are clean.
     pub fresh: usize,

@@ -8,6 +8,9 @@ mod graveyard;
 mod outlet;
 mod pool;
 mod pusher;
+mod signals;
+#[cfg(all(feature = "amqp", feature = "database"))]
+mod told;
 mod work;
 
 use std::sync::Arc;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::graveyard::Graveyard;
 use super::pusher::Pusher;
+#[cfg(all(feature = "amqp", feature = "database"))]
+use super::told::Told;
 use crate::config::Config;
 #[cfg(feature = "amqp")]
 use crate::driver::amqp::{AmqpBackend, Options};
@@ -117,7 +119,22 @@ fn amqp(config: &Config) -> Result<Outlet> {
     let backend = AmqpBackend::new(Options::from_config(&config.amqp)?);
     let queue = Arc::new(backend.failed_jobs(config.amqp.settings.tz.clone()));
     let failed = Graveyard::configured(config, "amqp", Some(queue))?;
-    Ok(Outlet::new(config, "amqp", "", Arc::new(backend), failed))
+    Ok(Outlet::new(config, "amqp", "", told(config, Arc::new(backend)), failed))
+}
+
+/// The amqp driver's workers are told through the database that has its failed jobs, if there is one.
+#[cfg(all(feature = "amqp", feature = "database"))]
+fn told(config: &Config, backend: Arc<dyn Backend>) -> Arc<dyn Backend> {
+    let database = config.failed_place("amqp").map(|(connection, _)| Database::of_jobs(config, connection));
+    match database {
+        Some(Ok(database)) => Arc::new(Told::new(backend, "amqp", database)),
+        _ => backend,
+    }
+}
+
+#[cfg(all(feature = "amqp", not(feature = "database")))]
+fn told(_: &Config, backend: Arc<dyn Backend>) -> Arc<dyn Backend> {
+    backend
 }
 
 pub(super) fn unknown_driver(outlets: &BTreeMap<String, Arc<Outlet>>, name: &str) -> Error {

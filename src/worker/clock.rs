@@ -77,8 +77,11 @@ impl Pump {
         }
         let grace = self.setup.grace;
         self.stop = Stop::Waiting { why, deadline: asked_to.then(|| Instant::now() + grace) };
-        if asked_to {
-            self.tell(&Event::Stopping { running: self.held.running(), grace });
+        let running = self.held.running();
+        match why {
+            Ended::Stopped => self.tell(&Event::Stopping { running, grace }),
+            Ended::Restarted => self.tell(&Event::Restarting { running }),
+            _ => {}
         }
     }
 
@@ -128,8 +131,9 @@ impl Pump {
                 all_stuck && self.judged.is_empty()
             }
             Stop::No => {
+                // What waits in a paused queue is not to come.
                 let since_retries = self.found_nothing_at.is_some_and(|at| at > self.own_retries_until);
-                self.setup.bounds.when_empty && idle && since_retries
+                self.setup.bounds.when_empty && idle && (since_retries || self.is_paused())
             }
         }
     }
@@ -148,6 +152,7 @@ impl Pump {
                 at((!self.judged.is_empty()).then(|| self.settles_at(now)));
                 at((!self.held.is_empty()).then_some(self.next_extend));
                 at(self.may_look(now).then_some(self.next_look));
+                at(self.may_obey().then_some(self.orders.next_look));
             }
         }
         at(self.stuck_at());

@@ -29,6 +29,7 @@ impl Pump {
             return Ok(());
         }
         self.record_dead()?;
+        self.obey_signals(now)?;
         if now >= self.next_extend {
             self.settle()?;
             self.extend()?;
@@ -88,7 +89,7 @@ impl Pump {
 
     /// Whether there is room for what a look may find.
     pub(super) fn may_look(&mut self, now: Instant) -> bool {
-        if !matches!(self.stop, Stop::No) {
+        if !matches!(self.stop, Stop::No) || self.is_paused() {
             return false;
         }
         match self.suspects_due && !self.runner.isolates() {
@@ -118,7 +119,7 @@ impl Pump {
         self.line.listen();
         let judged = self.settleable();
         let settled = settled(&self.held, &judged);
-        let want = Want { queues: &self.setup.queues, fresh, suspects, lease: self.setup.lease };
+        let want = Want { queues: &self.orders.queues, fresh, suspects, lease: self.setup.lease };
         let began = Instant::now();
         let answer = match self.line.driver() {
             Some(driver) => driver.settle_and_reserve(&settled, &want).map(Some),

@@ -14,6 +14,7 @@ mod held;
 mod line;
 mod pace;
 mod setup;
+mod signals;
 #[cfg(test)]
 mod tests;
 mod verdicts;
@@ -28,6 +29,7 @@ use self::line::Line;
 use self::pace::Pace;
 pub(crate) use self::setup::{Bounds, Setup};
 pub use self::setup::{Ended, Report, Stopper};
+use self::signals::Orders;
 use self::verdicts::Judged;
 use crate::driver::Bell;
 use crate::error::{Error, Result};
@@ -89,6 +91,7 @@ struct Pump {
     begun: u64,
     suspects_due: bool,
     stop: Stop,
+    orders: Orders,
     /// When the last look began, if it found nothing.
     found_nothing_at: Option<Instant>,
     started: Instant,
@@ -127,8 +130,9 @@ impl Pump {
         let tell = Arc::new(move |finished| drop(notes.send(Note::Finished(finished))));
         let runner = runner(tell)?;
         let now = Instant::now();
-        Ok(Self {
+        let mut pump = Self {
             next_extend: now + setup.lease / 3,
+            orders: Orders::new(&setup.queues, now),
             setup,
             inbox,
             line,
@@ -150,7 +154,9 @@ impl Pump {
             next_look_for_suspects: now,
             next_settle: now,
             own_retries_until: now,
-        })
+        };
+        pump.ignore_past_restarts()?;
+        Ok(pump)
     }
 
     fn run(mut self) -> Result<Report> {
@@ -179,7 +185,10 @@ impl Pump {
     fn read(&mut self, note: Note) {
         match note {
             Note::Finished(finished) => self.finished(finished),
-            Note::Bell => self.next_look = Instant::now(),
+            Note::Bell => {
+                self.next_look = Instant::now();
+                self.orders.next_look = self.next_look;
+            }
             Note::Stop => self.begin_to_stop(Ended::Stopped),
             Note::StopNow => self.stop = Stop::Now(Ended::StoppedNow),
             Note::Finish => self.setup.bounds.when_empty = true,

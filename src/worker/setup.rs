@@ -99,6 +99,8 @@ pub enum Ended {
     Stopped,
     /// It was asked to stop at once.
     StoppedNow,
+    /// Its driver's workers were told to end, to be started again.
+    Restarted,
     /// Nothing waits.
     Empty,
     /// It ran as many jobs as it should.

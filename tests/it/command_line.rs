@@ -5,23 +5,8 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::programs::{Said, craft, run, said, test_jobs};
+use crate::programs::{craft, json, out, run, said, say, test_jobs};
 use crate::support::Folder;
-
-fn say(folder: &Folder, arguments: &[&str]) -> Said {
-    run(craft(folder, arguments))
-}
-
-/// Runs a command that must succeed, and gives what it printed.
-fn out(folder: &Folder, arguments: &[&str]) -> String {
-    let said = say(folder, arguments);
-    assert_eq!((said.status, &*said.err), (0, ""), "{arguments:?} printed {}", said.out);
-    said.out
-}
-
-fn json(folder: &Folder, arguments: &[&str]) -> Value {
-    serde_json::from_str(&out(folder, arguments)).unwrap()
-}
 
 fn installed() -> Folder {
     let folder = Folder::new();
@@ -69,7 +54,11 @@ fn the_whole_chapter() {
     );
     let lines = json(&folder, &["queue:status", "--json"]);
     let keys: Vec<_> = lines[0].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(keys, ["delayed", "failed", "oldest_wait_s", "queue", "running", "waiting"], "{lines}");
+    assert_eq!(
+        keys,
+        ["delayed", "failed", "oldest_wait_s", "paused", "queue", "running", "waiting"],
+        "{lines}"
+    );
     assert_eq!((&lines[0]["queue"], &lines[0]["waiting"]), (&json!("default"), &json!(1)));
     assert_eq!((&lines[1]["queue"], &lines[1]["waiting"]), (&json!("invoices"), &json!(1)));
 
@@ -280,33 +269,6 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     };
     assert_eq!(value(&["config:check"], None), ["7", "queue.toml:3"]);
     assert_eq!(value(&["config:check"], Some("9")), ["9", "CRAFT_ATTEMPTS"]);
-}
-
-#[test]
-fn a_migration_that_fails_names_its_file_and_statement_and_leaves_nothing() {
-    let folder = installed();
-    let bad = "CREATE TABLE half (id INTEGER);\nINSERT INTO nowhere VALUES (1);\n";
-    std::fs::write(folder.join("databases/migrations/9999_bad.sql"), bad).unwrap();
-    let said = say(&folder, &["migrate"]);
-    assert_eq!(said.status, 1);
-    assert!(said.err.contains("cannot apply databases/migrations/9999_bad.sql"), "{}", said.err);
-    assert!(said.err.contains("in the statement `INSERT INTO nowhere VALUES (1)`"), "{}", said.err);
-    let file = rusqlite::Connection::open(folder.join("database.sqlite3")).unwrap();
-    assert!(file.prepare("SELECT * FROM half").is_err(), "the first half was rolled back");
-}
-
-/// Fault 25.
-#[test]
-fn two_migrations_at_once_apply_each_file_once() {
-    let folder = Folder::new();
-    out(&folder, &["queue:table"]);
-    out(&folder, &["queue:failed"]);
-    let applied: usize = std::thread::scope(|scope| {
-        let runs: Vec<_> =
-            (0..6).map(|_| scope.spawn(|| out(&folder, &["migrate"]).matches("Applied").count())).collect();
-        runs.into_iter().map(|run| run.join().unwrap()).sum()
-    });
-    assert_eq!(applied, 2);
 }
 
 #[test]

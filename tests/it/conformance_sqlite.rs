@@ -23,6 +23,7 @@ fn new_file(path: PathBuf) -> Database {
     let tables = rusqlite::Connection::open(&path).expect("a new file");
     for sql in [
         include_str!("../../sql/sqlite/create_jobs.sql"),
+        include_str!("../../sql/sqlite/create_signals.sql"),
         include_str!("../../sql/sqlite/create_failed_jobs.sql"),
     ] {
         tables.execute_batch(sql).expect("tables can be made");

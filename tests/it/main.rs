@@ -11,6 +11,8 @@ mod conformance_sqlite;
 mod example_fourth_driver;
 mod example_invoices;
 mod jobs;
+mod migrations;
+mod monitor;
 mod plans;
 mod process_children;
 mod process_deaths;
@@ -34,6 +36,7 @@ mod server_plans;
 mod server_tls;
 #[allow(dead_code, reason = "a harness: not all of it is used by every test")]
 mod servers;
+mod signals;
 mod support;
 mod tidy;
 mod time_zones;

@@ -50,6 +50,23 @@ pub fn said(output: Output) -> Said {
     Said { status: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }
 
+/// Runs the stock binary to its end.
+pub fn say(folder: &Folder, arguments: &[&str]) -> Said {
+    run(craft(folder, arguments))
+}
+
+/// Runs a command that must succeed, and gives what it printed.
+pub fn out(folder: &Folder, arguments: &[&str]) -> String {
+    let said = say(folder, arguments);
+    assert_eq!((said.status, &*said.err), (0, ""), "{arguments:?} printed {}", said.out);
+    said.out
+}
+
+/// The same for one that prints JSON.
+pub fn json(folder: &Folder, arguments: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&out(folder, arguments)).unwrap()
+}
+
 /// A worker that runs, killed when the test is over.
 pub struct Running {
     child: Child,
@@ -153,7 +170,9 @@ pub struct Run {
 pub fn ledger(file: &Path) -> BTreeMap<u64, Vec<Run>> {
     let mut runs: BTreeMap<u64, Vec<Run>> = BTreeMap::new();
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    for line in text.lines() {
+    // A read may meet a line that is just being written.
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    for line in whole.lines() {
         let words: Vec<&str> = line.split(' ').collect();
         let number: u64 = words[1].parse().unwrap();
         let (attempt, process) = (words[2].parse().unwrap(), words[3].parse().unwrap());

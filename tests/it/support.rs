@@ -162,6 +162,32 @@ pub fn config_on(url: &str) -> Config {
     config
 }
 
+/// A folder for each kind of database, whose `queue.toml` leads to an empty one, and the same as a value.
+pub fn on_each_database() -> [(Folder, Config); 3] {
+    let on = |config: fn(&Folder) -> (Config, String)| {
+        let folder = Folder::new();
+        let (config, connection) = config(&folder);
+        let text =
+            format!("[database]\nconnection = \"server\"\npoll = 0.05\n[connections.server]\n{connection}\n");
+        std::fs::write(folder.join("queue.toml"), text).unwrap();
+        (folder, config)
+    };
+    [
+        on(|folder| {
+            let file = folder.join("jobs.sqlite3");
+            (config(folder), format!("driver = \"sqlite\"\ndatabase = {file:?}"))
+        }),
+        on(|_| {
+            let url = Postgres::shared().database();
+            (config_on(&url), format!("url = {url:?}"))
+        }),
+        on(|_| {
+            let url = MariaDb::shared().database();
+            (config_on(&url), format!("url = {url:?}"))
+        }),
+    ]
+}
+
 /// A database of its own with its tables, on the PostgreSQL server of these tests.
 pub fn postgres() -> Database {
     installed(&config_on(&Postgres::shared().database()))

@@ -119,6 +119,11 @@ impl Reporter for Human {
                     humane(*grace)
                 ));
             }
+            Event::Paused { queue } => note(format!("  Queue {queue} is paused.")),
+            Event::Resumed { queue } => note(format!("  Queue {queue} is resumed.")),
+            Event::Restarting { running } if *running > 0 => {
+                note("  Restarting: ends after what runs, for its supervisor to start it again.");
+            }
             Event::Warning(text) => note(format!("  {}: {text}", styled("warning", Style::Warning))),
             Event::Polled { found } if self.view.verbosity >= 2 => {
                 let clock = self.view.zone.format_clock(Timestamp::now());
@@ -134,6 +139,7 @@ impl Reporter for Human {
         }
         let why = match report.ended {
             Ended::Stopped | Ended::StoppedNow => "Stopped.",
+            Ended::Restarted => "Ended by queue:restart.",
             Ended::Empty => "Nothing more waits.",
             Ended::JobLimit => "Its number of jobs is done.",
             Ended::TimeLimit => "Its time is up.",

@@ -139,6 +139,9 @@ impl Reporter for Machine {
                 self.disconnected = false;
                 self.event("reconnected", &[]);
             }
+            Event::Paused { queue } => self.event("paused", &[("queue", json!(queue))]),
+            Event::Resumed { queue } => self.event("resumed", &[("queue", json!(queue))]),
+            Event::Restarting { running } => self.event("restarting", &[("running", json!(running))]),
             Event::Stopping { running, grace } => {
                 let fields = [("running", json!(running)), ("grace_s", json!(grace.as_secs_f64()))];
                 self.event("stopping", &fields);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::{Driver, Receipt, Reserved, Settled, Settlement, Size, Suspects, Taken, Verdict, Want};
+use crate::driver::{
+    Driver, Receipt, Reserved, Settled, Settlement, Signal, Signals, Size, Suspects, Taken, Verdict, Want,
+};
 use crate::error::Result;
 use crate::message::{Message, Pushed, new_uuid};
 
@@ -23,6 +25,9 @@ pub(super) enum Fault {
     Extend(Extend),
     Size(fn(&mut dyn Driver, &[String]) -> Result<Vec<Size>>),
     Clear(fn(&mut dyn Driver, &str) -> Result<u64>),
+    Signal(fn(&mut dyn Driver, &Signal<'_>) -> Result<bool>),
+    /// Changes what the workers are told.
+    Signals(fn(&mut Signals)),
 }
 
 type SettleAndReserve = fn(&mut dyn Driver, &[Settled<'_>], &Want<'_>) -> Result<(Settlement, Taken)>;
@@ -85,6 +90,11 @@ pub(super) const FAULTS: &[(&str, Fault)] = &[
     })),
     ("order: nothing is taken when nothing fresh is wanted", Fault::Reserve(|driver, want| {
         driver.reserve(&Want { fresh: want.fresh.max(1), ..*want })
+    })),
+    ("order: nothing is taken where no queue is named", Fault::Reserve(|driver, want| {
+        let known: Vec<_> = driver.size(&[])?.into_iter().map(|size| size.queue).collect();
+        let queues = if want.queues.is_empty() { &known } else { want.queues };
+        driver.reserve(&Want { queues, ..*want })
     })),
     ("order: what was due first goes first", Fault::Reserve(|driver, want| {
         let mut taken = driver.reserve(want)?;

@@ -15,7 +15,8 @@ use self::faults::{FAULTS, Fault};
 use super::{Check, Subject, checks};
 use crate::driver::memory::Memory;
 use crate::driver::{
-    Backend, Bell, Driver, Receipt, Reserved, Settled, Settlement, Size, Taken, Verdict, Want,
+    Backend, Bell, Driver, Receipt, Reserved, Settled, Settlement, Signal, Signals, Size, Taken, Verdict,
+    Want,
 };
 use crate::error::Result;
 use crate::message::{JobId, Message, Pushed};
@@ -137,6 +138,21 @@ impl Driver for Handle {
         match self.fault {
             Fault::SettleAndReserve(both) => both(&mut *self.sound, settled, want),
             _ => Ok((self.settle(settled)?, self.reserve(want)?)),
+        }
+    }
+
+    fn signals(&mut self) -> Result<Signals> {
+        let mut signals = self.sound.signals()?;
+        if let Fault::Signals(change) = self.fault {
+            change(&mut signals);
+        }
+        Ok(signals)
+    }
+
+    fn signal(&mut self, signal: &Signal<'_>) -> Result<bool> {
+        match self.fault {
+            Fault::Signal(tell) => tell(&mut *self.sound, signal),
+            _ => self.sound.signal(signal),
         }
     }
 

@@ -6,7 +6,7 @@ use super::{Mutant, all_are_caught, hasty};
 use crate::config::Config;
 use crate::conformance::Subject;
 use crate::driver::database::Database;
-use crate::driver::{Settlement, Verdict};
+use crate::driver::{Settlement, Signal, Verdict};
 
 const BURYING: &[(&str, Fault)] = &[
     ("late: a late bury buries nothing", Fault::Unfenced),
@@ -30,6 +30,34 @@ const BURYING: &[(&str, Fault)] = &[
     ),
 ];
 
+const SIGNALS: &[(&str, Fault)] = &[
+    ("signals: a paused queue is told until it is resumed", Fault::Signals(|signals| signals.paused.clear())),
+    (
+        "signals: what is told twice is not new",
+        Fault::Signal(|driver, signal| driver.signal(signal).map(|_| true)),
+    ),
+    (
+        "signals: queues that differ by case or spaces are paused by themselves",
+        Fault::Signal(|driver, signal| match signal {
+            Signal::Pause(queue) => driver.signal(&Signal::Pause(queue.trim_end())),
+            other => driver.signal(other),
+        }),
+    ),
+    (
+        "signals: each restart has a number of its own",
+        Fault::Signals(|signals| signals.restart = signals.restart.map(|_| 1)),
+    ),
+    (
+        "signals: a pause changes nothing for the jobs",
+        Fault::Signal(|driver, signal| {
+            if let Signal::Pause(queue) = signal {
+                driver.clear(queue)?;
+            }
+            driver.signal(signal)
+        }),
+    ),
+];
+
 /// A driver and failed jobs on a new file, each with a fault or none.
 fn subject(fault: Fault, failed_fault: FailedFault) -> Subject {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -38,6 +66,7 @@ fn subject(fault: Fault, failed_fault: FailedFault) -> Subject {
         let tables = rusqlite::Connection::open(&path).expect("a new file");
         for sql in [
             include_str!("../../../sql/sqlite/create_jobs.sql"),
+            include_str!("../../../sql/sqlite/create_signals.sql"),
             include_str!("../../../sql/sqlite/create_failed_jobs.sql"),
         ] {
             tables.execute_batch(sql).expect("tables can be made");
@@ -54,6 +83,11 @@ const SOUND: Fault = Fault::Verdict(|_| None);
 fn every_fault_of_burying_is_caught() {
     let mutants = BURYING.iter().map(|(rule, fault)| (*rule, subject(*fault, FailedFault::None)));
     all_are_caught(mutants.collect());
+}
+
+#[test]
+fn every_fault_of_signals_is_caught() {
+    all_are_caught(SIGNALS.iter().map(|(rule, fault)| (*rule, subject(*fault, FailedFault::None))).collect());
 }
 
 #[test]

@@ -10,7 +10,9 @@ use super::letter;
 use super::options::Options;
 use super::publisher::{Parcel, Place, Publisher};
 use super::wire::{Client, Envelope, note};
-use crate::driver::{Bell, Driver, Receipt, Reserved, Settled, Settlement, Size, Taken, Verdict, Want};
+use crate::driver::{
+    Bell, Driver, Receipt, Reserved, Settled, Settlement, Signal, Size, Taken, Verdict, Want,
+};
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
 use crate::payload::storable_text;
@@ -237,6 +239,12 @@ impl Driver for AmqpDriver {
         let cleared =
             self.intake().and_then(|(intake, publisher, orphans)| intake.clear(queue, publisher, orphans));
         self.watched(cleared)
+    }
+
+    fn signal(&mut self, _: &Signal<'_>) -> Result<bool> {
+        Err(Error::unsupported("a broker has no place to keep what its workers are told").with_help(
+            "name a connection in [amqp], for a database that keeps it; or stop the workers by themselves, with systemctl",
+        ))
     }
 }
 

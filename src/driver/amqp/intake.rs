@@ -160,6 +160,9 @@ impl Intake {
         if !self.subscribed.is_empty() && self.subscribed != queues {
             self.stand_aside(self.options.answer_timeout, publisher, orphans)?;
         }
+        if queues.is_empty() {
+            return Ok(());
+        }
         let wanted = (self.holds.len() + more).min(PREFETCH_LIMIT).next_power_of_two();
         let prefetch = self.options.prefetch.unwrap_or(wanted as u16);
         if prefetch > self.prefetch {

@@ -95,6 +95,19 @@ pub(crate) fn transaction<A: Adapter + ?Sized, T>(
     steps: impl FnOnce(&mut A) -> Result<T>,
 ) -> Result<T> {
     adapter.begin(survives)?;
+    finish(adapter, steps)
+}
+
+/// The same for steps that make or remove tables: of two processes at once one waits.
+pub(crate) fn schema_transaction<A: Adapter + ?Sized, T>(
+    adapter: &mut A,
+    steps: impl FnOnce(&mut A) -> Result<T>,
+) -> Result<T> {
+    adapter.begin_schema()?;
+    finish(adapter, steps)
+}
+
+fn finish<A: Adapter + ?Sized, T>(adapter: &mut A, steps: impl FnOnce(&mut A) -> Result<T>) -> Result<T> {
     let done = steps(adapter).and_then(|done| adapter.commit().map(|()| done));
     if done.is_err() {
         adapter.rollback();

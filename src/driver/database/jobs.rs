@@ -4,22 +4,28 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::adapter::{self, Adapter, PutBack, Survives, Take};
-use super::failed;
-use crate::driver::{Driver, Receipt, Reserved, Settled, Settlement, Size, Suspects, Taken, Verdict, Want};
+use super::{Database, failed, signals};
+use crate::driver::{
+    Driver, Receipt, Reserved, Settled, Settlement, Signal, Signals, Size, Suspects, Taken, Verdict, Want,
+};
 use crate::error::Result;
 use crate::message::{Message, Pushed};
-use crate::time::{Timestamp, Zone};
+use crate::time::Timestamp;
+
+/// As the driver is called where others keep their signals beside its own.
+const DRIVER: &str = "database";
 
 /// An open table of jobs.
 pub(super) struct JobsTable {
     pub(super) adapter: Box<dyn Adapter>,
-    pub(super) buries: bool,
-    pub(super) zone: Zone,
+    pub(super) database: Database,
+    /// The table of signals was missing: nobody can have told anything.
+    pub(super) no_signals: bool,
 }
 
 impl Driver for JobsTable {
     fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
-        let created_at = self.zone.format(Timestamp::now());
+        let created_at = self.database.zone.format(Timestamp::now());
         self.adapter.push(messages, &created_at)
     }
 
@@ -99,8 +105,26 @@ impl Driver for JobsTable {
         }
     }
 
+    fn signals(&mut self) -> Result<Signals> {
+        if self.no_signals {
+            return Ok(Signals::default());
+        }
+        match signals::list(&mut *self.adapter, DRIVER) {
+            Err(error) if error.is_schema() => {
+                self.no_signals = true;
+                Ok(Signals::default())
+            }
+            listed => listed,
+        }
+    }
+
+    fn signal(&mut self, signal: &Signal<'_>) -> Result<bool> {
+        signals::send(&mut *self.adapter, DRIVER, signal)
+            .map_err(|error| self.database.explain_missing(error, "check_signals"))
+    }
+
     fn buries(&self) -> bool {
-        self.buries
+        self.database.keeps_failed()
     }
 }
 
@@ -186,7 +210,7 @@ impl JobsTable {
             dead.remove(receipt);
         }
         for (receipt, (job, failure)) in dead {
-            if let Some(id) = failed::record(&mut *self.adapter, job, failure, &self.zone)? {
+            if let Some(id) = failed::record(&mut *self.adapter, job, failure, &self.database.zone)? {
                 settlement.buried.push((receipt, id));
             }
         }

@@ -5,6 +5,8 @@
 //! transaction open while a job runs.
 
 mod adapter;
+#[cfg(feature = "amqp")]
+mod board;
 mod failed;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod interned;
@@ -15,6 +17,7 @@ mod migrations;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod signals;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;
@@ -24,10 +27,12 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "amqp")]
+pub(crate) use self::board::SignalsTable;
 #[cfg(feature = "cli")]
-pub(crate) use self::migrations::Table;
+pub(crate) use self::migrations::{DOWN, Table};
 
-use self::adapter::Adapter;
+use self::adapter::{Adapter, schema_transaction};
 use self::statements::{Dialect, Statements};
 use crate::config::{Config, Connection, Durability};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -107,17 +112,16 @@ impl Database {
         let mut adapter = self.connect(Open::Create)?;
         let tables = [
             (self.jobs.is_some(), "check_jobs", "create_jobs"),
+            (self.jobs.is_some(), "check_signals", "create_signals"),
             (self.failed.is_some(), "check_failed_jobs", "create_failed_jobs"),
         ];
         for (wanted, check, create) in tables {
             if wanted && adapter.query(check, &[]).is_err_and(|error| error.is_schema()) {
-                adapter.begin_schema()?;
-                let made = match adapter.query(check, &[]) {
+                schema_transaction(&mut *adapter, |adapter| match adapter.query(check, &[]) {
                     // Another process made it while this one waited for the lock.
                     Ok(_) => Ok(()),
                     Err(_) => adapter.run_script(self.statements.get(create)),
-                };
-                made.and_then(|()| adapter.commit()).inspect_err(|_| adapter.rollback())?;
+                })?;
             }
         }
         self.check_tables(&mut *adapter, true)
@@ -137,14 +141,13 @@ impl Database {
         }
     }
 
-    /// Removes the table of jobs and all that is in it.
+    /// Removes the table of jobs, all that is in it, and what its workers were told.
     ///
     /// # Errors
     /// The database can't be reached, or did not allow it.
     #[cfg(feature = "cli")]
     pub(crate) fn uninstall_jobs(&self) -> Result<()> {
-        let table = self.jobs.as_deref().unwrap_or("jobs");
-        self.connect(Open::Existing)?.run_script(&format!("DROP TABLE {table}"))
+        self.connect(Open::Existing)?.run_script(self.statements.get("drop_jobs"))
     }
 
     /// The names of the indexes that the table of jobs should have and has not.
@@ -155,6 +158,16 @@ impl Database {
     pub(crate) fn missing_indexes(&self) -> Result<Vec<String>> {
         let rows = self.connect(Open::Existing)?.query("missing_indexes", &[])?;
         Ok(rows.iter().map(|row| row.text(0)).collect())
+    }
+
+    /// Checks the table of what workers are told.
+    ///
+    /// # Errors
+    /// It is missing, or the database can't be reached.
+    #[cfg(feature = "cli")]
+    pub(crate) fn check_signals(&self) -> Result<()> {
+        let checked = self.connect(Open::Existing)?.query("check_signals", &[]);
+        checked.map(drop).map_err(|error| self.explain_missing(error, "check_signals"))
     }
 
     /// Whether it has a table of failed jobs beside the jobs.
@@ -182,7 +195,7 @@ impl Database {
         }
         let statement = |name: &str| self.statements.get(name).to_owned();
         transaction.insert(&statement, messages, created_at).map_err(|error| match error.is_schema() {
-            true => self.explain_missing(error, self.jobs.as_deref().unwrap_or("jobs"), "check_jobs"),
+            true => self.explain_missing(error, "check_jobs"),
             false => error,
         })
     }
@@ -211,36 +224,40 @@ impl Database {
     /// missing works on: it is checked at the start, when that table is opened by itself.
     fn check_tables(&self, adapter: &mut dyn Adapter, failed_too: bool) -> Result<()> {
         let failed = self.failed.as_ref().filter(|_| failed_too);
-        for (table, statement) in [(self.jobs.as_ref(), "check_jobs"), (failed, "check_failed_jobs")] {
-            if let Some(table) = table {
-                adapter
-                    .query(statement, &[])
-                    .map_err(|error| self.explain_missing(error, table, statement))?;
+        for (table, check) in [(self.jobs.as_ref(), "check_jobs"), (failed, "check_failed_jobs")] {
+            if table.is_some() {
+                adapter.query(check, &[]).map_err(|error| self.explain_missing(error, check))?;
             }
         }
         Ok(())
     }
 
     fn connect_and_check(&self, failed_too: bool) -> Result<Box<dyn Adapter>> {
-        if let Connection::Sqlite { database } = &self.connection
-            && !database.exists()
-        {
-            let (table, check) = match &self.jobs {
-                Some(jobs) => (jobs.as_str(), "check_jobs"),
-                None => (self.failed.as_deref().unwrap_or_default(), "check_failed_jobs"),
-            };
-            return Err(self.explain_missing(Error::schema("no such file"), table, check));
+        if self.is_missing_file() {
+            let check = if self.jobs.is_some() { "check_jobs" } else { "check_failed_jobs" };
+            return Err(self.explain_missing(Error::schema("no such file"), check));
         }
         let mut adapter = self.connect(Open::Existing)?;
         self.check_tables(&mut *adapter, failed_too)?;
         Ok(adapter)
     }
 
-    fn explain_missing(&self, error: Error, table: &str, statement: &str) -> Error {
+    fn is_missing_file(&self) -> bool {
+        matches!(&self.connection, Connection::Sqlite { database } if !database.exists())
+    }
+
+    /// Why the table of a check can't be used, and how it is made.
+    fn explain_missing(&self, error: Error, check: &str) -> Error {
         if !error.is_schema() {
             return error.context(format!("cannot use connection \"{}\"", self.name));
         }
-        let make = if statement == "check_jobs" { "queue:table" } else { "queue:failed" };
+        let jobs = self.jobs.as_deref().unwrap_or("jobs");
+        let made_by = |command| format!("craft {command} && craft migrate      (or craft queue:install)");
+        let (table, help) = match check {
+            "check_jobs" => (jobs.to_owned(), made_by("queue:table")),
+            "check_failed_jobs" => (self.failed.clone().unwrap_or_default(), made_by("queue:failed")),
+            _ => (format!("{jobs}_signals"), self.how_to_make_signals()),
+        };
         let text = error.to_string();
         match text.contains("column") {
             true => Error::schema(format!(
@@ -249,8 +266,15 @@ impl Database {
             ))
             .with_help("it was made by another program or version: set another table in queue.toml"),
             false => Error::schema(format!("connection \"{}\" has no table \"{table}\"", self.name))
-                .with_help(format!("craft {make} && craft migrate      (or craft queue:install)")),
+                .with_help(help),
         }
+    }
+
+    /// Where the jobs were made by another version or program, no migration makes the table beside them.
+    fn how_to_make_signals(&self) -> String {
+        let sql = self.statements.get("create_signals");
+        let code: Vec<_> = sql.lines().filter(|line| !line.starts_with("--")).collect();
+        format!("make it, then start the workers again:\n{}", code.join("\n"))
     }
 }
 
@@ -284,7 +308,7 @@ impl Backend for Database {
     fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
         let mut adapter = self.connect_and_check(false)?;
         adapter.watch(bell)?;
-        Ok(Box::new(jobs::JobsTable { adapter, buries: self.failed.is_some(), zone: self.zone.clone() }))
+        Ok(Box::new(jobs::JobsTable { adapter, database: self.clone(), no_signals: false }))
     }
 
     fn describe(&self) -> String {

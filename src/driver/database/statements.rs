@@ -107,7 +107,9 @@ macro_rules! files {
             "done" "again" "give_back" "extend" "size" "clear"
             "record" "withdraw" "list_failed" "count_failed" "forget" "lock_failed"
             "lock_unmarked" "mark_retried" "forget_retried"
-            "create_migrations" "list_migrations" "note_migration" "missing_indexes"
+            "create_signals" "check_signals" "list_signals" "pause" "resume" "restart"
+            "create_migrations" "list_migrations" "note_migration" "next_batch" "last_batch" "forget_migration"
+            "drop_jobs" "drop_failed_jobs" "missing_indexes"
             $($own)*
         )
     };

@@ -11,8 +11,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::store::{Job, Store};
-use super::{Backend, Bell, Driver, Receipt, Reserved, Settled, Settlement, Size, Suspects, Taken, Want};
-use crate::error::Result;
+use super::{
+    Backend, Bell, Driver, Receipt, Reserved, Settled, Settlement, Signal, Size, Suspects, Taken, Want,
+};
+use crate::error::{Error, Result};
 use crate::message::{Message, Pushed};
 
 /// A store of jobs, shared by all drivers that are opened on it.
@@ -196,5 +198,11 @@ impl Driver for Handle {
         drop(store);
         self.memory.0.room.notify_all();
         Ok(removed.len() as u64)
+    }
+    fn signal(&mut self, _: &Signal<'_>) -> Result<bool> {
+        Err(Error::unsupported(
+            "its jobs wait in the memory of the program that pushes them, which runs them by itself",
+        )
+        .with_help("stop that program; workers of their own, which can be told, have --driver database"))
     }
 }

@@ -1,12 +1,12 @@
 //! A back end that does what a test says, and writes down what the worker asked.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::context::{Context, State, Surroundings};
 use crate::driver::{
-    Backend, Bell, Driver, Receipt, Settled, Settlement, Size, Suspects, Taken, Verdict, Want,
+    Backend, Bell, Driver, Receipt, Settled, Settlement, Signals, Size, Suspects, Taken, Verdict, Want,
 };
 use crate::error::{Error, Result};
 use crate::failed::{FailedBackend, FailedCount, FailedJob, FailedJobs, Failure, Filter};
@@ -52,6 +52,15 @@ pub(super) struct Script {
     pub(super) buries: bool,
     /// The table of failed jobs is missing.
     pub(super) refuses_to_bury: bool,
+    pub(super) signals: Signals,
+    /// How often the signals were read.
+    pub(super) signals_read: usize,
+    /// How long it takes to read them.
+    pub(super) signals_take: Duration,
+    /// The signals can't be read, though all else can.
+    pub(super) hides_signals: bool,
+    /// The queues that each look asked for.
+    pub(super) asked_for: Vec<Vec<String>>,
     /// Looks find nothing until one asks about suspects.
     pub(super) finds_from_first_suspects: bool,
 }
@@ -129,6 +138,10 @@ impl Driver for Stage {
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
         self.note(Call::Reserve { fresh: want.fresh, suspects: want.suspects });
         let mut script = self.script();
+        script.asked_for.push(want.queues.to_vec());
+        if want.queues.is_empty() {
+            return Ok(Taken::default());
+        }
         if script.finds_from_first_suspects && want.suspects == Suspects::Ignore {
             return Ok(Taken::default());
         }
@@ -168,6 +181,16 @@ impl Driver for Stage {
 
     fn clear(&mut self, _: &str) -> Result<u64> {
         Ok(0)
+    }
+
+    fn signals(&mut self) -> Result<Signals> {
+        std::thread::sleep(self.script().signals_take);
+        let mut script = self.script();
+        script.signals_read += 1;
+        match script.hides_signals {
+            true => Err(Error::other("permission denied for table jobs_signals")),
+            false => Ok(script.signals.clone()),
+        }
     }
 
     fn buries(&self) -> bool {
@@ -275,6 +298,17 @@ pub(super) fn job(id: u64, says: &str) -> Reserved {
         held_until: Instant::now() + Duration::from_secs(3_600),
         receipt: Receipt(id, 100 + id),
     }
+}
+
+/// What a job does that ends when the returned sender is dropped.
+pub(super) fn waits() -> (mpsc::Sender<()>, impl Fn() -> JobResult + Send + Sync) {
+    let (end, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let until_dropped = move || {
+        let _ = wait.lock().unwrap().recv();
+        Ok(())
+    };
+    (end, until_dropped)
 }
 
 /// A worker on the stage, to be changed and run.

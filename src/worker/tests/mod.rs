@@ -3,4 +3,5 @@
 mod fake;
 mod holds;
 mod outcomes;
+mod signals;
 mod stopping;

@@ -1,23 +1,10 @@
 //! How a worker ends: asked to, at a bound, over its grace, stuck.
 
-use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use super::fake::{Call, Play, Stage, job};
-use crate::job::JobResult;
+use super::fake::{Call, Play, Stage, job, waits};
 use crate::reserved::Receipt;
 use crate::worker::Ended;
-
-/// A job that says nothing until the returned sender is dropped.
-fn waits() -> (mpsc::Sender<()>, impl Fn() -> JobResult + Send + Sync) {
-    let (end, wait) = mpsc::channel::<()>();
-    let wait = Mutex::new(wait);
-    let until_dropped = move || {
-        let _ = wait.lock().unwrap().recv();
-        Ok(())
-    };
-    (end, until_dropped)
-}
 
 fn begun(stage: &Stage, count: usize) {
     let jobs = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Job(_))).count();

@@ -10,5 +10,6 @@ mod faults;
 mod foreign;
 mod holds;
 mod processes;
+mod signals;
 mod support;
 mod work;

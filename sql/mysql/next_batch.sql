@@ -1,0 +1,2 @@
+SELECT coalesce(max(batch), 0) + 1
+FROM migrations;

@@ -1,0 +1,3 @@
+INSERT INTO jobs_signals (driver, queue, token)
+VALUES (?, '', ?)
+ON DUPLICATE KEY UPDATE token = VALUES(token);

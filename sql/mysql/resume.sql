@@ -1,0 +1,2 @@
+DELETE FROM jobs_signals
+WHERE driver = ? AND queue = ?;

@@ -1,0 +1,2 @@
+DELETE FROM migrations
+WHERE name = $1;

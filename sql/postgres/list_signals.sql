@@ -1,0 +1,3 @@
+SELECT queue, token
+FROM jobs_signals
+WHERE driver = $1;

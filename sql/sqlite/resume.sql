@@ -1,0 +1,2 @@
+DELETE FROM jobs_signals
+WHERE driver = ?1 AND queue = ?2;

@@ -1,0 +1,168 @@
+//! `queue:monitor`: are queues too long? For cron and for monitoring systems.
+
+use std::time::Duration;
+
+use clap::{ArgMatches, Command};
+use serde::Serialize;
+
+use super::app::App;
+use super::arguments::{connection, driver, json, option, text};
+use super::print::{Style, styled};
+use super::signals::{given_queues, named_queues};
+use super::{Exit, print, usage};
+use crate::driver::Size;
+use crate::error::Result;
+use crate::time::{humane, parse_span, seconds_to_span};
+
+/// Where no limit is given: a queue that anybody should look at.
+const MANY: u64 = 1_000;
+
+pub(super) fn command() -> Command {
+    Command::new("queue:monitor")
+        .about("Exit with 1 when too much waits in a queue, or for too long")
+        .arg(named_queues().help("The queues"))
+        .arg(driver())
+        .arg(connection())
+        .arg(option("max", "N", "So many jobs may wait [default: 1000, where no limit is given]"))
+        .arg(option("max-wait", "SEC", "The first one in line may have waited so long"))
+        .arg(json())
+        .after_long_help(
+            "Examples:\n  \
+             craft queue:monitor default invoices --max 500\n  \
+             craft queue:monitor mail --max-wait 5m --json\n\n\
+             Jobs that are due later, or that run, do not count. What a back end cannot know is not taken for 0:\n\
+             a limit that can't be checked is told as such, and the status is 1.",
+        )
+}
+
+pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
+    let limits = Limits::of(matches)?;
+    let opened = app.open(matches)?;
+    let queues = given_queues(matches);
+    let sizes = opened.size(None, &queues)?;
+    let lines: Vec<Line> = queues
+        .iter()
+        .filter_map(|queue| sizes.iter().find(|size| size.queue == *queue))
+        .map(|size| limits.check(size))
+        .collect();
+    match matches.get_flag("json") {
+        true => print::json(&lines),
+        false => lines.iter().for_each(|line| print::line(line.text(&limits))),
+    }
+    Ok(if lines.iter().all(|line| line.ok) { Exit::Fine } else { Exit::Status(1) })
+}
+
+struct Limits {
+    max: Option<u64>,
+    max_wait: Option<Duration>,
+}
+
+/// One queue.
+#[derive(Serialize)]
+struct Line {
+    queue: String,
+    waiting: Option<u64>,
+    oldest_wait_s: Option<f64>,
+    ok: bool,
+    /// The limits that it is over.
+    over: Vec<&'static str>,
+    /// The limits that the back end can't tell about.
+    unknown: Vec<&'static str>,
+}
+
+impl Limits {
+    fn of(matches: &ArgMatches) -> Result<Self> {
+        let max_wait = text(matches, "max-wait").map(parse_span).transpose();
+        let max_wait = max_wait.map_err(|error| error.context("--max-wait"))?;
+        let max = match text(matches, "max") {
+            None => max_wait.is_none().then_some(MANY),
+            Some(given) => match given.parse() {
+                Ok(max) => Some(max),
+                Err(_) => return Err(usage(format!("--max: \"{given}\" is not a whole number"))),
+            },
+        };
+        Ok(Self { max, max_wait })
+    }
+
+    fn check(&self, size: &Size) -> Line {
+        let (mut over, mut unknown) = (Vec::new(), Vec::new());
+        match (self.max, size.waiting) {
+            (Some(max), Some(waiting)) if waiting > max => over.push("max"),
+            (Some(_), None) => unknown.push("max"),
+            _ => {}
+        }
+        match (self.max_wait, size.oldest_wait) {
+            (Some(max), Some(wait)) if wait > max => over.push("max-wait"),
+            // Where nothing waits, there is no oldest wait to know.
+            (Some(_), None) if size.waiting != Some(0) => unknown.push("max-wait"),
+            _ => {}
+        }
+        Line {
+            queue: size.queue.clone(),
+            waiting: size.waiting,
+            oldest_wait_s: size.oldest_wait.map(|wait| wait.as_secs_f64()),
+            ok: over.is_empty() && unknown.is_empty(),
+            over,
+            unknown,
+        }
+    }
+}
+
+impl Line {
+    /// `  invoices   12 waiting   oldest wait 3s   OK`
+    fn text(&self, limits: &Limits) -> String {
+        let waiting = self.waiting.map_or("an unknown number".to_owned(), |count| count.to_string());
+        let oldest = match (self.oldest_wait_s.and_then(seconds_to_span), self.waiting) {
+            (Some(wait), _) => humane(wait),
+            (None, Some(0)) => "-".to_owned(),
+            (None, _) => "unknown".to_owned(),
+        };
+        let limit = |name: &&'static str| match (*name, limits.max, limits.max_wait) {
+            ("max", Some(max), _) => format!("--max {max}"),
+            (_, _, Some(wait)) => format!("--max-wait {}", humane(wait)),
+            (name, ..) => format!("--{name}"),
+        };
+        let list = |names: &[&'static str]| names.iter().map(limit).collect::<Vec<_>>().join(" and ");
+        let mut found = Vec::new();
+        if !self.over.is_empty() {
+            found.push(styled(&format!("OVER {}", list(&self.over)), Style::Bad));
+        }
+        if !self.unknown.is_empty() {
+            let told = format!("UNKNOWN: the driver cannot tell about {}", list(&self.unknown));
+            found.push(styled(&told, Style::Warning));
+        }
+        if found.is_empty() {
+            found.push(styled("OK", Style::Good));
+        }
+        format!("  {:<24} {waiting:>9} waiting   oldest wait {oldest:<10}   {}", self.queue, found.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(limits: &Limits, waiting: Option<u64>, oldest_wait: Option<Duration>) -> (bool, String) {
+        let size = Size { queue: "mail".into(), waiting, delayed: None, running: None, oldest_wait };
+        let line = limits.check(&size);
+        (line.ok, line.text(limits))
+    }
+
+    #[test]
+    fn what_a_back_end_cannot_know_is_told_and_is_not_fine() {
+        let both = Limits { max: Some(5), max_wait: Some(Duration::from_secs(60)) };
+        let (ok, told) = check(&both, Some(3), None);
+        assert!(!ok && told.ends_with("UNKNOWN: the driver cannot tell about --max-wait 1m"), "{told}");
+        assert!(told.contains("oldest wait unknown"), "{told}");
+        let (ok, told) = check(&both, Some(9), None);
+        assert!(!ok && told.contains("OVER --max 5, UNKNOWN: "), "{told}");
+        let (ok, told) = check(&both, None, None);
+        assert!(!ok && told.ends_with("about --max 5 and --max-wait 1m"), "{told}");
+        assert!(told.contains("an unknown number waiting"), "{told}");
+        let (ok, told) = check(&both, Some(0), None);
+        assert!(ok && told.ends_with("OK"), "where nothing waits, nothing is unknown: {told}");
+        let max = Limits { max: Some(5), max_wait: None };
+        assert!(check(&max, Some(3), None).0, "nobody asked");
+        assert!(check(&max, Some(5), None).0, "a limit may be reached");
+    }
+}

@@ -1,0 +1,82 @@
+//! `queue:pause`, `queue:resume`, `queue:restart`: tells the workers something.
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::app::App;
+use super::arguments::{connection, driver};
+use super::{Exit, print};
+use crate::error::Result;
+
+/// Queues by their names, at least one.
+pub(super) fn named_queues() -> Arg {
+    Arg::new("queues").value_name("QUEUE").action(ArgAction::Append).num_args(1..).required(true)
+}
+
+pub(super) fn given_queues(matches: &ArgMatches) -> Vec<String> {
+    matches.get_many::<String>("queues").into_iter().flatten().cloned().collect()
+}
+
+pub(super) fn pause_command() -> Command {
+    Command::new("queue:pause")
+        .about("Have the workers take nothing new from queues, until queue:resume")
+        .arg(named_queues().help("The queues"))
+        .arg(driver())
+        .arg(connection())
+        .after_long_help(
+            "Examples:\n  \
+             craft queue:pause invoices\n  \
+             craft queue:pause invoices mail --driver database --connection mysql\n\n\
+             Workers obey within their --poll. Running jobs finish, pushes go on, other queues are worked off.\n\
+             A queue stays paused until queue:resume, whatever is started anew meanwhile; queue:status shows it.",
+        )
+}
+
+pub(super) fn pause(app: App, matches: &ArgMatches) -> Result<Exit> {
+    let opened = app.open(matches)?;
+    for queue in given_queues(matches) {
+        match opened.pause(None, &queue)? {
+            true => print::line(format!("Queue \"{queue}\" is paused.")),
+            false => print::line(format!("Queue \"{queue}\" is paused already.")),
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+pub(super) fn resume_command() -> Command {
+    Command::new("queue:resume")
+        .about("Have the workers take jobs from paused queues again")
+        .arg(named_queues().help("The queues"))
+        .arg(driver())
+        .arg(connection())
+        .after_long_help("Examples:\n  craft queue:resume invoices")
+}
+
+pub(super) fn resume(app: App, matches: &ArgMatches) -> Result<Exit> {
+    let opened = app.open(matches)?;
+    for queue in given_queues(matches) {
+        match opened.resume(None, &queue)? {
+            true => print::line(format!("Queue \"{queue}\" is resumed.")),
+            false => print::line(format!("Queue \"{queue}\" is not paused.")),
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+pub(super) fn restart_command() -> Command {
+    Command::new("queue:restart")
+        .about("Have all workers that run now finish their jobs and end")
+        .arg(driver())
+        .arg(connection())
+        .after_long_help(
+            "Examples:\n  \
+             craft queue:restart      (after a deploy: systemd or another supervisor starts them again)\n\n\
+             Workers obey within their --poll, finish what runs, and exit with 0. Those that are started\n\
+             afterwards are not meant. Nothing is started by this command: set Restart=always in systemd.",
+        )
+}
+
+pub(super) fn restart(app: App, matches: &ArgMatches) -> Result<Exit> {
+    app.open(matches)?.restart_workers(None)?;
+    print::line("Told all workers to finish what runs and end, for their supervisor to start them again.");
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,138 @@
+//! A driver whose back end has no place for signals: its workers are told through a database beside it.
+//!
+//! That database may be away while the back end works: then what it said last holds, and it is asked again
+//! a little later. Only a worker that starts must know.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::driver::database::{Database, SignalsTable};
+use crate::driver::{
+    Backend, Bell, Driver, Receipt, Reserved, Settled, Settlement, Signal, Signals, Size, Taken, Want,
+};
+use crate::error::Result;
+use crate::message::{Message, Pushed};
+
+/// How long a database that could not be read is left alone: the worker waits for it meanwhile.
+const PAUSE: Duration = Duration::from_secs(15);
+
+pub(super) struct Told {
+    backend: Arc<dyn Backend>,
+    board: Board,
+}
+
+impl Told {
+    pub(super) fn new(backend: Arc<dyn Backend>, driver: &str, database: Database) -> Self {
+        let board = Board { driver: driver.to_owned(), database, last: Arc::default() };
+        Self { backend, board }
+    }
+}
+
+impl Backend for Told {
+    fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
+        let driver = self.backend.open(bell)?;
+        Ok(Box::new(ToldDriver { driver, board: self.board.clone(), table: None, next_look: Instant::now() }))
+    }
+
+    fn describe(&self) -> String {
+        self.backend.describe()
+    }
+
+    fn longest_hold(&self) -> Option<(Duration, &'static str)> {
+        self.backend.longest_hold()
+    }
+}
+
+/// Where the signals are.
+#[derive(Clone)]
+struct Board {
+    driver: String,
+    database: Database,
+    /// What was read last, by whichever driver: a lost connection to the back end does not forget it.
+    last: Arc<Mutex<Option<Signals>>>,
+}
+
+struct ToldDriver {
+    driver: Box<dyn Driver>,
+    board: Board,
+    table: Option<SignalsTable>,
+    next_look: Instant,
+}
+
+impl ToldDriver {
+    fn read(&mut self) -> Result<Signals> {
+        let table = match &mut self.table {
+            Some(table) => table,
+            None => self.table.insert(self.board.database.open_signals(&self.board.driver)?),
+        };
+        table.list()
+    }
+}
+
+impl Driver for ToldDriver {
+    fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
+        self.driver.push(messages)
+    }
+
+    fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
+        self.driver.reserve(want)
+    }
+
+    fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        self.driver.settle(settled)
+    }
+
+    fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
+        self.driver.extend(held, lease)
+    }
+
+    fn size(&mut self, queues: &[String]) -> Result<Vec<Size>> {
+        self.driver.size(queues)
+    }
+
+    fn clear(&mut self, queue: &str) -> Result<u64> {
+        self.driver.clear(queue)
+    }
+
+    fn settle_and_reserve(
+        &mut self,
+        settled: &[Settled<'_>],
+        want: &Want<'_>,
+    ) -> Result<(Settlement, Taken)> {
+        self.driver.settle_and_reserve(settled, want)
+    }
+
+    fn signals(&mut self) -> Result<Signals> {
+        let last = self.board.last.clone();
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(signals) = &*last
+            && Instant::now() < self.next_look
+        {
+            return Ok(signals.clone());
+        }
+        match self.read() {
+            Ok(signals) => Ok(last.insert(signals).clone()),
+            Err(error) => {
+                self.table = None;
+                self.next_look = Instant::now() + PAUSE;
+                match &*last {
+                    // Without such a table nobody can have told anything.
+                    _ if error.is_schema() => Ok(last.insert(Signals::default()).clone()),
+                    Some(signals) => {
+                        log::warn!("cannot read whether to pause or to restart: {error}");
+                        Ok(signals.clone())
+                    }
+                    None => Err(error.context("cannot tell which queues are paused")),
+                }
+            }
+        }
+    }
+
+    fn signal(&mut self, signal: &Signal<'_>) -> Result<bool> {
+        self.board.database.open_signals(&self.board.driver)?.send(signal)
+    }
+
+    fn buries(&self) -> bool {
+        self.driver.buries()
+    }
+}
