@@ -107,11 +107,13 @@ impl Pump {
     fn room(&mut self, now: Instant) -> usize {
         let prefetch = self.pace.prefetch(now);
         let room = (self.setup.slots + prefetch).saturating_sub(self.busy());
-        let room = match self.setup.bounds.jobs {
+        if room < prefetch / 4 {
+            return 0;
+        }
+        match self.setup.bounds.jobs {
             Some(most) => room.min(usize::try_from(most.saturating_sub(self.begun)).unwrap_or(room)),
             None => room,
-        };
-        if room < prefetch / 4 { 0 } else { room }
+        }
     }
 
     fn settle_and_reserve(&mut self, now: Instant, fresh: usize, suspects: Suspects) -> Result<()> {

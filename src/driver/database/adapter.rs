@@ -60,7 +60,8 @@ pub(crate) trait Adapter: Send {
         take: &Take<'_>,
         most: usize,
     ) -> Result<(Vec<Receipt>, Vec<Reserved>)> {
-        transaction(self, Survives::PowerCut, |adapter| {
+        let survives = if done.is_empty() { Survives::Crash } else { Survives::PowerCut };
+        transaction(self, survives, |adapter| {
             let lost = if done.is_empty() { Vec::new() } else { adapter.delete(done)? };
             Ok((lost, if most == 0 { Vec::new() } else { adapter.take(take, most)? }))
         })

@@ -34,7 +34,11 @@ impl Driver for JobsTable {
         if !due {
             return Ok(taken);
         }
-        self.transaction(Survives::Crash, |table| table.take(want))
+        if matches!(want.suspects, Suspects::Take(_)) {
+            return self.transaction(Survives::Crash, |table| table.take(want));
+        }
+        let (_, jobs) = self.adapter.delete_and_take(&[], &hold(want), want.fresh)?;
+        Ok(Taken { jobs, suspects_due: taken.suspects_due, next_due: None })
     }
 
     fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {

@@ -130,6 +130,17 @@ fn a_worker_that_reached_its_bound_lets_the_last_job_run_to_its_end() {
     assert_eq!(stage.settled(), [(Receipt(1, 101), "done".to_owned())]);
 }
 
+/// The last few are less than what is worth a look while others are ready.
+#[test]
+fn at_a_quick_pace_it_does_not_sleep_before_the_last_jobs() {
+    let stage = Stage::default();
+    (1..=2_000).for_each(|id| stage.find([job(id, "work")]));
+    let mut play = Play::new(&stage, |_, _| Ok(()));
+    play.setup.bounds.jobs = Some(2_000);
+    // With a poll of an hour, a single sleep would keep the test for ever.
+    assert_eq!(play.run().unwrap().done, 2_000);
+}
+
 #[test]
 fn it_never_takes_more_jobs_than_it_may_run() {
     let stage = Stage::default();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use craft_queue::driver::amqp::{AmqpBackend, Options};
@@ -228,11 +229,18 @@ fn a_cut_amid_a_push_is_unavailable_and_pushing_again_is_safe() {
     assert!(waiting > 2_000, "{waiting} wait");
 }
 
-/// Alone in its process, because it counts what the process has:
-/// `cargo test --features conformance --test it reopening -- --ignored`
+/// In a process of its own, because it counts what the process has.
 #[test]
-#[ignore = "counts the threads of the whole process"]
 fn reopening_leaks_no_thread_and_no_descriptor() {
+    let alone = ["--ignored", "--exact", "amqp::faults::alone_it_is_reopened_two_hundred_times"];
+    let output = Command::new(std::env::current_exe().unwrap()).args(alone).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+#[ignore = "run by the one before, in a process of its own"]
+fn alone_it_is_reopened_two_hundred_times() {
     let options = fresh();
     let backend = AmqpBackend::new(options);
     let queues = named("orders");

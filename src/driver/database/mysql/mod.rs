@@ -240,7 +240,7 @@ impl Adapter for Mysql {
     ) -> Result<(Vec<Receipt>, Vec<Reserved>)> {
         self.insist(|mysql| {
             transaction(mysql, Survives::PowerCut, |mysql| {
-                let lost = mysql.delete(done)?;
+                let lost = if done.is_empty() { Vec::new() } else { mysql.delete(done)? };
                 Ok((lost, mysql.take(take, most)?))
             })
         })
