@@ -1,5 +1,6 @@
 //! Jobs a second, beside what the bare client can do.
 
+use super::back_ends::BackEnd;
 use super::{Figure, Figures, ROUNDS, chosen, figures, is_wanted, median, programs, row};
 
 /// What is measured, with how many threads, and what people call it.
@@ -47,7 +48,7 @@ fn speed() {
             let limit = if bare.is_empty() { "–".into() } else { per_second(median(bare)) };
             row([back_end.title, what, &limit, &per_second(median(speeds(&these))), &ratio, &wrong(&these)]);
         }
-        pickup(back_end.title, &rounds);
+        pickup(&back_end, &rounds);
     }
     if is_wanted("programs") {
         programs::measure();
@@ -74,7 +75,7 @@ fn speed_of(figure: &Figure) -> f64 {
     figure["per_second"].as_f64().unwrap()
 }
 
-fn pickup(title: &str, rounds: &[(Figures, Figures)]) {
+fn pickup(back_end: &BackEnd, rounds: &[(Figures, Figures)]) {
     let pickups = rounds.iter().filter_map(|(_, ours)| ours.get(&("pickup".to_owned(), 1)));
     let pickups: Vec<_> = pickups.collect();
     if pickups.is_empty() {
@@ -82,7 +83,11 @@ fn pickup(title: &str, rounds: &[(Figures, Figures)]) {
     }
     let of = |key: &str| median(pickups.iter().map(|figure| figure[key].as_f64().unwrap()).collect());
     let p50_and_p99 = format!("{:.1} ms, p99 {:.1} ms", of("p50_ms"), of("p99_ms"));
-    row([title, "from push to begin, idle", "–", &p50_and_p99, "–", &wrong(&pickups)]);
+    let what = match back_end.arguments.contains(&"--poll") {
+        true => "from push to begin, idle, poll 0.005",
+        false => "from push to begin, idle",
+    };
+    row([back_end.title, what, "–", &p50_and_p99, "–", &wrong(&pickups)]);
 }
 
 fn wrong(figures: &[&Figure]) -> String {
