@@ -23,16 +23,8 @@ fn main() -> ExitCode {
     {
         std::process::exit(9);
     }
-    let number = |at: usize| arguments.get(at).and_then(|text| text.parse().ok());
     match arguments.first().map(String::as_str) {
         Some("pool:deaths") => pool::deaths(jobs().serve_if_child()),
-        Some("pool:speed") => {
-            pool::speed(jobs().serve_if_child(), number(1).unwrap_or(1_000_000), number(2).unwrap_or(2));
-        }
-        Some("pool:programs") => {
-            drop(jobs().serve_if_child());
-            pool::programs(jobs, number(1).unwrap_or(4_000), number(2).unwrap_or(2));
-        }
         _ => return craft_queue::main(jobs()),
     }
     ExitCode::SUCCESS

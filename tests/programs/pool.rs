@@ -1,10 +1,9 @@
 //! The async driver with child processes, as a program uses it.
 
-use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use craft_queue::{CommandJob, Config, Event, Jobs, Mode, Queue, Queueable};
+use craft_queue::{Config, Event, Jobs, Mode, Queue};
 
 use crate::misbehave::{Die, Nothing};
 
@@ -43,46 +42,6 @@ pub fn deaths(jobs: Jobs) {
     failed.sort();
     failed.dedup();
     println!("{done} done, {count} failed, {} left, zombies {}: {failed:?}", left.waiting, zombies());
-}
-
-/// Pushes and runs so many jobs that do nothing.
-pub fn speed(jobs: Jobs, count: usize, workers: usize) {
-    let queue = Queue::open(config(workers), jobs).unwrap();
-    queue.push(Nothing).unwrap();
-    let begun = Instant::now();
-    for _ in 0..count / 1_000 {
-        queue.push_many((0..1_000).map(|_| Nothing)).unwrap();
-    }
-    let left = queue.close(Duration::from_secs(600)).unwrap();
-    let per_second = count as f64 / begun.elapsed().as_secs_f64();
-    println!("{per_second:.0} {}/s through {workers} children, {left:?}", Nothing::NAME);
-}
-
-/// Runs so many programs that do nothing, in either mode, beside as many bare ones.
-pub fn programs(jobs: fn() -> Jobs, count: usize, workers: usize) {
-    let per_second = |begun: Instant| count as f64 / begun.elapsed().as_secs_f64();
-    for mode in [Mode::Threading, Mode::Multiprocess] {
-        let begun = Instant::now();
-        std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    (0..count / workers)
-                        .for_each(|_| assert!(Command::new("true").status().unwrap().success()));
-                });
-            }
-        });
-        let bare = per_second(begun);
-        let mut config = config(workers);
-        config.memory.settings.mode = mode;
-        let command = CommandJob { command: vec!["true".into()], ..CommandJob::default() };
-        config.commands.insert("True".into(), command);
-        let queue = Queue::open(config, jobs()).unwrap();
-        let begun = Instant::now();
-        queue.options().push_json("True", "{}", count).unwrap();
-        let left = queue.close(Duration::from_secs(600)).unwrap();
-        let ours = per_second(begun);
-        println!("{bare:.0} bare, {ours:.0} {mode:?}: {:.2}, {left:?}", ours / bare);
-    }
 }
 
 /// Children of this process that have ended and were not waited for.

@@ -1,6 +1,5 @@
 //! The amqp driver on a real, private broker.
 
-mod bench;
 mod commands;
 mod conformance_classic;
 mod conformance_quorum;

@@ -11,7 +11,7 @@ const SETTLE: Duration = Duration::from_secs(12);
 const WATCH: Duration = Duration::from_secs(20);
 
 #[test]
-#[ignore = "a measurement"]
+#[ignore = "a measurement, run by tests/compare"]
 fn at_rest() {
     let columns = ["back end", "resident", "threads", "CPU of a core", "statements a second"];
     for back_end in chosen(&columns) {

@@ -7,7 +7,7 @@ use super::at_rest::status;
 use super::{chosen, row};
 
 #[test]
-#[ignore = "a measurement"]
+#[ignore = "a measurement, run by tests/compare"]
 fn memory() {
     let columns = ["back end", "peak, 100,000 jobs", "peak, 1,000,000 jobs", "lost, doubled"];
     for back_end in chosen(&columns) {

@@ -17,7 +17,7 @@ const ROWS: [(&str, u64, &str); 9] = [
 ];
 
 #[test]
-#[ignore = "a measurement"]
+#[ignore = "a measurement, run by tests/compare"]
 fn speed() {
     let columns = ["back end", "what", "bare client", "craft-queue", "ratio", "lost, doubled"];
     for back_end in chosen(&columns) {
