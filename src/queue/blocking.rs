@@ -4,7 +4,6 @@
 //! would have to sit through them.
 
 use std::sync::Arc;
-
 use std::time::{Duration, Instant};
 
 use super::Outlet;
