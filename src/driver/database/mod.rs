@@ -5,8 +5,6 @@
 //! transaction open while a job runs.
 
 mod adapter;
-#[cfg(feature = "amqp")]
-mod board;
 mod failed;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod interned;
@@ -18,6 +16,8 @@ mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod signals;
+#[cfg(feature = "amqp")]
+mod signals_table;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;
@@ -27,10 +27,10 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "amqp")]
-pub(crate) use self::board::SignalsTable;
 #[cfg(feature = "cli")]
 pub(crate) use self::migrations::{DOWN, Table};
+#[cfg(feature = "amqp")]
+pub(crate) use self::signals_table::SignalsTable;
 
 use self::adapter::{Adapter, schema_transaction};
 use self::statements::{Dialect, Statements};
