@@ -32,7 +32,7 @@ pub trait FailedJobs: Send {
     ///
     /// # Errors
     /// It may still be there.
-    fn withdraw(&mut self, uuid: &str) -> Result<()>;
+    fn withdraw(&mut self, job: &Message) -> Result<()>;
 
     /// Lists failed jobs by id, the oldest first.
     ///

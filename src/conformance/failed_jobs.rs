@@ -89,8 +89,8 @@ pub(super) fn a_withdrawn_record_is_gone(stage: &Stage<'_>) {
     let (a, b) = (stage.job("a"), stage.job("b"));
     record(&mut *failed, &a);
     record(&mut *failed, &b);
-    must("withdraw", failed.withdraw(&a.uuid));
-    must("withdraw what is not there", failed.withdraw(&a.uuid));
+    must("withdraw", failed.withdraw(&a));
+    must("withdraw what is not there", failed.withdraw(&a));
     assert_eq!(only(stage, &mut *failed).name, "b", "only that one is gone");
 }
 

@@ -55,6 +55,12 @@ pub trait Backend: Send + Sync {
     fn longest_hold(&self) -> Option<(Duration, &'static str)> {
         None
     }
+
+    /// How long after opening suspects are left alone: whoever lost the same back end at the same moment, and
+    /// lives, gets that long to renew its holds. Provided: a third of the lease, which is how often it renews.
+    fn settling_in(&self, lease: Duration) -> Duration {
+        lease / 3
+    }
 }
 
 /// An open back end. Used by one thread at a time.

@@ -41,6 +41,10 @@ impl Backend for Told {
     fn longest_hold(&self) -> Option<(Duration, &'static str)> {
         self.backend.longest_hold()
     }
+
+    fn settling_in(&self, lease: Duration) -> Duration {
+        self.backend.settling_in(lease)
+    }
 }
 
 /// Where the signals are.

@@ -77,14 +77,20 @@ impl Pump {
             return Some((0, Suspects::Take(1)));
         }
         let room = self.room(now);
-        // Right after a reconnect the living holders get the first chance to renew.
-        let settled_in = now >= self.line.opened() + self.setup.lease / 3;
-        let suspects = match settled_in && now >= self.next_look_for_suspects {
+        let suspects = match self.has_settled_in(now) {
+            _ if now < self.next_look_for_suspects => Suspects::Ignore,
             true if self.runner.isolates() => Suspects::Take(room),
             true => Suspects::Look,
+            // A worker that ends when all is done leaves none behind.
+            false if self.setup.bounds.when_empty => Suspects::Look,
             false => Suspects::Ignore,
         };
         Some((room, suspects))
+    }
+
+    /// Whether suspects may be taken: right after a reconnect the living holders get the first chance to renew.
+    fn has_settled_in(&self, now: Instant) -> bool {
+        now >= self.line.opened() + self.setup.backend.settling_in(self.setup.lease)
     }
 
     /// Whether there is room for what a look may find.
@@ -146,16 +152,20 @@ impl Pump {
 
     fn take(&mut self, now: Instant, taken: Taken, looked: Suspects) {
         if looked != Suspects::Ignore {
-            self.suspects_due = taken.suspects_due;
+            self.suspects_due = taken.suspects_due && self.has_settled_in(now);
             self.next_look_for_suspects = now + self.setup.poll;
         }
         let found = taken.jobs.len();
         self.tell(&Event::Polled { found });
-        let found_nothing = found == 0 && !taken.suspects_due;
         // No reason to end is what is due and could not be taken yet, or what a job may push that still runs.
-        let is_empty = found_nothing && taken.next_due != Some(Duration::ZERO) && self.held.is_empty();
-        self.found_nothing_at = is_empty.then_some(now);
-        if found_nothing {
+        let more_is_due = taken.suspects_due || taken.next_due == Some(Duration::ZERO);
+        let is_empty = found == 0 && !more_is_due && self.held.is_empty();
+        self.found_nothing_at = (is_empty && looked != Suspects::Ignore).then_some(now);
+        if is_empty && looked == Suspects::Ignore && self.setup.bounds.when_empty {
+            // Before it ends it looks for suspects too.
+            self.next_look_for_suspects = now;
+        }
+        if found == 0 && !self.suspects_due {
             self.next_look = Instant::now() + self.nap(now, taken.next_due);
         }
         let work: Vec<_> = taken.jobs.into_iter().filter_map(|job| self.accept(job)).collect();

@@ -9,7 +9,7 @@ use crate::driver::{Receipt, Settled, Settlement, Verdict};
 use crate::error::{Error, Result};
 use crate::event::{Event, Told};
 use crate::failed::Failure;
-use crate::message::JobId;
+use crate::message::{JobId, Message};
 use crate::policy::Judgement;
 use crate::runner::{Task, Work};
 
@@ -181,7 +181,7 @@ impl Pump {
             (Verdict::Done, Recorded::No) => {
                 self.report.done += 1;
                 if job.job.suspect {
-                    self.withdraw_record(&job.job.message.uuid);
+                    self.withdraw_record(&job.job.message);
                 }
                 self.tell(&Event::Done(job));
             }
@@ -223,16 +223,17 @@ impl Pump {
     /// The record of a job that somebody else has is wrong, if it is this worker's.
     fn tidy_up_after_loss(&mut self, judged: &Judged) {
         if matches!(judged.recorded, Recorded::Yes(Some(_))) {
-            self.withdraw_record(&judged.task.job.message.uuid);
+            self.withdraw_record(&judged.task.job.message);
         }
     }
 
     /// A predecessor may have died between the record and the settle of a job that is done now.
-    fn withdraw_record(&mut self, uuid: &str) {
+    fn withdraw_record(&mut self, job: &Message) {
         if let Some(failed_jobs) = &mut self.failed_jobs
-            && let Err(error) = failed_jobs.withdraw(uuid)
+            && let Err(error) = failed_jobs.withdraw(job)
         {
             self.failed_jobs = None;
+            let uuid = &job.uuid;
             log::warn!("cannot remove job {uuid} from the failed jobs, though it is not dead: {error}");
         }
     }

@@ -51,6 +51,18 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Waits until a count has reached a goal, for as long as it goes on rising.
+pub fn wait_while_it_rises(what: &str, goal: usize, mut count: impl FnMut() -> usize) {
+    let mut reached = count();
+    while reached < goal {
+        let before = reached;
+        wait_until(&format!("{what}: {before} of {goal}, and one more"), || {
+            reached = count();
+            reached > before
+        });
+    }
+}
+
 /// What jobs wrote down, in order.
 #[derive(Clone, Default)]
 pub struct Diary(Arc<(Mutex<Vec<String>>, Condvar)>);

@@ -61,17 +61,17 @@ impl FailedJobs for Handle {
     fn record(&mut self, job: &Reserved, failure: &Failure) -> Result<Option<JobId>> {
         let is_there = self.sound.list(&Filter::default())?.iter().any(|row| *row.uuid == *job.message.uuid);
         match self.fault {
-            FailedFault::RecordReplaces => self.sound.withdraw(&job.message.uuid)?,
+            FailedFault::RecordReplaces => self.sound.withdraw(&job.message)?,
             FailedFault::RecordNeverReplaces if is_there => return Ok(None),
             _ => {}
         }
         self.sound.record(job, failure)
     }
 
-    fn withdraw(&mut self, uuid: &str) -> Result<()> {
+    fn withdraw(&mut self, job: &Message) -> Result<()> {
         match self.fault {
             FailedFault::WithdrawKeeps => Ok(()),
-            _ => self.sound.withdraw(uuid),
+            _ => self.sound.withdraw(job),
         }
     }
 

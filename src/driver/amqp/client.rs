@@ -191,6 +191,15 @@ impl Sending {
         self.channel.as_ref().ok_or_else(|| Error::unavailable("the connection is closed"))
     }
 
+    /// Asks something on a channel of its own.
+    fn aside<T>(&mut self, ask: impl FnOnce(&Channel) -> Result<T, AmqpError>) -> Result<T, AmqpError> {
+        let connection = self.connection.as_mut().ok_or(AmqpError::EventLoopDropped)?;
+        self.kill.within(self.options.answer_timeout, || {
+            let channel = connection.open_channel(None)?;
+            ask(&channel)
+        })
+    }
+
     /// Why nothing comes any more. The channel still has the cause, for whoever asks it first.
     fn lost(&self) -> Result<Error> {
         let channel = self.channel()?;
@@ -203,6 +212,23 @@ impl Outbox for Sending {
     fn declare(&mut self, objects: &[Object]) -> Result<()> {
         let channel = self.channel()?;
         self.kill.within(self.options.answer_timeout, || declare(&self.options, channel, objects))
+    }
+
+    fn has_exchange(&mut self, name: &str) -> Result<bool> {
+        match self.aside(|channel| channel.exchange_declare_passive(name).map(drop)) {
+            Ok(()) => Ok(true),
+            // That closes the channel on which it was asked, hence not the one that publishes.
+            Err(AmqpError::ServerClosedChannel { code: 404, .. }) => Ok(false),
+            Err(error) => Err(explain(&self.options, &format!("look for {name}"), error)),
+        }
+    }
+
+    fn count(&mut self, queue: &str) -> Result<u64> {
+        let count = |channel: &Channel| {
+            channel.queue_declare_passive(queue).map(|found| found.declared_message_count().unwrap_or(0))
+        };
+        let counted = self.aside(count);
+        counted.map(u64::from).map_err(|error| explain(&self.options, &format!("count {queue}"), error))
     }
 
     fn publish(&mut self, address: &Address, envelope: &Envelope, body: &[u8]) -> Result<()> {
@@ -266,6 +292,10 @@ fn declare(options: &Options, channel: &Channel, objects: &[Object]) -> Result<(
                 let durable = ExchangeDeclareOptions { durable: true, arguments, ..Default::default() };
                 channel.exchange_declare_nowait(exchange_type(*kind), &**name, durable).map(drop)
             }
+            Object::Mark { exchange } => {
+                let passing = ExchangeDeclareOptions::default();
+                channel.exchange_declare_nowait(ExchangeType::Fanout, &**exchange, passing).map(drop)
+            }
             Object::QueueBinding { queue, exchange, key } => {
                 channel.queue_bind_nowait(&**queue, &**exchange, &**key, FieldTable::new())
             }
@@ -282,6 +312,7 @@ fn declare(options: &Options, channel: &Channel, objects: &[Object]) -> Result<(
 fn doing(objects: &[Object]) -> String {
     let first = objects.iter().find_map(|object| match object {
         Object::Queue { name, .. } | Object::Exchange { name, .. } => Some(name),
+        Object::Mark { exchange } => Some(exchange),
         _ => None,
     });
     format!("declare {}", first.map_or("bindings", |name| name))

@@ -9,6 +9,7 @@ use super::intake::Intake;
 use super::letter;
 use super::options::Options;
 use super::publisher::{Parcel, Place, Publisher};
+use super::state::State;
 use super::wire::{Client, Envelope, note};
 use crate::driver::{
     Bell, Driver, Receipt, Reserved, Settled, Settlement, Signal, Size, Taken, Verdict, Want,
@@ -39,7 +40,7 @@ pub(super) struct AmqpDriver {
 const LATE: Duration = Duration::from_millis(1_125);
 
 /// How long after opening what was held before may still come back to this process.
-const SETTLING: Duration = Duration::from_secs(5);
+pub(super) const SETTLING: Duration = Duration::from_secs(5);
 
 impl AmqpDriver {
     pub(super) fn open(
@@ -114,8 +115,9 @@ impl AmqpDriver {
         self.see(messages.iter().map(|message| &*message.queue));
         let mut parcels = Vec::with_capacity(messages.len());
         let mut uuids = HashSet::with_capacity(messages.len());
+        let state = self.publisher.stamp(State::default())?;
         for message in messages {
-            let envelope = letter::pushed(&self.options, message)?;
+            let envelope = letter::pushed(&self.options, message, state)?;
             if uuids.insert(&message.uuid) {
                 let (queue, body) = (&*message.queue, &*message.payload);
                 parcels.push(Parcel { queue, place: Place::Pushed, after: message.delay, envelope, body });
@@ -144,9 +146,10 @@ impl AmqpDriver {
         let Some(intake) = &mut self.intake else { return Ok(settlement) };
         // Not after the copies: should those fail, what is done is done.
         intake.ack(done)?;
-        let copied =
-            copies.iter().map(|(job, verdict, held)| copy(job, verdict, held)).collect::<Result<Vec<_>>>();
-        if let Err(error) = copied.and_then(|parcels| self.publisher.publish(&parcels)) {
+        let publisher = &mut self.publisher;
+        let copied = copies.iter().map(|(job, verdict, held)| copy(job, verdict, held, publisher));
+        let copied = copied.collect::<Result<Vec<_>>>();
+        if let Err(error) = copied.and_then(|parcels| publisher.publish(&parcels)) {
             for (job, _, held) in copies {
                 intake.holds.hold(job.receipt, held);
             }
@@ -159,7 +162,12 @@ impl AmqpDriver {
 }
 
 /// The message that takes the place of a job that is put back.
-fn copy<'a>(job: &'a Reserved, verdict: &Verdict, held: &Held) -> Result<Parcel<'a>> {
+fn copy<'a>(
+    job: &'a Reserved,
+    verdict: &Verdict,
+    held: &Held,
+    publisher: &mut Publisher,
+) -> Result<Parcel<'a>> {
     let (state, after) = match verdict {
         Verdict::Again { after, counted, .. } => (held.state.survived(*counted), *after),
         Verdict::Unknown { after } => (held.state.unknown(Timestamp::now()), *after),
@@ -170,12 +178,17 @@ fn copy<'a>(job: &'a Reserved, verdict: &Verdict, held: &Held) -> Result<Parcel<
             ));
         }
     };
-    let mut envelope: Envelope = letter::copy(&held.envelope, &held.uuid, state);
+    let mut envelope: Envelope = letter::copy(&held.envelope, &held.uuid, publisher.stamp(state)?);
     if let Verdict::Again { error, .. } = verdict {
         envelope.notes.insert(note::ERROR, storable_text(error));
     }
-    let place = if state.is_suspect() { Place::Suspects } else { Place::Work };
-    Ok(Parcel { queue: &job.message.queue, place, after, envelope, body: &job.message.payload })
+    Ok(Parcel {
+        queue: &job.message.queue,
+        place: Place::of(state),
+        after,
+        envelope,
+        body: &job.message.payload,
+    })
 }
 
 impl Driver for AmqpDriver {

@@ -82,7 +82,7 @@ impl Look {
         self.inbox.declare(&[topology::failed_queues()])?;
         let (mut names, mut again) = (Vec::new(), Vec::new());
         let queue = Arc::from(topology::FAILED_QUEUES);
-        while let Some(arrival) = self.inbox.get(&queue)? {
+        while let Some((arrival, _)) = self.inbox.get(&queue)? {
             self.holds.delivered(arrival.tag);
             let name: Arc<str> = String::from_utf8_lossy(&arrival.body).into();
             match check_name("queue", &name).is_ok() && self.named.insert(Arc::clone(&name)) {
@@ -99,7 +99,7 @@ impl Look {
         self.inbox.declare(&[topology::failed(options, queue)])?;
         let failed = Arc::from(topology::failed_of(queue));
         while self.dead.len() < LOOK_LIMIT {
-            let Some(mut arrival) = self.inbox.get(&failed)? else { break };
+            let Some((mut arrival, _)) = self.inbox.get(&failed)? else { break };
             self.holds.delivered(arrival.tag);
             arrival.queue = Arc::clone(queue);
             // A message that has none would have another one with each look.
@@ -138,18 +138,23 @@ fn uuid_of(dead: &Arrival) -> &str {
 }
 
 impl Session {
-    /// Everything that is dead now, as far as nobody else holds it.
-    fn look(&mut self) -> Result<&mut Look> {
-        let look = match self.look.take() {
-            Some(look) => look,
-            None => Look {
+    /// What is held, or a look that holds nothing yet.
+    fn take_look(&mut self) -> Result<Look> {
+        match self.look.take() {
+            Some(look) => Ok(look),
+            None => Ok(Look {
                 inbox: self.client.inbox(Bell::silent())?,
                 holds: Holds::default(),
                 named: HashSet::new(),
                 dead: BTreeMap::new(),
                 marked: HashSet::new(),
-            },
-        };
+            }),
+        }
+    }
+
+    /// Everything that is dead now, as far as nobody else holds it.
+    fn look(&mut self) -> Result<&mut Look> {
+        let look = self.take_look()?;
         let look = self.look.insert(look);
         for name in look.fetch_names()? {
             if !self.queues.contains(&name) {
@@ -199,13 +204,16 @@ impl FailedJobs for Session {
         Ok(Some(JobId::Text(Arc::clone(&message.uuid))))
     }
 
-    fn withdraw(&mut self, uuid: &str) -> Result<()> {
-        let look = self.look()?;
-        let tags = look.tags_of(|dead| dead == uuid);
-        look.remove(tags)?;
+    fn withdraw(&mut self, job: &Message) -> Result<()> {
+        let mut look = self.take_look()?;
+        if look.inbox.count(&topology::failed_of(&job.queue))? == 0 {
+            self.look = Some(look);
+            return Ok(());
+        }
+        look.fetch(&self.options, &job.queue)?;
+        let tags = look.tags_of(|dead| *dead == *job.uuid);
         // A worker's handle lives long: the others must not be missing all the while.
-        self.look = None;
-        Ok(())
+        look.remove(tags).map(drop)
     }
 
     fn list(&mut self, filter: &Filter<'_>) -> Result<Vec<FailedJob>> {

@@ -1,6 +1,6 @@
 //! A broker in memory behind the seam, which keeps a log of what it was told.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub(super) struct Broker {
     pub(super) log: Vec<String>,
     /// It refuses what is published.
     pub(super) full: bool,
+    exchanges: HashSet<String>,
     /// How many it refuses before it has a leader.
     pub(super) refuse_next: usize,
     /// It says nothing any more.
@@ -47,6 +48,13 @@ pub(super) struct Fake(Arc<Mutex<Broker>>);
 impl Fake {
     pub(super) fn broker(&self) -> MutexGuard<'_, Broker> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It was killed and has started again: it says of all it has that somebody had it.
+    pub(super) fn start_again(&self) {
+        let mut broker = self.broker();
+        broker.exchanges.clear();
+        broker.queues.values_mut().flatten().for_each(|stored| stored.redelivered = true);
     }
 
     /// All delays are over; answers how long they were.
@@ -76,8 +84,10 @@ impl Client for Fake {
 
 fn declare(fake: &Fake, objects: &[Object]) {
     for object in objects {
-        if let Object::Queue { name, .. } = object {
-            fake.broker().queues.entry(name.clone()).or_default();
+        match object {
+            Object::Queue { name, .. } => drop(fake.broker().queues.entry(name.clone()).or_default()),
+            Object::Mark { exchange } => drop(fake.broker().exchanges.insert(exchange.clone())),
+            _ => {}
         }
     }
 }
@@ -92,6 +102,14 @@ impl Outbox for FakeOutbox {
     fn declare(&mut self, objects: &[Object]) -> Result<()> {
         declare(&self.fake, objects);
         Ok(())
+    }
+
+    fn has_exchange(&mut self, name: &str) -> Result<bool> {
+        Ok(self.fake.broker().exchanges.contains(name))
+    }
+
+    fn count(&mut self, queue: &str) -> Result<u64> {
+        Ok(self.fake.broker().queues[queue].len() as u64)
     }
 
     fn publish(&mut self, address: &Address, envelope: &Envelope, body: &[u8]) -> Result<()> {
@@ -174,8 +192,10 @@ impl Inbox for FakeInbox {
         Ok(arrivals)
     }
 
-    fn get(&mut self, queue: &Arc<str>) -> Result<Option<Arrival>> {
-        Ok(self.deliver(queue))
+    fn get(&mut self, queue: &Arc<str>) -> Result<Option<(Arrival, u64)>> {
+        let got = self.deliver(queue);
+        let left = self.count(queue)?;
+        Ok(got.map(|arrival| (arrival, left)))
     }
 
     fn ack(&mut self, tag: u64, multiple: bool) -> Result<()> {

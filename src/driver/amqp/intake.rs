@@ -1,7 +1,8 @@
 //! What comes from the broker: sorted on arrival, given out on demand.
 //!
-//! A message that comes again was held by a worker that went away. It is not run: a copy with one more
-//! death goes to the suspects of its queue, and only then is it acknowledged. Suspects are fetched one by
+//! A message that comes again was held by a worker that went away, unless the broker has
+//! [started](super::starts) since. It is not run: a copy with one more death goes to the suspects of its queue,
+//! and only then is it acknowledged. Suspects are fetched one by
 //! one and never ahead. So one that comes again from there was running when its worker went, and nothing
 //! that merely waited beside it is charged.
 
@@ -17,7 +18,7 @@ use super::options::Options;
 use super::publisher::{Parcel, Place, Publisher};
 use super::state::State;
 use super::topology;
-use super::wire::{Arrival, Inbox};
+use super::wire::{Arrival, Inbox, WINDOW};
 use crate::driver::{Receipt, Reserved, Suspects, Taken, Want};
 use crate::error::Result;
 
@@ -83,7 +84,7 @@ impl Intake {
             Suspects::Ignore => {}
             Suspects::Look => taken.suspects_due = self.are_suspects_due(&queues)?,
             Suspects::Take(limit) => {
-                let suspects = self.take_suspects(&queues, limit, until, publisher, orphans)?;
+                let (suspects, more) = self.take_suspects(&queues, limit, until, publisher, orphans)?;
                 match want.fresh {
                     // It runs alone: nothing shall be in the hands of a worker that may be about to die.
                     0 if !suspects.is_empty() => {
@@ -94,7 +95,7 @@ impl Intake {
                     _ => {}
                 }
                 taken.jobs.extend(suspects);
-                taken.suspects_due = self.are_suspects_due(&queues)?;
+                taken.suspects_due = more;
             }
         }
         Ok(taken)
@@ -140,10 +141,10 @@ impl Intake {
         let stray: Arc<str> = ladder::STRAY.into();
         // Only what is there now: those whose queue is still missing come back here.
         for _ in 0..self.inbox.count(&stray)? {
-            let Some(mut arrival) = self.inbox.get(&stray)? else { break };
+            let Some((mut arrival, _)) = self.inbox.get(&stray)? else { break };
             self.holds.delivered(arrival.tag);
-            let key = std::mem::take(&mut arrival.routing_key);
-            self.copy(vec![arrival], Place::Home(key), |state| state, publisher)?;
+            let place = Place::Home(std::mem::take(&mut arrival.routing_key));
+            self.copy(vec![arrival], |state| (state, place.clone()), publisher)?;
         }
         Ok(())
     }
@@ -185,7 +186,7 @@ impl Intake {
                 self.waiting.entry(Arc::clone(&arrival.queue)).or_default().push_back(arrival);
             }
         }
-        self.suspect(again, publisher)
+        self.sort_again(again, publisher)
     }
 
     /// Continues the hold of a job that still runs in this process; gives back what does not.
@@ -198,29 +199,33 @@ impl Intake {
         None
     }
 
-    /// Moves these to the suspects, one death more.
-    fn suspect(&mut self, arrivals: Vec<Arrival>, publisher: &mut Publisher) -> Result<()> {
-        self.copy(arrivals, Place::Suspects, State::died, publisher)
+    /// What came again goes to the suspects, one death more, or back to where it was.
+    fn sort_again(&mut self, arrivals: Vec<Arrival>, publisher: &mut Publisher) -> Result<()> {
+        if arrivals.is_empty() {
+            return Ok(());
+        }
+        let start = publisher.start()?;
+        let change = |state: State| state.came_again(start);
+        self.copy(arrivals, |state| (change(state), Place::of(change(state))), publisher)
     }
 
     /// Publishes a copy of each with a new state, and then acknowledges the original.
     fn copy(
         &mut self,
         arrivals: Vec<Arrival>,
-        place: Place,
-        change: fn(State) -> State,
+        change: impl Fn(State) -> (State, Place),
         publisher: &mut Publisher,
     ) -> Result<()> {
         if arrivals.is_empty() {
             return Ok(());
         }
-        let parcels = arrivals.iter().map(|arrival| {
-            let Arrival { queue, envelope, body, .. } = arrival;
-            let state = change(State::read(envelope.app_id.as_deref()));
-            let envelope = letter::copy(envelope, &letter::identity(envelope), state);
-            Parcel { queue, place: place.clone(), after: Duration::ZERO, envelope, body }
-        });
-        publisher.publish(&parcels.collect::<Vec<_>>())?;
+        let mut parcels = Vec::with_capacity(arrivals.len());
+        for Arrival { queue, envelope, body, .. } in &arrivals {
+            let (state, place) = change(State::read(envelope.app_id.as_deref()));
+            let envelope = letter::copy(envelope, &letter::identity(envelope), publisher.stamp(state)?);
+            parcels.push(Parcel { queue, place, after: Duration::ZERO, envelope, body });
+        }
+        publisher.publish(&parcels)?;
         self.ack(arrivals.iter().map(|arrival| arrival.tag).collect())
     }
 
@@ -234,7 +239,7 @@ impl Intake {
             envelope: held.envelope,
             body: held.adopted.unwrap_or_default(),
         });
-        self.suspect(arrivals.collect(), publisher)
+        self.copy(arrivals.collect(), |state| (state.died(), Place::Suspects), publisher)
     }
 
     pub(super) fn ack(&mut self, tags: Vec<u64>) -> Result<()> {
@@ -263,6 +268,7 @@ impl Intake {
         Ok(false)
     }
 
+    /// Fetches suspects, and says whether more wait.
     fn take_suspects(
         &mut self,
         queues: &[Arc<str>],
@@ -270,23 +276,34 @@ impl Intake {
         until: Instant,
         publisher: &mut Publisher,
         orphans: &Orphans,
-    ) -> Result<Vec<Reserved>> {
-        let mut jobs = Vec::new();
-        for queue in queues {
+    ) -> Result<(Vec<Reserved>, bool)> {
+        let (mut jobs, mut again) = (Vec::new(), Vec::new());
+        let mut more = false;
+        for (index, queue) in queues.iter().enumerate() {
+            if jobs.len() == limit {
+                more = more || self.are_suspects_due(&queues[index..])?;
+                break;
+            }
             let suspects = Arc::from(topology::suspects_of(queue));
-            while jobs.len() < limit {
-                let Some(mut arrival) = self.inbox.get(&suspects)? else { break };
+            let mut left = 0;
+            while jobs.len() < limit && again.len() < WINDOW {
+                let got = self.inbox.get(&suspects)?;
+                left = got.as_ref().map_or(0, |(_, left)| *left);
+                let Some((mut arrival, _)) = got else { break };
                 self.holds.delivered(arrival.tag);
                 arrival.queue = Arc::clone(queue);
                 if !arrival.redelivered {
                     jobs.push(self.hold(arrival, until));
-                } else if let Some(arrival) = self.adopt(arrival, orphans) {
-                    // Its worker went away while it ran. The copy that says so is next, or after others.
-                    self.suspect(vec![arrival], publisher)?;
+                } else {
+                    // Its worker went away while it ran. The copy that says so comes after the others.
+                    again.extend(self.adopt(arrival, orphans));
                 }
             }
+            more |= left > 0;
         }
-        Ok(jobs)
+        more |= !again.is_empty();
+        self.sort_again(again, publisher)?;
+        Ok((jobs, more))
     }
 
     /// Receives nothing more, and puts back what nobody has begun, as it was. Simply closing would do it
@@ -299,7 +316,7 @@ impl Intake {
         }
         self.sort_arrivals(publisher, orphans)?;
         let unbegun = self.waiting.drain().flat_map(|(_, arrivals)| arrivals).collect();
-        self.copy(unbegun, Place::Work, |state| state, publisher)
+        self.copy(unbegun, |state| (state, Place::Work), publisher)
     }
 
     /// The driver is dropped while all is well: puts back what nobody has begun, and lets the last

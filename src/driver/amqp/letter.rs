@@ -21,7 +21,7 @@ const OVERRIDES_LIMIT: usize = 32 * 1024;
 /// # Errors
 /// AMQP can't carry it. Checked before anything is sent, because a name that is too long ends the whole
 /// connection.
-pub(super) fn pushed(options: &Options, message: &Message) -> Result<Envelope> {
+pub(super) fn pushed(options: &Options, message: &Message, state: State) -> Result<Envelope> {
     check_name("queue", &message.queue)?;
     check_name("job's name", &message.name)?;
     check_name("uuid", &message.uuid)?;
@@ -33,6 +33,7 @@ pub(super) fn pushed(options: &Options, message: &Message) -> Result<Envelope> {
     let mut envelope = Envelope {
         message_id: Some(message.uuid.to_string()),
         name: Some(message.name.to_string()),
+        app_id: Some(state.to_string()),
         priority: priority(options, message.priority)?,
         ..Envelope::default()
     };
@@ -126,6 +127,8 @@ fn since(start: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NEW: State = State { start: Some(1), attempts: 0, deaths: 0, unknown_since: None };
     use crate::config::AmqpConfig;
 
     fn options() -> Options {
@@ -159,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_job_comes_back_as_it_was_pushed() {
-        let envelope = pushed(&options(), &message()).unwrap();
+        let envelope = pushed(&options(), &message(), NEW).unwrap();
         let uuid = identity(&envelope);
         let job = reserved(&mut arrival(envelope, b"{}"), &uuid, Receipt(1, 1), Instant::now());
         assert_eq!(job.message, message());
@@ -173,17 +176,17 @@ mod tests {
         let quorum = Options { quorum: true, ..priorities.clone() };
         let high = |priority| Message { priority, ..message() };
         let unsupported = [
-            pushed(&options(), &Message { unique_key: Some("k".into()), ..message() }),
-            pushed(&options(), &high(1)),
-            pushed(&priorities, &high(6)),
-            pushed(&quorum, &high(5)),
+            pushed(&options(), &Message { unique_key: Some("k".into()), ..message() }, NEW),
+            pushed(&options(), &high(1), NEW),
+            pushed(&priorities, &high(6), NEW),
+            pushed(&quorum, &high(5), NEW),
         ];
         for error in unsupported.map(Result::unwrap_err) {
             assert!(error.is_unsupported() && error.help().is_some(), "{error:?}");
         }
-        assert_eq!(pushed(&priorities, &high(5)).unwrap().priority, Some(5));
+        assert_eq!(pushed(&priorities, &high(5), NEW).unwrap().priority, Some(5));
         for message in [Message { queue: long.clone(), ..message() }, Message { name: long, ..message() }] {
-            assert!(pushed(&options(), &message).unwrap_err().is_invalid());
+            assert!(pushed(&options(), &message, NEW).unwrap_err().is_invalid());
         }
     }
 

@@ -48,6 +48,7 @@ mod letter;
 mod options;
 mod publisher;
 mod refusal;
+mod starts;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -127,5 +128,11 @@ impl Backend for AmqpBackend {
 
     fn longest_hold(&self) -> Option<(Duration, &'static str)> {
         Some((self.options.ack_timeout, "ack_timeout"))
+    }
+
+    /// Whoever lost the connection has lost its holds, and there is no lease to wait for. Its short jobs get the
+    /// time to end, and one that comes back to this process goes on.
+    fn settling_in(&self, lease: Duration) -> Duration {
+        driver::SETTLING.min(lease / 3)
     }
 }

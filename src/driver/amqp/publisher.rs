@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use super::ladder;
 use super::options::Options;
+use super::starts;
+use super::state::State;
 use super::topology;
 use super::wire::{Address, Confirm, Envelope, Object, Outbox, WINDOW};
 use crate::error::{Error, Result};
+use crate::message::new_uuid;
 
 /// One message on its way out.
 pub(super) struct Parcel<'a> {
@@ -37,8 +40,17 @@ pub(super) enum Place {
     Failed,
     /// The names of the queues that have dead.
     FailedQueues,
+    /// The starts of the broker.
+    Starts,
     /// Down from the end of the ladder, with this key.
     Home(String),
+}
+
+impl Place {
+    /// Where a job waits that is due.
+    pub(super) fn of(state: State) -> Self {
+        if state.is_suspect() { Self::Suspects } else { Self::Work }
+    }
 }
 
 /// Publishes on one connection. After an error of the connection it is of no use any more.
@@ -48,6 +60,8 @@ pub(super) struct Publisher {
     published: u64,
     declared: HashSet<String>,
     has_ladder: bool,
+    /// Which start of the broker this connection is to, once that was asked.
+    start: Option<u64>,
     /// How long it waits for the broker's word.
     pub(super) patience: Duration,
 }
@@ -55,7 +69,30 @@ pub(super) struct Publisher {
 impl Publisher {
     pub(super) fn new(outbox: Box<dyn Outbox>, options: Arc<Options>) -> Self {
         let patience = options.publish_timeout;
-        Self { outbox, options, published: 0, declared: HashSet::new(), has_ladder: false, patience }
+        let (declared, has_ladder) = (HashSet::new(), false);
+        Self { outbox, options, published: 0, declared, has_ladder, start: None, patience }
+    }
+
+    /// Which start of the broker this connection is to. Who notices a start first counts it.
+    pub(super) fn start(&mut self) -> Result<u64> {
+        if let Some(start) = self.start {
+            return Ok(start);
+        }
+        self.outbox.declare(&[starts::counter()])?;
+        if !self.outbox.has_exchange(starts::RUNNING)? {
+            let envelope = Envelope { message_id: Some(new_uuid().to_string()), ..Envelope::default() };
+            let (queue, place, after) = (starts::STARTS, Place::Starts, Duration::ZERO);
+            self.publish(&[Parcel { queue, place, after, envelope, body: &[] }])?;
+            self.outbox.declare(&[starts::mark()])?;
+        }
+        let start = self.outbox.count(starts::STARTS)?;
+        self.start = Some(start);
+        Ok(start)
+    }
+
+    /// The state of a message that is published now.
+    pub(super) fn stamp(&mut self, state: State) -> Result<State> {
+        Ok(State { start: Some(self.start()?), ..state })
     }
 
     /// Publishes all. `Ok` means that the broker has every one of them.
@@ -125,6 +162,7 @@ impl Publisher {
             Place::Home(_) => return Ok(()),
             Place::Failed => vec![topology::failed(&self.options, parcel.queue)],
             Place::FailedQueues => vec![topology::failed_queues()],
+            Place::Starts => vec![starts::counter()],
             Place::Pushed | Place::Work | Place::Suspects => topology::work(&self.options, parcel.queue),
         };
         self.outbox.declare(&objects)?;
@@ -150,6 +188,7 @@ impl Publisher {
             Place::Suspects => topology::suspects_of(parcel.queue),
             Place::Failed => topology::failed_of(parcel.queue),
             Place::FailedQueues => topology::FAILED_QUEUES.to_owned(),
+            Place::Starts => starts::STARTS.to_owned(),
             Place::Home(key) => return Ok(ladder::homecoming(key.clone())),
         };
         if let Some(delayed) = ladder::entry(&self.options, &queue, parcel.after)? {

@@ -9,9 +9,11 @@ use crate::time::Timestamp;
 
 const MARK: &str = "craft-queue";
 
-/// `craft-queue attempts=2 deaths=1 unknown_since=1767225600000`.
+/// `craft-queue start=7 attempts=2 deaths=1 unknown_since=1767225600000`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct State {
+    /// In which start of the broker it was published; `None` when that is not known.
+    pub(super) start: Option<u64>,
     /// Attempts that ended and counted.
     pub(super) attempts: u32,
     /// How often a worker went away with it since it last survived a run. From 1 on it is a suspect.
@@ -30,6 +32,7 @@ impl State {
         let mut state = Self::default();
         for (key, value) in words.filter_map(|word| word.split_once('=')) {
             match key {
+                "start" => state.start = value.parse().ok(),
                 "attempts" => state.attempts = value.parse().unwrap_or_default(),
                 "deaths" => state.deaths = value.parse().unwrap_or_default(),
                 "unknown_since" => state.unknown_since = value.parse().ok().map(Timestamp::from_millis),
@@ -50,6 +53,14 @@ impl State {
         self.deaths > 0
     }
 
+    /// It comes again, in this start of the broker: whether a worker went away with it.
+    pub(super) fn came_again(self, start: u64) -> Self {
+        match self.start {
+            Some(earlier) if earlier < start => self,
+            _ => self.died(),
+        }
+    }
+
     /// A worker went away with it.
     pub(super) fn died(self) -> Self {
         Self { deaths: self.deaths.saturating_add(1), ..self }
@@ -58,7 +69,7 @@ impl State {
     /// It ran and survived.
     pub(super) fn survived(self, counted: bool) -> Self {
         let attempts = if counted { self.attempt() } else { self.attempt() - 1 };
-        Self { attempts, deaths: 0, unknown_since: None }
+        Self { attempts, deaths: 0, unknown_since: None, ..self }
     }
 
     /// No worker here knows its name.
@@ -70,6 +81,9 @@ impl State {
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(MARK)?;
+        if let Some(start) = self.start {
+            write!(f, " start={start}")?;
+        }
         if self.attempts > 0 {
             write!(f, " attempts={}", self.attempts)?;
         }
@@ -92,15 +106,18 @@ mod tests {
         let since = Some(Timestamp::from_millis(1_767_225_600_000));
         let states = [
             State::default(),
-            State { attempts: 2, deaths: 1, unknown_since: since },
-            State { attempts: u32::MAX, deaths: u32::MAX, unknown_since: since },
+            State { start: Some(7), attempts: 2, deaths: 1, unknown_since: since },
+            State { start: Some(u64::MAX), attempts: u32::MAX, deaths: u32::MAX, unknown_since: since },
         ];
         for state in states {
             let text = state.to_string();
             assert!(text.len() <= 255, "an AMQP property has at most 255 bytes: {text}");
             assert_eq!(State::read(Some(&text)), state);
         }
-        assert_eq!(states[1].to_string(), "craft-queue attempts=2 deaths=1 unknown_since=1767225600000");
+        assert_eq!(
+            states[1].to_string(),
+            "craft-queue start=7 attempts=2 deaths=1 unknown_since=1767225600000"
+        );
     }
 
     #[test]
@@ -121,8 +138,18 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_again_after_the_broker_has_started_again_is_no_death() {
+        let published = State { start: Some(2), ..State::default() };
+        for (start, deaths) in [(3, 0), (2, 1), (1, 1)] {
+            assert_eq!(published.came_again(start).deaths, deaths, "{start}");
+        }
+        assert_eq!(State::default().came_again(3).deaths, 1, "nobody knows when that was published");
+    }
+
+    #[test]
     fn a_run_that_survives_clears_the_suspicion() {
-        let twice_dead = State { attempts: 1, deaths: 2, unknown_since: Some(Timestamp::from_millis(5)) };
+        let since = Some(Timestamp::from_millis(5));
+        let twice_dead = State { attempts: 1, deaths: 2, unknown_since: since, start: None };
         assert_eq!(twice_dead.attempt(), 3);
         let counted = State { attempts: 3, ..State::default() };
         assert_eq!(twice_dead.survived(true), counted);

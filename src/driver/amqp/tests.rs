@@ -146,6 +146,28 @@ fn a_death_makes_a_suspect_and_only_a_second_one_is_charged() {
     }
 }
 
+/// It says of all that it has that somebody had it, and nobody had most of it.
+#[test]
+fn after_the_broker_was_killed_nothing_is_charged_for_that() {
+    let fake = Fake::default();
+    let mut driver = Process::new(&fake).open();
+    driver.push(&[job("poison"), job("innocent")]).unwrap();
+    let starts = || fake.broker().queues[super::starts::STARTS].len();
+    let mut next = |kills| {
+        (0..kills).for_each(|_| fake.start_again());
+        driver = Process::new(&fake).open();
+        let clean = reserve(&mut driver, 2, Suspects::Look);
+        let suspects = reserve(&mut driver, 0, Suspects::Take(1));
+        clean.into_iter().chain(suspects).map(|job| (job.attempt, job.suspect)).collect::<Vec<_>>()
+    };
+    assert_eq!((next(1), starts()), (vec![(1, false); 2], 2), "as good as new");
+    assert_eq!((next(0), starts()), (vec![(1, true)], 2), "a worker went away with both");
+    assert_eq!(next(1), [(1, true)], "a suspect stays one, and is not charged");
+    // The one that had been fetched is behind the other.
+    assert_eq!(next(0), [(1, true)]);
+    assert_eq!((next(0), starts()), (vec![(2, true)], 3), "twice a worker went away with it");
+}
+
 #[test]
 fn while_a_suspect_runs_nothing_else_is_held() {
     let fake = Fake::default();
@@ -181,7 +203,7 @@ fn a_job_that_still_runs_here_keeps_its_hold_over_a_lost_connection() {
     }
     settle(&mut driver, &job, Verdict::Done);
     drop(driver);
-    assert!(fake.broker().queues.values().all(|queue| queue.is_empty()));
+    assert!(fake.broker().queues["orders"].is_empty() && fake.broker().queues["orders.suspects"].is_empty());
 }
 
 #[test]

@@ -29,6 +29,12 @@ pub(super) trait Outbox: Send {
     /// Makes sure that these exist.
     fn declare(&mut self, objects: &[Object]) -> Result<()>;
 
+    /// Whether there is an exchange of this name.
+    fn has_exchange(&mut self, name: &str) -> Result<bool>;
+
+    /// How many messages wait in a queue that is there.
+    fn count(&mut self, queue: &str) -> Result<u64>;
+
     /// Sends one message and does not wait for the answer. At most [`WINDOW`] may be unanswered.
     fn publish(&mut self, address: &Address, envelope: &Envelope, body: &[u8]) -> Result<()>;
 
@@ -76,8 +82,8 @@ pub(super) trait Inbox: Send {
     /// What arrived since the last call. Never waits.
     fn arrivals(&mut self) -> Result<Vec<Arrival>>;
 
-    /// Takes one message out of a queue.
-    fn get(&mut self, queue: &Arc<str>) -> Result<Option<Arrival>>;
+    /// Takes one message out of a queue, and says how many are left there.
+    fn get(&mut self, queue: &Arc<str>) -> Result<Option<(Arrival, u64)>>;
 
     /// The message is settled; with `multiple` all before it too. Not waited for.
     fn ack(&mut self, tag: u64, multiple: bool) -> Result<()>;
@@ -160,13 +166,15 @@ pub(super) struct Address {
     pub(super) routing_key: String,
 }
 
-/// Something that a broker can be told to have. All are durable.
+/// Something that a broker can be told to have. All but a mark are durable.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Object {
     /// A queue.
     Queue { name: String, arguments: Vec<(&'static str, Argument)> },
     /// An exchange of some kind.
     Exchange { name: String, kind: Kind, alternate: Option<String> },
+    /// An exchange that is gone when the broker has started again.
+    Mark { exchange: String },
     /// What comes to the exchange with a matching key goes to the queue.
     QueueBinding { queue: String, exchange: String, key: String },
     /// What comes to the exchange with a matching key goes to the other exchange.

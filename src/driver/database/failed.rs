@@ -46,8 +46,8 @@ impl FailedJobs for FailedTable {
         record(&mut *self.adapter, job, failure, &self.zone)
     }
 
-    fn withdraw(&mut self, uuid: &str) -> Result<()> {
-        self.adapter.execute("withdraw", &[uuid.into()]).map(drop)
+    fn withdraw(&mut self, job: &Message) -> Result<()> {
+        self.adapter.execute("withdraw", &[(&*job.uuid).into()]).map(drop)
     }
 
     fn list(&mut self, filter: &Filter<'_>) -> Result<Vec<FailedJob>> {

@@ -61,6 +61,8 @@ pub(super) struct Script {
     pub(super) hides_signals: bool,
     /// The queues that each look asked for.
     pub(super) asked_for: Vec<Vec<String>>,
+    /// It is due from the beginning.
+    pub(super) suspect: Option<Reserved>,
     /// Looks find nothing until one asks about suspects.
     pub(super) finds_from_first_suspects: bool,
 }
@@ -146,6 +148,15 @@ impl Driver for Stage {
             return Ok(Taken::default());
         }
         script.finds_from_first_suspects = false;
+        match want.suspects {
+            Suspects::Take(_) if script.suspect.is_some() => {
+                return Ok(Taken { jobs: script.suspect.take().into_iter().collect(), ..Taken::default() });
+            }
+            Suspects::Look if script.suspect.is_some() => {
+                return Ok(Taken { suspects_due: true, ..Taken::default() });
+            }
+            _ => {}
+        }
         Ok(script.taken.pop_front().unwrap_or_default())
     }
 
@@ -211,8 +222,8 @@ impl FailedJobs for Stage {
         answer.map_or(Ok(Some(JobId::Number(7))), |answer| answer())
     }
 
-    fn withdraw(&mut self, uuid: &str) -> Result<()> {
-        self.note(Call::Withdraw(uuid.to_owned()));
+    fn withdraw(&mut self, job: &Message) -> Result<()> {
+        self.note(Call::Withdraw(job.uuid.to_string()));
         Ok(())
     }
 

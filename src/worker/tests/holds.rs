@@ -127,6 +127,20 @@ fn suspects_are_left_alone_for_a_third_of_the_lease_after_a_connect() {
     worker.join().unwrap().unwrap();
 }
 
+/// `--stop-when-empty`: a suspect is a job that is to be done.
+#[test]
+fn a_worker_that_ends_when_all_is_done_leaves_no_suspect_behind() {
+    let stage = Stage::default();
+    let suspect = crate::reserved::Reserved { suspect: true, ..job(1, "suspect") };
+    stage.script().suspect = Some(suspect);
+    let mut play = Play::new(&stage, |_, _| Ok(()));
+    play.setup.lease = Duration::from_millis(600);
+    play.setup.poll = Duration::from_millis(20);
+    let started = Instant::now();
+    assert_eq!(play.run().unwrap().done, 1);
+    assert!(started.elapsed() >= Duration::from_millis(200), "the living had no time to renew");
+}
+
 /// S7: a settle whose connection broke is made again, and "lost" says nothing then.
 #[test]
 fn outcomes_survive_a_lost_connection_and_are_settled_after_it() {

@@ -93,8 +93,8 @@ fn a_record_is_withdrawn_and_the_others_stay_in_sight() {
     let options = options();
     let jobs = ["a", "b"].map(|payload| dies(&options, payload));
     let mut worker = dead(&options);
-    worker.withdraw(&jobs[0].message.uuid).unwrap();
-    worker.withdraw("never").unwrap();
+    worker.withdraw(&jobs[0].message).unwrap();
+    worker.withdraw(&message("orders", "never")).unwrap();
     let mut operator = dead(&options);
     crate::servers::wait_until("the other one is in sight", Duration::from_secs(30), || {
         let rows = operator.list(&Filter::default()).unwrap();

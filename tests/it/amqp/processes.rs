@@ -1,14 +1,17 @@
 //! Real workers on a real broker, really killed. What ran is in a file that no fault here can reach.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use craft_queue::{Config, Context, JobResult, Jobs, Queue, Queueable};
 use serde::{Deserialize, Serialize};
 
 use crate::programs::{Run, Running, assert_no_overlap, ledger, test_jobs};
 use crate::servers::rabbitmq::{Options, RabbitMq};
-use crate::support::{Folder, wait_until};
+use crate::support::{Folder, wait_until, wait_while_it_rises};
 
 /// The job of `tests/programs/jobs.rs`, as it is pushed.
 #[derive(Clone, Serialize, Deserialize)]
@@ -57,8 +60,12 @@ impl Site {
         self.folder.join("ledger")
     }
 
+    fn job(&self, number: u64) -> Ledger {
+        Ledger { file: self.file(), number, millis: 0, until: None }
+    }
+
     fn push(&self, numbers: std::ops::Range<u64>, millis: u64, until: Option<PathBuf>) {
-        let job = |number| Ledger { file: self.file(), number, millis, until: until.clone() };
+        let job = |number| Ledger { millis, until: until.clone(), ..self.job(number) };
         self.queue.push_many(numbers.map(job)).unwrap();
     }
 
@@ -90,10 +97,11 @@ impl Site {
         self.queue.failed().list(&Default::default()).unwrap()
     }
 
-    /// Queues that have messages, whoever holds those.
+    /// Queues that have jobs, whoever holds those.
     fn what_is_left(&self) -> Vec<String> {
         let lines = RabbitMq::shared().rabbitmqctl(&["list_queues", "-p", &self.vhost, "name", "messages"]);
-        lines.lines().skip(1).filter(|line| !line.ends_with("\t0")).map(str::to_owned).collect()
+        let is_left = |line: &&str| !line.ends_with("\t0") && !line.starts_with("craft-queue.starts\t");
+        lines.lines().skip(1).filter(is_left).map(str::to_owned).collect()
     }
 }
 
@@ -144,6 +152,46 @@ fn workers_that_are_killed_lose_nothing_and_no_job_runs_twice_at_once() {
     assert_eq!(attempts, Some(1), "the death of their worker is charged to none of them");
     assert_eq!(site.failed(), []);
     assert_eq!(site.what_is_left(), [""; 0]);
+}
+
+/// Fault 26: the broker is killed in the middle, twice, with jobs waiting, delayed, running and being pushed.
+/// What was pushed with `Ok` runs, and no attempt is used up.
+#[test]
+fn a_broker_that_is_killed_amid_pushes_and_jobs_loses_none_that_it_took() {
+    let mut broker = RabbitMq::start(Options::default());
+    let site = Site::on(&broker.url());
+    site.push(0..10_000, 0, None);
+    for number in 10_000..10_200 {
+        site.queue.options().delay(Duration::from_secs(3)).push(site.job(number)).unwrap();
+    }
+    broker.sync_definitions();
+    let workers = [(); 2].map(|()| site.worker(&["-q", "--workers", "4"]));
+    let over = AtomicBool::new(false);
+    let pushed = thread::scope(|scope| {
+        let pushing = scope.spawn(|| {
+            let numbers = (10_200..).take_while(|_| !over.load(Ordering::Relaxed));
+            numbers.filter(|number| site.queue.push(site.job(*number)).is_ok()).collect::<Vec<_>>()
+        });
+        for enough in [500, 2_000] {
+            wait_until("some jobs' ends", || site.ends() >= enough);
+            broker.kill();
+            broker.start_again();
+        }
+        over.store(true, Ordering::Relaxed);
+        pushing.join().unwrap()
+    });
+    let taken: BTreeSet<u64> = (0..10_200).chain(pushed).collect();
+    let has_ended = |number: &u64, runs: &BTreeMap<u64, Vec<Run>>| {
+        runs.get(number).is_some_and(|runs| runs.iter().any(|run| run.end.is_some()))
+    };
+    wait_while_it_rises("the end of all", taken.len(), || {
+        let runs = site.runs();
+        taken.iter().filter(|number| has_ended(number, &runs)).count()
+    });
+    workers.into_iter().for_each(stop);
+    assert_eq!((site.waiting(), site.failed().len()), (0, 0));
+    let attempts = site.runs().values().flatten().map(|run| run.attempt).max();
+    assert_eq!(attempts, Some(1), "the death of the broker is charged to none of them");
 }
 
 /// Promise 5: what runs is finished, what waits is given back with no attempt used.

@@ -37,7 +37,7 @@ impl Inbound {
 pub(super) enum Request {
     Subscribe { queue: Arc<str>, prefetch: u16, reply: Sender<()> },
     Unsubscribe { reply: Sender<()> },
-    Get { queue: Arc<str>, reply: Sender<Option<Arrival>> },
+    Get { queue: Arc<str>, reply: Sender<Option<(Arrival, u64)>> },
     Ack { tag: u64, multiple: bool },
     Flush { reply: Sender<()> },
 }
@@ -156,7 +156,8 @@ impl Consuming {
             }
             Request::Get { queue, reply } => {
                 let got = channel.basic_get(&*queue, false).map_err(|error| self.fault("get", error))?;
-                let _ = reply.send(got.map(|got| self.unpack(&queue, got.delivery)));
+                let _ =
+                    reply.send(got.map(|got| (self.unpack(&queue, got.delivery), got.message_count.into())));
             }
             Request::Ack { tag, multiple } => {
                 let husk = self.husks.remove(&tag);

@@ -149,7 +149,7 @@ impl Inbox for Receiving {
         Ok(std::mem::take(&mut inbound.arrivals))
     }
 
-    fn get(&mut self, queue: &Arc<str>) -> Result<Option<Arrival>> {
+    fn get(&mut self, queue: &Arc<str>) -> Result<Option<(Arrival, u64)>> {
         let limit = self.options.answer_timeout;
         let queue = Arc::clone(queue);
         self.ask(limit, |reply| Request::Get { queue, reply })
