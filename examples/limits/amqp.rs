@@ -1,4 +1,5 @@
-//! RabbitMQ: TCP_NODELAY, persistent messages, confirms, acks that are merged.
+//! RabbitMQ: TCP_NODELAY, persistent messages, confirms, acks that are merged. A message has the properties
+//! that a job needs: which one it is, its name, what its body is.
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -23,8 +24,8 @@ pub fn measure(url: &str) -> Result<()> {
     let mut confirmed = Confirmed::on(&channel)?;
     push(&mut confirmed, ("push", 1, 3_000), 1)?;
     declare(&channel)?.purge()?;
-    // Sixteen threads that share a window.
-    push(&mut confirmed, ("push", 16, 50_000), 100)?;
+    // Sixteen threads that each wait for their own confirm have so many on their way.
+    push(&mut confirmed, ("push", 16, 50_000), 16)?;
     declare(&channel)?.purge()?;
     push(&mut confirmed, ("push_many", 1, 50_000), A_CALL)?;
     drain(&mut connection, 50_000)?;
@@ -71,7 +72,11 @@ impl<'a> Confirmed<'a> {
     }
 
     fn publish(&mut self) -> Result<()> {
-        let properties = AmqpProperties::default().with_delivery_mode(2);
+        let properties = AmqpProperties::default()
+            .with_delivery_mode(2)
+            .with_content_type("application/json".into())
+            .with_message_id(format!("{:032x}", self.published))
+            .with_type_("Nothing".into());
         self.channel.basic_publish("", Publish::with_properties(PAYLOAD.as_bytes(), QUEUE, properties))?;
         self.published += 1;
         Ok(())

@@ -15,6 +15,10 @@ const SETTLES_REST: u32 = 9;
 /// But nothing that is over waits longer than this to be written down.
 const LONGEST_REST: Duration = Duration::from_millis(5);
 
+/// Suspects and signals are looked for no more often than this, however short the poll is: what has waited for a
+/// lease, or for a person, can wait a moment more, and the next job need not wait for the answers.
+pub(super) const SELDOM: Duration = Duration::from_millis(100);
+
 /// The shortest sleep between two looks that found nothing.
 const SHORTEST_NAP: Duration = Duration::from_millis(1);
 
@@ -153,7 +157,7 @@ impl Pump {
     fn take(&mut self, now: Instant, taken: Taken, looked: Suspects) {
         if looked != Suspects::Ignore {
             self.suspects_due = taken.suspects_due && self.has_settled_in(now);
-            self.next_look_for_suspects = now + self.setup.poll;
+            self.next_look_for_suspects = now + self.setup.poll.max(SELDOM);
         }
         let found = taken.jobs.len();
         self.tell(&Event::Polled { found });
@@ -166,7 +170,8 @@ impl Pump {
             self.next_look_for_suspects = now;
         }
         if found == 0 && !self.suspects_due {
-            self.next_look = Instant::now() + self.nap(now, taken.next_due);
+            // Counted from where the look began: its own time is part of the poll.
+            self.next_look = (now + self.nap(now, taken.next_due)).max(Instant::now() + SHORTEST_NAP);
         }
         let work: Vec<_> = taken.jobs.into_iter().filter_map(|job| self.accept(job)).collect();
         if !work.is_empty() {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::exchange::SELDOM;
 use super::{Ended, Pump, Stop};
 use crate::driver::{Signals, Suspects, Want};
 use crate::error::Result;
@@ -51,7 +52,7 @@ impl Pump {
         let begin = Instant::now();
         let signals = self.read_signals();
         // Over a long way it takes time that the jobs shall not miss.
-        let pause = (begin.elapsed() * SHARE).min(LONGEST_PAUSE).max(self.setup.poll);
+        let pause = (begin.elapsed() * SHARE).min(LONGEST_PAUSE).max(self.setup.poll).max(SELDOM);
         self.orders.next_look = begin + pause;
         let Some(signals) = signals? else { return Ok(()) };
         if self.pause(&signals.paused) && self.is_paused() {

@@ -52,6 +52,11 @@ pub(crate) trait Adapter: Send {
     /// Removes held jobs, and answers those that were not held by these receipts.
     fn delete(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>>;
 
+    /// Whether a take that finds nothing costs no more than a look, so that no look need come before it.
+    fn take_is_a_look(&self) -> bool {
+        false
+    }
+
     /// Removes held jobs, then takes clean ones, in a transaction of its own. It is what a busy worker does
     /// most. Provided; overridden where one statement is enough.
     fn delete_and_take(

@@ -308,7 +308,12 @@ impl Backend for Database {
     fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
         let mut adapter = self.connect_and_check(false)?;
         adapter.watch(bell)?;
-        Ok(Box::new(jobs::JobsTable { adapter, database: self.clone(), no_signals: false }))
+        Ok(Box::new(jobs::JobsTable {
+            adapter,
+            database: self.clone(),
+            no_signals: false,
+            asked_when_due: None,
+        }))
     }
 
     fn describe(&self) -> String {

@@ -148,7 +148,7 @@ fn a_worker_that_may_not_read_its_signals_says_so_once_and_works_on() {
     let stage = Stage::default();
     stage.script().hides_signals = true;
     let long = |_: &str| {
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(500));
         Ok(())
     };
     stage.find([job(1, "one")]);

@@ -170,6 +170,10 @@ impl Adapter for Postgres {
         Ok((lost, read::reserved(&rows[..taken], take)?))
     }
 
+    fn take_is_a_look(&self) -> bool {
+        true
+    }
+
     fn put_back(&mut self, jobs: &[PutBack<'_>], fresh_token: i64) -> Result<Vec<Receipt>> {
         let (mut ran, mut afters, mut uncounted, mut errors) = (vec![], vec![], vec![], vec![]);
         let (mut unrun, mut delays, mut unknowns) = (vec![], vec![], vec![]);
