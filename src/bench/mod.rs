@@ -48,7 +48,7 @@ pub struct Bench {
 /// One figure.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figure {
-    /// `push`, `push_many`, `drain`, `drain_deep`, `drain_future`, `pickup`, or `push_and_run`.
+    /// `pickup`, `push`, `push_many`, `drain`, `drain_deep`, `drain_future`, or `push_and_run`.
     pub workload: &'static str,
     /// `sqlite`, `postgres`, `mysql`, `amqp` or `async`.
     pub backend: String,

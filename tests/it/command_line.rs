@@ -342,7 +342,7 @@ fn the_bench_measures_and_leaves_nothing_behind() {
         figures.iter().map(|figure| figure["workload"].as_str().unwrap().to_owned()).collect();
     assert_eq!(
         workloads,
-        ["push", "push", "push_many", "drain", "drain", "drain_deep", "drain_future", "pickup"]
+        ["pickup", "push", "push", "push_many", "drain", "drain", "drain_deep", "drain_future"]
     );
     for figure in &figures {
         assert_eq!((&figure["lost"], &figure["doubled"]), (&json!(0), &json!(0)), "{figure}");
