@@ -1,10 +1,10 @@
 //! What comes from the broker: sorted on arrival, given out on demand.
 //!
 //! A message that comes again was held by a worker that went away, unless the broker has
-//! [started](super::starts) since. It is not run: a copy with one more death goes to the suspects of its queue,
-//! and only then is it acknowledged. Suspects are fetched one by
-//! one and never ahead. So one that comes again from there was running when its worker went, and nothing
-//! that merely waited beside it is charged.
+//! [started](super::starts) since. It is not run: a copy with one more death goes to the suspects of its
+//! queue, and only then is it acknowledged. Suspects are fetched one by one and never ahead. So one that
+//! comes again from there was running when its worker went, and nothing that merely waited beside it is
+//! charged.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;

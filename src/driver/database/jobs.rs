@@ -42,7 +42,6 @@ impl Driver for JobsTable {
             }
         }
         let (taken, due) = self.look(want)?;
-        self.asked_when_due = Some(Instant::now());
         if !due {
             return Ok(taken);
         }
@@ -160,7 +159,10 @@ impl JobsTable {
     fn look(&mut self, want: &Want<'_>) -> Result<(Taken, bool)> {
         let due_in = match want.fresh {
             0 => None,
-            _ => self.adapter.first_due(want.queues)?,
+            _ => {
+                self.asked_when_due = Some(Instant::now());
+                self.adapter.first_due(want.queues)?
+            }
         };
         let hold_ends = match want.suspects {
             Suspects::Ignore => None,
