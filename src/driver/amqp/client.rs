@@ -224,10 +224,7 @@ impl Outbox for Sending {
     }
 
     fn count(&mut self, queue: &str) -> Result<u64> {
-        let count = |channel: &Channel| {
-            channel.queue_declare_passive(queue).map(|found| found.declared_message_count().unwrap_or(0))
-        };
-        let counted = self.aside(count);
+        let counted = self.aside(|channel| count(channel, queue));
         counted.map(u64::from).map_err(|error| explain(&self.options, &format!("count {queue}"), error))
     }
 
@@ -266,6 +263,11 @@ impl Outbox for Sending {
         }
         self.blocked.clone()
     }
+}
+
+/// How many messages wait in a queue.
+fn count(channel: &Channel, queue: &str) -> Result<u32, AmqpError> {
+    channel.queue_declare_passive(queue).map(|found| found.declared_message_count().unwrap_or(0))
 }
 
 fn confirm(confirm: amiquip::Confirm) -> Confirm {

@@ -206,7 +206,7 @@ impl FailedJobs for Session {
 
     fn withdraw(&mut self, job: &Message) -> Result<()> {
         let mut look = self.take_look()?;
-        if look.inbox.count(&topology::failed_of(&job.queue))? == 0 {
+        if look.dead.is_empty() && look.inbox.count(&topology::failed_of(&job.queue))? == 0 {
             self.look = Some(look);
             return Ok(());
         }

@@ -205,8 +205,11 @@ impl Intake {
             return Ok(());
         }
         let start = publisher.start()?;
-        let change = |state: State| state.came_again(start);
-        self.copy(arrivals, |state| (change(state), Place::of(change(state))), publisher)
+        let sort = |state: State| {
+            let state = state.came_again(start);
+            (state, Place::of(state))
+        };
+        self.copy(arrivals, sort, publisher)
     }
 
     /// Publishes a copy of each with a new state, and then acknowledges the original.

@@ -25,8 +25,8 @@ pub(super) struct JobsTable {
     pub(super) asked_when_due: Option<Instant>,
 }
 
-/// A worker that looks more often than this need not be told each time when the next job is due.
-const SELDOM: Duration = Duration::from_millis(100);
+/// What was asked this short a while ago is not asked again: a worker with a short poll looks soon enough.
+const RECENTLY: Duration = Duration::from_millis(100);
 
 impl Driver for JobsTable {
     fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
@@ -37,7 +37,7 @@ impl Driver for JobsTable {
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
         if self.adapter.take_is_a_look() && want.fresh > 0 && want.suspects == Suspects::Ignore {
             let (_, jobs) = self.adapter.delete_and_take(&[], &hold(want), want.fresh)?;
-            if !jobs.is_empty() || self.asked_when_due.is_some_and(|asked| asked.elapsed() < SELDOM) {
+            if !jobs.is_empty() || self.asked_when_due.is_some_and(|asked| asked.elapsed() < RECENTLY) {
                 return Ok(Taken { jobs, ..Taken::default() });
             }
         }

@@ -88,6 +88,22 @@ fn two_operators_never_retry_one_job() {
     });
 }
 
+/// A list holds what it shows: nothing waits in the queue then.
+#[test]
+fn a_record_is_withdrawn_by_who_has_just_listed_it() {
+    let options = options();
+    let jobs = ["a", "b"].map(|payload| dies(&options, payload));
+    let mut handle = dead(&options);
+    assert_eq!(handle.list(&Filter::default()).unwrap().len(), 2);
+    handle.withdraw(&jobs[0].message).unwrap();
+    drop(handle);
+    let mut next = dead(&options);
+    crate::servers::wait_until("the other one is back", Duration::from_secs(30), || {
+        next.list(&Filter::default()).unwrap().iter().any(|row| row.payload == "b")
+    });
+    assert_eq!(next.list(&Filter::default()).unwrap().len(), 1, "it was withdrawn");
+}
+
 #[test]
 fn a_record_is_withdrawn_and_the_others_stay_in_sight() {
     let options = options();

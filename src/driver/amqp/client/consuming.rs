@@ -62,7 +62,7 @@ pub(super) struct Consuming {
     inbound: Arc<Inbound>,
     bell: Bell,
     requests: Receiver<Request>,
-    /// What acknowledges: amiquip wants the delivery itself. The bodies are taken out of these.
+    /// What acknowledges: the client library wants the delivery itself. The bodies are taken out of these.
     husks: BTreeMap<u64, Delivery>,
 }
 
@@ -184,7 +184,7 @@ impl Consuming {
     }
 
     /// Ends a consumer and takes what it still has, up to the word that it has ended: dropped before that,
-    /// amiquip could not deliver the word, and would end the connection.
+    /// the library could not deliver the word, and would end the connection.
     fn cancel(&mut self, queue: &Arc<str>, consumer: &Consumer<'_>) -> Result<(), End> {
         consumer.cancel().map_err(|error| self.fault("stop receiving", error))?;
         let receiver = consumer.receiver();

@@ -1,4 +1,4 @@
-//! The properties of messages, as amiquip has them and as the seam does.
+//! The properties of messages, as the client library has them and as the seam does.
 
 use super::{AmqpProperties, AmqpValue, FieldTable};
 use crate::driver::amqp::wire::{Envelope, OWN_HEADERS, note};

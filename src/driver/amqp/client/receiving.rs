@@ -11,7 +11,9 @@ use std::time::Duration;
 use crossbeam::channel::{self, RecvTimeoutError, Sender};
 
 use super::consuming::{Consuming, Inbound, Request};
-use super::{AmqpError, Channel, Connection, GOODBYE, KillSwitch, QueueDeleteOptions, declare, explain};
+use super::{
+    AmqpError, Channel, Connection, GOODBYE, KillSwitch, QueueDeleteOptions, count, declare, explain,
+};
 use crate::driver::Bell;
 use crate::driver::amqp::options::Options;
 use crate::driver::amqp::wire::{Arrival, Inbox, Object};
@@ -164,9 +166,7 @@ impl Inbox for Receiving {
     }
 
     fn count(&mut self, queue: &str) -> Result<u64> {
-        let asked = self.at_desk(|desk| {
-            desk.queue_declare_passive(queue).map(|found| found.declared_message_count().unwrap_or(0))
-        })?;
+        let asked = self.at_desk(|desk| count(desk, queue))?;
         self.number("count", asked)
     }
 
