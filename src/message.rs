@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -173,16 +174,22 @@ pub fn check_name(what: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// A new uuid, version 7: ordered by time down to a quarter of a microsecond, so that an index on it
-/// grows at its end (RFC 9562, section 6.2, method 3).
+/// A new uuid, version 7: ordered by time down to a quarter of a microsecond (RFC 9562, section 6.2, method
+/// 3), and within this process each greater than the one before, so that an index on it grows at its end.
 pub fn new_uuid() -> Arc<str> {
+    /// Quarters of a microsecond since 1970, as of the last one.
+    static LAST: AtomicU64 = AtomicU64::new(0);
     let now = time::since_epoch();
     let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    let fraction = now.subsec_nanos() % 1_000_000 * 4_096 / 1_000_000;
+    let fraction = u64::from(now.subsec_nanos() % 1_000_000 * 4_096 / 1_000_000);
+    let tick = millis << 12 | fraction;
+    let after = |last: u64| last.saturating_add(1).max(tick);
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(after(last)));
+    let tick = after(last.unwrap_or_else(|last| last));
     let mut tail = [0; 10];
-    tail[..2].copy_from_slice(&(fraction as u16).to_be_bytes());
+    tail[..2].copy_from_slice(&((tick & 0xfff) as u16).to_be_bytes());
     tail[2..].copy_from_slice(&fastrand::u64(..).to_be_bytes());
-    let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid();
+    let uuid = uuid::Builder::from_unix_timestamp_millis(tick >> 12, &tail).into_uuid();
     Arc::from(&*uuid.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()))
 }
 

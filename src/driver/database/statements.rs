@@ -122,7 +122,7 @@ macro_rules! files {
 const SQLITE: &[(&str, &str)] = files!("sqlite");
 
 #[cfg(feature = "postgres")]
-const POSTGRES: &[(&str, &str)] = files!("postgres" "push_many" "done_and_take");
+const POSTGRES: &[(&str, &str)] = files!("postgres" "push_many" "push_new" "done_and_take");
 
 #[cfg(feature = "mysql")]
 const MYSQL: &[(&str, &str)] = files!("mysql" "next_priority" "hold" "held");

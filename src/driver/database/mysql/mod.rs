@@ -152,10 +152,9 @@ impl Adapter for Mysql {
     }
 
     fn push(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
-        self.insist(|mysql| match messages {
-            // One statement is a transaction by itself.
-            [_] => mysql.insert(messages, created_at),
-            _ => transaction(mysql, Survives::PowerCut, |mysql| mysql.insert(messages, created_at)),
+        self.insist(|mysql| match push_in::push_new(&mut mysql.session, messages, created_at)? {
+            Some(pushed) => Ok(pushed),
+            None => transaction(mysql, Survives::PowerCut, |mysql| mysql.insert(messages, created_at)),
         })
     }
 

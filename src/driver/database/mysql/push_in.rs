@@ -1,8 +1,11 @@
 //! Adding jobs, also inside a transaction of the caller's.
 
+use std::sync::Arc;
+
 use ::mysql::prelude::Queryable;
 use ::mysql::{Params, Transaction, Value};
 
+use super::super::statements::Statements;
 use super::explain::{explain, is_duplicate};
 use super::micros;
 use super::session::Session;
@@ -15,6 +18,9 @@ const ROWS: usize = 1_000;
 
 /// Bytes of one statement. Less than any server's `max_allowed_packet`; a larger job goes alone.
 const BYTES: usize = 512 * 1024;
+
+/// More bytes than a row has beside its texts: numbers, two short texts, nine lengths and types.
+const REST: usize = 200;
 
 /// How often a job is pushed again that was kept out by one that is gone when it is looked for.
 const ROUNDS: usize = 10;
@@ -41,13 +47,32 @@ impl Enlist for Transaction<'_> {
     }
 }
 
-/// Adds messages: a single one in a transaction of its own, more of them within the one that is open.
+/// Adds messages within the transaction that is open.
 pub(super) fn insert(session: &mut Session, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
     check(messages, session.packet)?;
     let statements = session.statements.clone();
-    let (push, find) = (statements.get("push"), statements.get("find_pushed"));
-    let sql = Sql { push, find, id_step: session.id_step, created_at };
+    let sql = Sql::of(session, &statements, created_at);
     session.attempt(|connection| insert_by(connection, &sql, messages))?.ok_or_else(too_quick)
+}
+
+/// Adds messages in one statement, which is a transaction by itself. `None`, and none is added, when that
+/// takes more than one, or one of them is there already.
+pub(super) fn push_new(
+    session: &mut Session,
+    messages: &[Message],
+    created_at: &str,
+) -> Result<Option<Vec<Pushed>>> {
+    check(messages, session.packet)?;
+    if chunk(messages) < messages.len() {
+        return Ok(None);
+    }
+    let statements = session.statements.clone();
+    let sql = Sql::of(session, &statements, created_at);
+    session.attempt(|connection| match add(connection, &sql, messages) {
+        Ok(ids) => Ok(Some(ids.into_iter().map(Pushed::Added).collect())),
+        Err(cause) if is_duplicate(&cause) => Ok(None),
+        Err(cause) => Err(cause),
+    })
 }
 
 struct Sql<'a> {
@@ -55,6 +80,13 @@ struct Sql<'a> {
     find: &'a str,
     id_step: i64,
     created_at: &'a str,
+}
+
+impl<'a> Sql<'a> {
+    fn of(session: &Session, statements: &'a Statements, created_at: &'a str) -> Self {
+        let (push, find) = (statements.get("push"), statements.get("find_pushed"));
+        Self { push, find, id_step: session.id_step, created_at }
+    }
 }
 
 fn insert_by(
@@ -86,9 +118,10 @@ fn insert_by(
 
 /// How many of these fit into one statement; at least one.
 fn chunk(messages: &[Message]) -> usize {
+    let length = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
     let mut bytes = 0;
-    let fits = |message: &&Message| {
-        bytes += message.payload.len() + message.overrides.as_ref().map_or(0, |text| text.len()) + 1_000;
+    let fits = |Message { name, queue, payload, unique_key, overrides, .. }: &&Message| {
+        bytes += name.len() + queue.len() + payload.len() + length(unique_key) + length(overrides) + REST;
         bytes <= BYTES
     };
     messages.iter().take(ROWS).take_while(fits).count().max(1)

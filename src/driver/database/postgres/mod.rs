@@ -113,8 +113,8 @@ impl Adapter for Postgres {
     }
 
     fn push(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
-        // One statement is a transaction by itself.
-        self.insert(messages, created_at)
+        let (messages, created_at) = (messages.to_vec(), created_at.to_owned());
+        self.session.call(move |session| push_in::push(session, &messages, &created_at))
     }
 
     fn first_due(&mut self, queues: &[String]) -> Result<Option<Duration>> {

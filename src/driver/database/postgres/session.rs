@@ -7,6 +7,7 @@ use std::time::Duration;
 #[cfg(not(feature = "tls"))]
 use ::postgres::NoTls;
 use ::postgres::config::SslMode;
+use ::postgres::error::SqlState;
 use ::postgres::types::ToSql;
 use ::postgres::{Client, Config, Row, SimpleQueryMessage, Statement};
 #[cfg(feature = "tls")]
@@ -71,6 +72,19 @@ impl Session {
     pub(super) fn query(&mut self, name: &str, values: &[&Parameter<'_>]) -> Result<Vec<Row>> {
         let statement = self.prepare(name)?;
         self.client.query(&statement, values).map_err(|cause| explain(&cause))
+    }
+
+    /// As `query`; `None`, and nothing done, when a row is there already that may be there once.
+    pub(super) fn query_unless_there(
+        &mut self,
+        name: &str,
+        values: &[&Parameter<'_>],
+    ) -> Result<Option<Vec<Row>>> {
+        let statement = self.prepare(name)?;
+        match self.client.query(&statement, values) {
+            Err(cause) if cause.code() == Some(&SqlState::UNIQUE_VIOLATION) => Ok(None),
+            answer => answer.map(Some).map_err(|cause| explain(&cause)),
+        }
     }
 
     pub(super) fn execute(&mut self, name: &str, values: &[&Parameter<'_>]) -> Result<u64> {

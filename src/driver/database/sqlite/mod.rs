@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use self::explain::explain;
@@ -68,6 +69,10 @@ fn connect(
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(patience)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Else SQLite plans a statement anew whenever a value of its WHERE is bound.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // What a statement would undo is kept in memory, not in a file: it is a batch at most.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     use_wal(&connection)?;
     set_synchronous(&connection, durability)?;
     Ok(connection)
