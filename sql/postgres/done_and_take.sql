@@ -1,5 +1,6 @@
--- done.sql and take.sql in one step: what a busy worker does most. After the taken jobs come those of the
--- done ones that were lost: their id, and their token at the end.
+-- done.sql and take.sql in one step: what a busy worker does most. In each line it goes on where its last
+-- take ended, so that it does not step over all that was removed since the last VACUUM. After the taken jobs
+-- come those of the done ones that were lost: their id, and their token at the end.
 WITH done AS (
     DELETE FROM jobs
     USING unnest($6::bigint[], $7::bigint[]) AS held (id, token)
@@ -10,11 +11,12 @@ WITH done AS (
     SET token = $3, lease = now() + $4::bigint * interval '1 ms', reserved_at = now(), attempts = attempts + 1
     WHERE id = ANY (ARRAY(
         SELECT due.id
-        FROM unnest($1::text[], $2::smallint[]) AS line (queue, priority)
+        FROM unnest($1::text[], $2::smallint[], $8::timestamptz[]) AS line (queue, priority, since)
         CROSS JOIN LATERAL (
             SELECT id
             FROM jobs
-            WHERE token IS NULL AND jobs.queue = line.queue AND jobs.priority = line.priority AND available_at <= now()
+            WHERE token IS NULL AND jobs.queue = line.queue AND jobs.priority = line.priority
+                AND available_at >= line.since AND available_at <= now()
             ORDER BY available_at, id
             LIMIT $5
             FOR UPDATE SKIP LOCKED

@@ -148,18 +148,18 @@ impl Inner {
         self.pool.open(self)?;
         // A job that waits for room in the queue that it is taken from would wait for ever.
         if is_inside_a_job() {
-            return outlet.pusher.push(messages);
+            return Ok(memory.add(messages));
         }
         let capacity = self.config.memory.capacity;
         if messages.len() <= capacity {
             memory.wait_for_room(capacity);
-            return outlet.pusher.push(messages);
+            return Ok(memory.add(messages));
         }
         let mut pushed = Vec::with_capacity(messages.len());
         while !messages.is_empty() {
             memory.wait_for_room(capacity);
             let rest = messages.split_off(messages.len().min(capacity));
-            pushed.extend(outlet.pusher.push(messages)?);
+            pushed.extend(memory.add(messages));
             messages = rest;
         }
         Ok(pushed)

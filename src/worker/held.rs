@@ -12,8 +12,8 @@ pub(super) struct Held(ById<Arc<str>, Holding>);
 
 pub(super) struct Holding {
     pub(super) task: Arc<Task>,
-    /// Set when the job was delivered again while it runs here: the newer receipt counts.
-    adopted: Option<Reserved>,
+    /// Set when the job was delivered again while it runs here: the newer receipt counts. Boxed, as it is rare.
+    adopted: Option<Box<Reserved>>,
     /// Somebody else has it: what its run returns is dropped.
     pub(super) lost: bool,
 }
@@ -21,7 +21,7 @@ pub(super) struct Holding {
 impl Holding {
     /// The job with the receipt that counts.
     pub(super) fn job(&self) -> &Reserved {
-        self.adopted.as_ref().unwrap_or(&self.task.job)
+        self.adopted.as_deref().unwrap_or(&self.task.job)
     }
 }
 
@@ -51,7 +51,7 @@ impl Held {
     pub(super) fn adopt(&mut self, job: Reserved) {
         if let Some(holding) = self.0.get_mut(&job.message.uuid) {
             holding.task.hold.renew(job.held_until);
-            holding.adopted = Some(job);
+            holding.adopted = Some(Box::new(job));
             holding.lost = false;
         }
     }

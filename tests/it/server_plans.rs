@@ -53,13 +53,14 @@ fn postgres_neither_sorts_nor_scans_on_the_hot_path() {
         SELECT lpad(i::text, 36, '0'), 'database', 'server', 'q1', 'A', '{}', 'why', 1, 'then', 'then'
         FROM generate_series(1, 1000000) i");
     let ids = "ARRAY[1,2,3]::bigint[]";
+    let since = "ARRAY['-infinity','-infinity','-infinity']::timestamptz[]";
     let statements: [(&str, Vec<&str>, &str); 7] = [
         ("first_due", LINES.to_vec(), "using jobs_ready"),
         ("take", [&LINES[..], &["7", "60000", "100"]].concat(), "using jobs_ready"),
         ("first_lease", vec!["'[\"q1\"]'"], "using jobs_held"),
         ("take_suspects", vec!["ARRAY['q1']", "7", "60000", "10"], "using jobs_held"),
         ("done", vec![ids, ids], "using jobs_pkey"),
-        ("done_and_take", [&LINES[..], &["7", "60000", "100", ids, ids]].concat(), "using jobs_ready"),
+        ("done_and_take", [&LINES[..], &["7", "60000", "100", ids, ids, since]].concat(), "using jobs_ready"),
         (
             "list_failed",
             vec!["5", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "50"],

@@ -63,6 +63,17 @@ impl Memory {
         drop(self.0.room.wait_while(store, full).unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Adds messages.
+    pub(crate) fn add(&self, messages: Vec<Message>) -> Vec<Pushed> {
+        let now = Instant::now();
+        let mut store = self.lock();
+        let pushed = messages.into_iter().map(|message| store.push(message, now)).collect();
+        // A ring only sends a note: it does not wait, and calls nothing that needs this lock.
+        store.bells.iter().for_each(|(_, bell)| bell.ring());
+        self.count(&store);
+        pushed
+    }
+
     fn count(&self, store: &Store) {
         self.0.count.store(store.uuids.len(), Ordering::Relaxed);
     }
@@ -111,13 +122,7 @@ impl Drop for Handle {
 
 impl Driver for Handle {
     fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
-        let now = Instant::now();
-        let mut store = self.memory.lock();
-        let pushed = messages.iter().map(|message| store.push(message, now)).collect();
-        // A ring only sends a note: it does not wait, and calls nothing that needs this lock.
-        store.bells.iter().for_each(|(_, bell)| bell.ring());
-        self.memory.count(&store);
-        Ok(pushed)
+        Ok(self.memory.add(messages.to_vec()))
     }
 
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {

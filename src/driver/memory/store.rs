@@ -46,7 +46,7 @@ pub(super) struct Held {
 }
 
 impl Store {
-    pub(super) fn push(&mut self, message: &Message, now: Instant) -> Pushed {
+    pub(super) fn push(&mut self, message: Message, now: Instant) -> Pushed {
         if let Some(id) = self.uuids.get(&message.uuid) {
             return Pushed::Added(JobId::Number(*id));
         }
@@ -62,7 +62,7 @@ impl Store {
         let job = Job {
             due: now + message.delay,
             id,
-            message: message.clone(),
+            message,
             attempts: 0,
             suspect: false,
             unknown_since: None,

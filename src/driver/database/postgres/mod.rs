@@ -3,6 +3,7 @@
 //! A busy worker needs one statement for each turn (`done_and_take.sql`), a pusher one for each batch.
 
 mod explain;
+mod lines;
 mod push_in;
 mod read;
 mod remote;
@@ -10,10 +11,11 @@ mod session;
 mod values;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::postgres::Row as ServerRow;
 
+use self::lines::{Progress, lines};
 use self::remote::Remote;
 use self::session::Session;
 use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, list};
@@ -21,7 +23,7 @@ use super::statements::Statements;
 use crate::config::{Server, Tls};
 use crate::driver::{Receipt, Reserved};
 use crate::error::Result;
-use crate::message::{Message, PRIORITY_LIMIT, Pushed};
+use crate::message::{Message, Pushed};
 use crate::payload;
 use crate::time::whole_millis;
 
@@ -29,6 +31,7 @@ use crate::time::whole_millis;
 struct Postgres {
     session: Remote,
     in_transaction: bool,
+    progress: Progress,
 }
 
 /// Connects. `patience` is how long it and each statement may take.
@@ -43,7 +46,7 @@ pub(super) fn open(
     let config = session::configure(&server.url, patience)?;
     let tls = server.tls.unwrap_or(Tls::Prefer);
     let session = Remote::open(move || Session::open(config, &tls, statements, patience), patience)?;
-    Ok(Box::new(Postgres { session, in_transaction: false }))
+    Ok(Box::new(Postgres { session, in_transaction: false, progress: Progress::default() }))
 }
 
 impl Postgres {
@@ -70,12 +73,6 @@ impl Postgres {
 /// Ids and tokens.
 fn columns(receipts: &[Receipt]) -> (Vec<i64>, Vec<i64>) {
     receipts.iter().map(|receipt| (receipt.0.cast_signed(), receipt.1.cast_signed())).unzip()
-}
-
-/// The lines to look into: of each queue each priority, the highest first.
-fn lines(queues: &[String]) -> (Vec<String>, Vec<i16>) {
-    let priorities = || (0..=i16::from(PRIORITY_LIMIT)).rev();
-    queues.iter().flat_map(|queue| priorities().map(|priority| (queue.clone(), priority))).unzip()
 }
 
 fn count(most: usize) -> i64 {
@@ -158,16 +155,24 @@ impl Adapter for Postgres {
     ) -> Result<(Vec<Receipt>, Vec<Reserved>)> {
         let (ids, tokens) = columns(done);
         let (queues, priorities) = lines(take.queues);
-        let (token, lease, most) = (take.token, whole_millis(take.lease), count(most));
+        if done.is_empty() {
+            self.progress.forget();
+        }
+        let since = self.progress.since((&queues, &priorities));
+        let (token, lease, limit) = (take.token, whole_millis(take.lease), count(most));
+        let began = Instant::now();
         let rows = self.session.call(move |session| {
-            let values: [&session::Parameter<'_>; 7] =
-                [&queues, &priorities, &token, &lease, &most, &ids, &tokens];
+            let values: [&session::Parameter<'_>; 8] =
+                [&queues, &priorities, &token, &lease, &limit, &ids, &tokens, &since];
             session.query("done_and_take", &values)
         })?;
-        let taken = rows.partition_point(|row| !read::is_lost(row));
-        let lost =
-            rows[taken..].iter().map(|row| read::receipt(row, 0, read::LOST)).collect::<Result<_>>()?;
-        Ok((lost, read::reserved(&rows[..taken], take)?))
+        let (taken, lost) = rows.split_at(rows.partition_point(|row| !read::is_lost(row)));
+        match taken.len() < most {
+            true => self.progress.forget(),
+            false => self.progress.note(read::due(taken), began.elapsed()),
+        }
+        let lost = lost.iter().map(|row| read::receipt(row, 0, read::LOST)).collect::<Result<_>>()?;
+        Ok((lost, read::reserved(taken, take)?))
     }
 
     fn take_is_a_look(&self) -> bool {
@@ -192,6 +197,8 @@ impl Adapter for Postgres {
                 }
             }
         }
+        // They may go back further to the front.
+        self.progress.forget();
         let mut lost = Vec::new();
         if !ran.is_empty() {
             lost = self.fenced(ran, move |session, ids, tokens| {

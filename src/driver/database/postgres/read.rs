@@ -68,6 +68,12 @@ pub(super) fn reserved(rows: &[ServerRow], take: &Take<'_>) -> Result<Vec<Reserv
     Ok(taken.into_iter().map(|(_, job)| job).collect())
 }
 
+/// Of taken jobs the queue, the priority, and when they were due.
+pub(super) fn due(rows: &[ServerRow]) -> impl Iterator<Item = (&str, i16, Instant)> {
+    // `reserved` has read them before.
+    rows.iter().filter_map(|row| Some((get(row, 3).ok()?, get(row, 6).ok()?, get(row, 7).ok()?)))
+}
+
 /// The rows of a statement off the hot path.
 pub(super) fn rows(rows: &[ServerRow]) -> Result<Vec<Row>> {
     let value = |row: &ServerRow, at: usize| -> Result<Value> {

@@ -26,9 +26,32 @@ impl ToSql for Value {
     to_sql_checked!();
 }
 
-/// An instant as the server has it: microseconds since 2000. Only compared; `infinity` is fine.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// An instant as the server has it: microseconds since 2000. Only compared and given back; `infinity` is fine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Instant(i64);
+
+impl Instant {
+    /// `-infinity`.
+    pub(super) const BEFORE_ALL: Self = Self(i64::MIN);
+
+    #[cfg(test)]
+    pub(super) fn test(micros: i64) -> Self {
+        Self(micros)
+    }
+}
+
+impl ToSql for Instant {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Outcome<IsNull> {
+        out.extend_from_slice(&self.0.to_be_bytes());
+        Ok(IsNull::No)
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::TIMESTAMPTZ
+    }
+
+    to_sql_checked!();
+}
 
 impl<'a> FromSql<'a> for Instant {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Outcome<Self> {
