@@ -94,7 +94,7 @@ impl Pump {
     /// A thread can't be killed. A job that is stuck in one stays held, so that nobody else runs it; the
     /// worker lets the others finish and ends, for its supervisor to start it again.
     fn look_for_stuck_jobs(&mut self, now: Instant) {
-        if self.stuck_at().is_none_or(|at| now < at) {
+        if self.stuck_at.is_none_or(|at| now < at) {
             return;
         }
         let over = |at: &Instant| *at + self.setup.grace <= now;
@@ -112,7 +112,7 @@ impl Pump {
         self.stop = Stop::Stuck;
     }
 
-    fn stuck_at(&self) -> Option<Instant> {
+    fn first_stuck_at(&self) -> Option<Instant> {
         if self.runner.isolates() {
             return None;
         }
@@ -140,6 +140,7 @@ impl Pump {
 
     /// When there is something to do, if nothing comes in before.
     pub(super) fn wakes_at(&mut self, now: Instant) -> Instant {
+        self.stuck_at = self.first_stuck_at();
         let mut wakes = now + self.setup.poll.max(Duration::from_secs(1));
         let mut at = |moment: Option<Instant>| {
             if let Some(moment) = moment {
@@ -155,7 +156,7 @@ impl Pump {
                 at(self.may_obey().then_some(self.orders.next_look));
             }
         }
-        at(self.stuck_at());
+        at(self.stuck_at);
         at(self.setup.bounds.time.map(|most| self.started + most));
         at(self.setup.bounds.memory.map(|_| now + MEMORY_LOOK));
         if let Stop::Waiting { deadline, .. } = self.stop {

@@ -100,6 +100,8 @@ struct Pump {
     next_look_for_suspects: Instant,
     next_extend: Instant,
     next_settle: Instant,
+    /// When the first job of those that ran before the last sleep is stuck.
+    stuck_at: Option<Instant>,
     /// When the last job that was put back here is due.
     own_retries_until: Instant,
 }
@@ -153,6 +155,7 @@ impl Pump {
             next_look: now,
             next_look_for_suspects: now,
             next_settle: now,
+            stuck_at: None,
             own_retries_until: now,
         };
         pump.ignore_past_restarts()?;
@@ -239,7 +242,7 @@ impl Pump {
             }
         };
         self.pace.count(1);
-        self.last_job = Instant::now();
+        self.last_job = task.begun.get().map_or_else(Instant::now, |begun| *begun + took);
         let attempt = self.attempt_of(&task);
         let judgement = self.setup.policy.judge(attempt, &outcome, &task.limits, fastrand::f64());
         self.judge(task, judgement, Some(took));
