@@ -11,12 +11,13 @@ WITH done AS (
     SET token = $3, lease = now() + $4::bigint * interval '1 ms', reserved_at = now(), attempts = attempts + 1
     WHERE id = ANY (ARRAY(
         SELECT due.id
-        FROM unnest($1::text[], $2::smallint[], $8::timestamptz[]) AS line (queue, priority, since)
+        FROM unnest($1::text[], $2::smallint[], $8::timestamptz[], $9::bigint[])
+            AS line (queue, priority, since, after)
         CROSS JOIN LATERAL (
             SELECT id
             FROM jobs
             WHERE token IS NULL AND jobs.queue = line.queue AND jobs.priority = line.priority
-                AND available_at >= line.since AND available_at <= now()
+                AND (available_at, id) > (line.since, line.after) AND available_at <= now()
             ORDER BY available_at, id
             LIMIT $5
             FOR UPDATE SKIP LOCKED

@@ -18,6 +18,7 @@ macro_rules! conformance_checks {
                 names_may_have_255_bytes_of_any_text []
                 the_same_uuid_pushed_twice_adds_once [know_uuids]
                 the_same_uuid_twice_in_one_push_adds_once [know_uuids]
+                a_push_of_some_that_are_there_adds_the_others [know_uuids]
                 the_uuid_of_a_held_job_adds_nothing [know_uuids]
                 the_uuid_of_a_job_that_is_done_can_be_pushed_again []
                 ids_are_never_used_again []

@@ -90,6 +90,17 @@ pub(super) fn the_same_uuid_twice_in_one_push_adds_once(stage: &Stage<'_>) {
     hand.finds_nothing();
 }
 
+pub(super) fn a_push_of_some_that_are_there_adds_the_others(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    let (a, b, c) = (stage.job("a"), stage.job("b"), stage.job("c"));
+    let first = hand.push(&[a, b.clone()]);
+    let second = hand.push(&[b, c]);
+    assert_eq!(second[0], first[1], "it counts as added, under the same id");
+    assert!(second[1].is_added(), "{second:?}");
+    hand.take(3);
+    hand.finds_nothing();
+}
+
 pub(super) fn the_uuid_of_a_held_job_adds_nothing(stage: &Stage<'_>) {
     let mut hand = stage.hand();
     let message = stage.job("a");

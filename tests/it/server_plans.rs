@@ -1,12 +1,14 @@
 //! On servers, too, the statements of the hot path use their indexes, whatever lies in the table.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use craft_queue::{Config, Jobs, Queue};
+use craft_queue::{Config, Context, JobResult, Jobs, Queue, Queueable};
+use serde::{Deserialize, Serialize};
 
 use crate::servers::mariadb::{self, MariaDb};
 use crate::servers::postgres::{self, Postgres};
-use crate::support::config_on;
+use crate::support::{Diary, config_on, wait_until};
 
 fn sql(dialect: &str, name: &str) -> String {
     let path = format!("{}/sql/{dialect}/{name}.sql", env!("CARGO_MANIFEST_DIR"));
@@ -35,7 +37,13 @@ const LINES: [&str; 2] = ["ARRAY['q1','q1','q0']", "ARRAY[9,0,5]"];
 #[test]
 fn postgres_neither_sorts_nor_scans_on_the_hot_path() {
     // Of its own, and not durable: millions of rows are made.
-    let fast = ["fsync = off", "wal_level = minimal", "max_wal_senders = 0", "max_wal_size = 8GB"];
+    let fast = [
+        "fsync = off",
+        "wal_level = minimal",
+        "max_wal_senders = 0",
+        "max_wal_size = 8GB",
+        "autovacuum = off",
+    ];
     let options = fast.into_iter().fold(postgres::Options::default(), postgres::Options::setting);
     let server = Postgres::start(options.setting("shared_buffers = 512MB"));
     let url = server.database();
@@ -54,13 +62,18 @@ fn postgres_neither_sorts_nor_scans_on_the_hot_path() {
         FROM generate_series(1, 1000000) i");
     let ids = "ARRAY[1,2,3]::bigint[]";
     let since = "ARRAY['-infinity','-infinity','-infinity']::timestamptz[]";
+    let after = "ARRAY[0,0,0]::bigint[]";
     let statements: [(&str, Vec<&str>, &str); 7] = [
         ("first_due", LINES.to_vec(), "using jobs_ready"),
         ("take", [&LINES[..], &["7", "60000", "100"]].concat(), "using jobs_ready"),
         ("first_lease", vec!["'[\"q1\"]'"], "using jobs_held"),
         ("take_suspects", vec!["ARRAY['q1']", "7", "60000", "10"], "using jobs_held"),
         ("done", vec![ids, ids], "using jobs_pkey"),
-        ("done_and_take", [&LINES[..], &["7", "60000", "100", ids, ids, since]].concat(), "using jobs_ready"),
+        (
+            "done_and_take",
+            [&LINES[..], &["7", "60000", "100", ids, ids, since, after]].concat(),
+            "using jobs_ready",
+        ),
         (
             "list_failed",
             vec!["5", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "50"],
@@ -89,10 +102,63 @@ fn postgres_neither_sorts_nor_scans_on_the_hot_path() {
     let plan = measure("take", &statements[1].1);
     assert!(plan.contains("Update on jobs (actual rows=100"), "it takes what it looks for: {plan}");
     assert!(!plan.contains("Rows Removed"), "it looks at what it does not take: {plan}");
+    // Of the node that looks for jobs.
+    let pages = |plan: &str| -> u32 {
+        let (_, node) = plan.split_once("using jobs_ready").unwrap();
+        let (_, count) = node.split_once("shared hit=").unwrap();
+        count.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+    };
     let plan = measure("first_due", &LINES);
-    let pages = plan.split("shared hit=").nth(1).unwrap();
-    let pages: String = pages.chars().take_while(char::is_ascii_digit).collect();
-    assert!(pages.parse::<u32>().unwrap() < 50, "a few pages for each line: {plan}");
+    assert!(pages(&plan) < 50, "a few pages for each line: {plan}");
+
+    // Nothing vacuums here: what is removed stays in the index.
+    run("DELETE FROM jobs WHERE queue = 'other' AND priority = 9 AND id <= 90000");
+    let none = "ARRAY[]::bigint[]";
+    let line = ["ARRAY['other']", "ARRAY[9]", "7", "60000", "100", none, none];
+    let start = ["ARRAY['-infinity']::timestamptz[]", "ARRAY[0]::bigint[]"];
+    let from_the_start = measure("done_and_take", &[&line[..], &start].concat());
+    let last = ["ARRAY(SELECT available_at FROM jobs WHERE id = 99999)", "ARRAY[89999]::bigint[]"];
+    let behind = measure("done_and_take", &[&line[..], &last].concat());
+    assert!(behind.contains("CTE Scan on taken (actual rows=100"), "{behind}");
+    assert!(pages(&behind) * 3 < pages(&from_the_start), "{behind} {from_the_start}");
+}
+
+/// Runs for a millisecond.
+#[derive(Serialize, Deserialize)]
+struct Short(String);
+
+impl Queueable for Short {
+    const NAME: &'static str = "Short";
+
+    fn handle(&self, job: &Context) -> JobResult {
+        std::thread::sleep(Duration::from_millis(1));
+        job.state::<Diary>()?.note(self.0.clone());
+        Ok(())
+    }
+}
+
+/// It goes on where its last take ended, but not for long.
+#[test]
+fn a_busy_postgres_worker_also_takes_what_somebody_puts_in_front() {
+    const JOBS: usize = 20_000;
+    let url = Postgres::shared().database();
+    let diary = Diary::default();
+    let queue = Queue::open(config_on(&url), Jobs::new().state(diary.clone()).add::<Short>()).unwrap();
+    queue.install().unwrap();
+    queue.push_many((0..JOBS).map(|at| Short(at.to_string()))).unwrap();
+    let worker = queue.worker().threads(2);
+    let stopper = worker.stopper();
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| worker.run());
+        wait_until("a busy worker", || diary.lines().len() > 200);
+        let front = "INSERT INTO jobs (name, payload, available_at)
+            VALUES ('Short', '\"front\"', now() - interval '1 day')";
+        postgres::query(&url, front).unwrap();
+        diary.wait_for("front");
+        stopper.stop();
+        worker.join().unwrap().unwrap();
+    });
+    assert!(diary.lines().len() < JOBS, "it was not the last one");
 }
 
 #[test]

@@ -55,15 +55,15 @@ pub(super) fn insert(session: &mut Session, messages: &[Message], created_at: &s
     session.attempt(|connection| insert_by(connection, &sql, messages))?.ok_or_else(too_quick)
 }
 
-/// Adds messages in one statement, which is a transaction by itself. `None`, and none is added, when that
-/// takes more than one, or one of them is there already.
+/// Adds messages in one statement, which is a transaction by itself. `None`, and none is added, when it takes
+/// none or more than one, or one of them is there already.
 pub(super) fn push_new(
     session: &mut Session,
     messages: &[Message],
     created_at: &str,
 ) -> Result<Option<Vec<Pushed>>> {
     check(messages, session.packet)?;
-    if chunk(messages) < messages.len() {
+    if messages.is_empty() || chunk(messages) < messages.len() {
         return Ok(None);
     }
     let statements = session.statements.clone();

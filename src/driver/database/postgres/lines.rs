@@ -22,34 +22,39 @@ pub(super) fn lines(queues: &[String]) -> (Vec<String>, Vec<i16>) {
     queues.iter().flat_map(|queue| priorities().map(|priority| (queue.clone(), priority))).unzip()
 }
 
+/// Where a job stands in its line: when it was due, and its id.
+pub(super) type Place = (Instant, i64);
+
+const BEFORE_ALL: Place = (Instant::BEFORE_ALL, i64::MIN);
+
 /// How far the takes of a busy worker have got.
 #[derive(Default)]
 pub(super) struct Progress {
-    reached: Vec<(String, i16, Instant)>,
+    reached: Vec<(String, i16, Place)>,
     /// Until then; not at all when there is none.
     goes_on_until: Option<time::Instant>,
 }
 
 impl Progress {
-    /// From where the next take looks into each line.
-    pub(super) fn since(&mut self, (queues, priorities): (&[String], &[i16])) -> Vec<Instant> {
+    /// Behind which place the next take looks in each line.
+    pub(super) fn behind(&mut self, (queues, priorities): (&[String], &[i16])) -> (Vec<Instant>, Vec<i64>) {
         if self.goes_on_until.is_none_or(|until| until <= time::Instant::now()) {
             self.forget();
         }
-        queues.iter().zip(priorities).map(|(queue, priority)| self.reached(queue, *priority)).collect()
+        queues.iter().zip(priorities).map(|(queue, priority)| self.reached(queue, *priority)).unzip()
     }
 
-    fn reached(&self, queue: &str, priority: i16) -> Instant {
+    fn reached(&self, queue: &str, priority: i16) -> Place {
         let line = self.reached.iter().find(|line| line.0 == queue && line.1 == priority);
-        line.map_or(Instant::BEFORE_ALL, |line| line.2)
+        line.map_or(BEFORE_ALL, |line| line.2)
     }
 
-    /// Notes what a take found, as a queue, a priority and when it was due; `took` is how long it took.
-    pub(super) fn note<'a>(&mut self, found: impl Iterator<Item = (&'a str, i16, Instant)>, took: Duration) {
-        for (queue, priority, due) in found {
+    /// Notes what a take found: of each job the queue, the priority and the place. `took` is how long it took.
+    pub(super) fn note<'a>(&mut self, found: impl Iterator<Item = (&'a str, i16, Place)>, took: Duration) {
+        for (queue, priority, place) in found {
             match self.reached.iter_mut().find(|line| line.0 == queue && line.1 == priority) {
-                Some(line) => line.2 = line.2.max(due),
-                None => self.reached.push((queue.to_owned(), priority, due)),
+                Some(line) => line.2 = line.2.max(place),
+                None => self.reached.push((queue.to_owned(), priority, place)),
             }
         }
         self.goes_on_until.get_or_insert_with(|| time::Instant::now() + GOES_ON.max(took * SHARE));
@@ -71,16 +76,17 @@ mod tests {
         assert_eq!((&*queues[9], priorities[0], priorities[9], &*queues[10]), ("a", 9, 0, "b"));
         let lines = (&*queues, &*priorities);
         let mut progress = Progress::default();
-        let from_the_start = vec![Instant::BEFORE_ALL; 20];
-        assert!(progress.since(lines) == from_the_start);
+        let from_the_start = (vec![Instant::BEFORE_ALL; 20], vec![i64::MIN; 20]);
+        assert_eq!(progress.behind(lines), from_the_start);
 
-        let found = [("b", 9, Instant::test(5)), ("b", 9, Instant::test(7)), ("b", 9, Instant::test(6))];
+        let at = Instant::test;
+        let found = [("b", 9, (at(5), 3)), ("b", 9, (at(7), 1)), ("b", 9, (at(7), 2)), ("b", 9, (at(6), 4))];
         progress.note(found.into_iter(), Duration::from_secs(60));
         let mut reached = from_the_start.clone();
-        reached[10] = Instant::test(7);
-        assert!(progress.since(lines) == reached, "for ten minutes");
+        (reached.0[10], reached.1[10]) = (at(7), 2);
+        assert_eq!(progress.behind(lines), reached, "for ten minutes");
 
         progress.goes_on_until = Some(time::Instant::now());
-        assert!(progress.since(lines) == from_the_start);
+        assert_eq!(progress.behind(lines), from_the_start);
     }
 }

@@ -158,18 +158,18 @@ impl Adapter for Postgres {
         if done.is_empty() {
             self.progress.forget();
         }
-        let since = self.progress.since((&queues, &priorities));
+        let (since, after) = self.progress.behind((&queues, &priorities));
         let (token, lease, limit) = (take.token, whole_millis(take.lease), count(most));
         let began = Instant::now();
         let rows = self.session.call(move |session| {
-            let values: [&session::Parameter<'_>; 8] =
-                [&queues, &priorities, &token, &lease, &limit, &ids, &tokens, &since];
+            let values: [&session::Parameter<'_>; 9] =
+                [&queues, &priorities, &token, &lease, &limit, &ids, &tokens, &since, &after];
             session.query("done_and_take", &values)
         })?;
         let (taken, lost) = rows.split_at(rows.partition_point(|row| !read::is_lost(row)));
         match taken.len() < most {
             true => self.progress.forget(),
-            false => self.progress.note(read::due(taken), began.elapsed()),
+            false => self.progress.note(read::places(taken), began.elapsed()),
         }
         let lost = lost.iter().map(|row| read::receipt(row, 0, read::LOST)).collect::<Result<_>>()?;
         Ok((lost, read::reserved(taken, take)?))

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::super::adapter::{Row, Take, Value, millis};
 use super::super::interned::Interned;
+use super::lines::Place;
 use super::values::Instant;
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, PRIORITY_LIMIT};
@@ -68,10 +69,11 @@ pub(super) fn reserved(rows: &[ServerRow], take: &Take<'_>) -> Result<Vec<Reserv
     Ok(taken.into_iter().map(|(_, job)| job).collect())
 }
 
-/// Of taken jobs the queue, the priority, and when they were due.
-pub(super) fn due(rows: &[ServerRow]) -> impl Iterator<Item = (&str, i16, Instant)> {
-    // `reserved` has read them before.
-    rows.iter().filter_map(|row| Some((get(row, 3).ok()?, get(row, 6).ok()?, get(row, 7).ok()?)))
+/// Of taken jobs the queue, the priority, and their place in that line.
+pub(super) fn places(rows: &[ServerRow]) -> impl Iterator<Item = (&str, i16, Place)> {
+    // `reserved` reads the same columns and tells of a wrong one.
+    let place = |row| Some((get(row, 3).ok()?, get(row, 6).ok()?, (get(row, 7).ok()?, get(row, 0).ok()?)));
+    rows.iter().filter_map(place)
 }
 
 /// The rows of a statement off the hot path.
