@@ -5,6 +5,8 @@
 //! transaction open while a job runs.
 
 mod adapter;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod cursor;
 mod failed;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod interned;

@@ -4,20 +4,19 @@
 //! hold down (`hold.sql`) and commits.
 
 mod connect;
-mod cursor;
 mod explain;
 mod push_in;
 mod read;
 mod session;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::mysql::{Params, Value as ServerValue};
 
-use self::cursor::Cursor;
 use self::session::Session;
 use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, transaction};
+use super::cursor::Cursor;
 use super::statements::Statements;
 use crate::config::Server;
 use crate::driver::{Receipt, Reserved};
@@ -28,10 +27,14 @@ use crate::payload;
 /// How often a step is tried that others were in the way of.
 const TRIES: usize = 5;
 
+/// When no job is due.
+const BEFORE_ALL: ServerValue = ServerValue::Date(1000, 1, 1, 0, 0, 0, 0);
+
 /// An open connection.
 struct Mysql {
     session: Session,
-    cursor: Cursor,
+    /// By when a job was due.
+    cursor: Cursor<ServerValue>,
 }
 
 /// Connects. `patience` is how long it and each statement may take.
@@ -95,11 +98,11 @@ impl Mysql {
         while jobs.len() < most && below > 0 {
             let Some(priority) = self.next_priority(queue, below)? else { break };
             let room = most - jobs.len();
-            let from = self.cursor.get(queue, priority);
+            let from = self.cursor.get(queue, priority).unwrap_or(BEFORE_ALL);
             let rows = self.session.select("take", (queue, queue.len(), priority, from, room))?;
-            let full = room >= cursor::WORTH_IT && rows.len() == room;
-            let last = rows.last().filter(|_| full).and_then(|row| row.get(read::AVAILABLE_AT));
-            self.cursor.set(queue, priority, last);
+            if let Some(last) = rows.last().and_then(|row| row.get(read::AVAILABLE_AT)) {
+                self.cursor.found(queue, priority, last);
+            }
             for row in rows {
                 let mut job = read::reserved(row, take)?;
                 job.attempt += 1;
@@ -107,6 +110,16 @@ impl Mysql {
             }
             below = priority;
         }
+        Ok(jobs)
+    }
+
+    /// Takes jobs from where the cursor is.
+    fn take_on(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
+        let mut jobs = Vec::new();
+        for queue in take.queues {
+            jobs.extend(self.take_from(queue, take, most - jobs.len())?);
+        }
+        self.hold(&jobs, take)?;
         Ok(jobs)
     }
 
@@ -143,6 +156,8 @@ impl Adapter for Mysql {
     }
 
     fn rollback(&mut self) {
+        // What was taken is there again.
+        self.cursor.forget();
         // A connection on which it fails is dropped, and the server rolls back by itself.
         let _ = self.session.run_quietly("ROLLBACK");
     }
@@ -181,12 +196,8 @@ impl Adapter for Mysql {
     }
 
     fn take(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
-        let mut jobs = Vec::new();
-        for queue in take.queues {
-            jobs.extend(self.take_from(queue, take, most - jobs.len())?);
-        }
-        self.hold(&jobs, take)?;
-        Ok(jobs)
+        self.cursor.forget();
+        self.take_on(take, most)
     }
 
     fn take_suspects(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
@@ -240,12 +251,18 @@ impl Adapter for Mysql {
         self.insist(|mysql| {
             transaction(mysql, Survives::PowerCut, |mysql| {
                 let lost = if done.is_empty() { Vec::new() } else { mysql.delete(done)? };
-                Ok((lost, mysql.take(take, most)?))
+                mysql.cursor.begin(!done.is_empty());
+                let began = Instant::now();
+                let jobs = mysql.take_on(take, most)?;
+                mysql.cursor.end(jobs.len() == most, began.elapsed());
+                Ok((lost, jobs))
             })
         })
     }
 
     fn put_back(&mut self, jobs: &[PutBack<'_>], fresh_token: i64) -> Result<Vec<Receipt>> {
+        // They may go back further to the front.
+        self.cursor.forget();
         let mut lost = Vec::new();
         for job in jobs {
             let (changed, receipt) = match *job {

@@ -3,7 +3,6 @@
 //! A busy worker needs one statement for each turn (`done_and_take.sql`), a pusher one for each batch.
 
 mod explain;
-mod lines;
 mod push_in;
 mod read;
 mod remote;
@@ -15,15 +14,15 @@ use std::time::{Duration, Instant};
 
 use ::postgres::Row as ServerRow;
 
-use self::lines::{Progress, lines};
 use self::remote::Remote;
 use self::session::Session;
 use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, list};
+use super::cursor::Cursor;
 use super::statements::Statements;
 use crate::config::{Server, Tls};
 use crate::driver::{Receipt, Reserved};
 use crate::error::Result;
-use crate::message::{Message, Pushed};
+use crate::message::{Message, PRIORITY_LIMIT, Pushed};
 use crate::payload;
 use crate::time::whole_millis;
 
@@ -31,7 +30,7 @@ use crate::time::whole_millis;
 struct Postgres {
     session: Remote,
     in_transaction: bool,
-    progress: Progress,
+    cursor: Cursor<read::Place>,
 }
 
 /// Connects. `patience` is how long it and each statement may take.
@@ -46,7 +45,7 @@ pub(super) fn open(
     let config = session::configure(&server.url, patience)?;
     let tls = server.tls.unwrap_or(Tls::Prefer);
     let session = Remote::open(move || Session::open(config, &tls, statements, patience), patience)?;
-    Ok(Box::new(Postgres { session, in_transaction: false, progress: Progress::default() }))
+    Ok(Box::new(Postgres { session, in_transaction: false, cursor: Cursor::default() }))
 }
 
 impl Postgres {
@@ -73,6 +72,12 @@ impl Postgres {
 /// Ids and tokens.
 fn columns(receipts: &[Receipt]) -> (Vec<i64>, Vec<i64>) {
     receipts.iter().map(|receipt| (receipt.0.cast_signed(), receipt.1.cast_signed())).unzip()
+}
+
+/// The lines to look into: of each queue each priority, the highest first.
+fn lines(queues: &[String]) -> (Vec<String>, Vec<i16>) {
+    let priorities = || (0..=i16::from(PRIORITY_LIMIT)).rev();
+    queues.iter().flat_map(|queue| priorities().map(|priority| (queue.clone(), priority))).unzip()
 }
 
 fn count(most: usize) -> i64 {
@@ -155,10 +160,11 @@ impl Adapter for Postgres {
     ) -> Result<(Vec<Receipt>, Vec<Reserved>)> {
         let (ids, tokens) = columns(done);
         let (queues, priorities) = lines(take.queues);
-        if done.is_empty() {
-            self.progress.forget();
-        }
-        let (since, after) = self.progress.behind((&queues, &priorities));
+        self.cursor.begin(!done.is_empty());
+        let behind = |(queue, priority): (&String, &i16)| {
+            self.cursor.get(queue, i64::from(*priority)).unwrap_or((values::Instant::BEFORE_ALL, 0))
+        };
+        let (since, after): (Vec<_>, Vec<_>) = queues.iter().zip(&priorities).map(behind).unzip();
         let (token, lease, limit) = (take.token, whole_millis(take.lease), count(most));
         let began = Instant::now();
         let rows = self.session.call(move |session| {
@@ -167,10 +173,11 @@ impl Adapter for Postgres {
             session.query("done_and_take", &values)
         })?;
         let (taken, lost) = rows.split_at(rows.partition_point(|row| !read::is_lost(row)));
-        match taken.len() < most {
-            true => self.progress.forget(),
-            false => self.progress.note(read::places(taken), began.elapsed()),
+        for row in taken {
+            let (queue, priority, place) = read::place(row)?;
+            self.cursor.found(queue, i64::from(priority), place);
         }
+        self.cursor.end(taken.len() == most, began.elapsed());
         let lost = lost.iter().map(|row| read::receipt(row, 0, read::LOST)).collect::<Result<_>>()?;
         Ok((lost, read::reserved(taken, take)?))
     }
@@ -198,7 +205,7 @@ impl Adapter for Postgres {
             }
         }
         // They may go back further to the front.
-        self.progress.forget();
+        self.cursor.forget();
         let mut lost = Vec::new();
         if !ran.is_empty() {
             lost = self.fenced(ran, move |session, ids, tokens| {

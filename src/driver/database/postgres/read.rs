@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::super::adapter::{Row, Take, Value, millis};
 use super::super::interned::Interned;
-use super::lines::Place;
 use super::values::Instant;
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, PRIORITY_LIMIT};
@@ -69,11 +68,12 @@ pub(super) fn reserved(rows: &[ServerRow], take: &Take<'_>) -> Result<Vec<Reserv
     Ok(taken.into_iter().map(|(_, job)| job).collect())
 }
 
-/// Of taken jobs the queue, the priority, and their place in that line.
-pub(super) fn places(rows: &[ServerRow]) -> impl Iterator<Item = (&str, i16, Place)> {
-    // `reserved` reads the same columns and tells of a wrong one.
-    let place = |row| Some((get(row, 3).ok()?, get(row, 6).ok()?, (get(row, 7).ok()?, get(row, 0).ok()?)));
-    rows.iter().filter_map(place)
+/// Where a job stands in its line: when it was due, and its id.
+pub(super) type Place = (Instant, i64);
+
+/// The queue, the priority and the place of a taken job.
+pub(super) fn place(row: &ServerRow) -> Result<(&str, i16, Place)> {
+    Ok((get(row, 3)?, get(row, 6)?, (get(row, 7)?, get(row, 0)?)))
 }
 
 /// The rows of a statement off the hot path.

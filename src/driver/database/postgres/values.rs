@@ -33,11 +33,6 @@ pub(super) struct Instant(i64);
 impl Instant {
     /// `-infinity`.
     pub(super) const BEFORE_ALL: Self = Self(i64::MIN);
-
-    #[cfg(test)]
-    pub(super) fn test(micros: i64) -> Self {
-        Self(micros)
-    }
 }
 
 impl ToSql for Instant {
