@@ -48,7 +48,8 @@ impl<P: Clone + PartialOrd> Cursor<P> {
         }
     }
 
-    /// It found as many as it looked for, or not, in this time.
+    /// It found as many as it looked for, or not, in this time. If not, nothing waits any more, and a job that
+    /// shows up late, as that of a slow transaction, should not wait for its turn either.
     pub(super) fn end(&mut self, is_full: bool, took: Duration) {
         if !is_full {
             self.forget();

@@ -162,7 +162,7 @@ impl Adapter for Postgres {
         let (queues, priorities) = lines(take.queues);
         self.cursor.begin(!done.is_empty());
         let behind = |(queue, priority): (&String, &i16)| {
-            self.cursor.get(queue, i64::from(*priority)).unwrap_or((values::Instant::BEFORE_ALL, 0))
+            self.cursor.get(queue, i64::from(*priority)).unwrap_or(read::BEFORE_ALL)
         };
         let (since, after): (Vec<_>, Vec<_>) = queues.iter().zip(&priorities).map(behind).unzip();
         let (token, lease, limit) = (take.token, whole_millis(take.lease), count(most));

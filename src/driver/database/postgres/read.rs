@@ -71,6 +71,8 @@ pub(super) fn reserved(rows: &[ServerRow], take: &Take<'_>) -> Result<Vec<Reserv
 /// Where a job stands in its line: when it was due, and its id.
 pub(super) type Place = (Instant, i64);
 
+pub(super) const BEFORE_ALL: Place = (Instant::BEFORE_ALL, i64::MIN);
+
 /// The queue, the priority and the place of a taken job.
 pub(super) fn place(row: &ServerRow) -> Result<(&str, i16, Place)> {
     Ok((get(row, 3)?, get(row, 6)?, (get(row, 7)?, get(row, 0)?)))
