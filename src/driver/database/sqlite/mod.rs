@@ -1,5 +1,6 @@
 //! SQLite: the embedded default. A file, compiled in, no server.
 
+mod connect;
 mod explain;
 mod push_in;
 mod read;
@@ -10,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::config::DbConfig;
-use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
+use self::connect::{connect, set_synchronous};
 use self::explain::explain;
 use super::Open;
 use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, list, millis};
@@ -56,53 +57,6 @@ pub(super) fn open(
         now: durability,
         watch: None,
     }))
-}
-
-fn connect(
-    path: &Path,
-    open: Open,
-    durability: Durability,
-    patience: Duration,
-) -> rusqlite::Result<Connection> {
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    flags.set(OpenFlags::SQLITE_OPEN_CREATE, open == Open::Create);
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(patience)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    // Else SQLite plans a statement anew whenever a value of its WHERE is bound.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    // What a statement would undo is kept in memory, not in a file: it is a batch at most.
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    use_wal(&connection)?;
-    set_synchronous(&connection, durability)?;
-    Ok(connection)
-}
-
-/// FULL syncs the log with each commit; NORMAL leaves that to the next full commit or checkpoint.
-fn set_synchronous(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
-    let sql = match durability {
-        Durability::Full => "PRAGMA synchronous = FULL",
-        Durability::Normal => "PRAGMA synchronous = NORMAL",
-    };
-    // Not prepared: this pragma takes effect while it is compiled, so a cached one would do nothing.
-    connection.execute_batch(sql)
-}
-
-/// The mode is kept in the file. Asking first spares every later opener the write lock.
-fn use_wal(connection: &Connection) -> rusqlite::Result<()> {
-    let mode = |sql| connection.query_row(sql, [], |row| row.get::<_, String>(0));
-    if mode("PRAGMA journal_mode")? == "wal" {
-        return Ok(());
-    }
-    match mode("PRAGMA journal_mode = WAL") {
-        // Of those that open a new file at once SQLite refuses some without waiting. Whoever has had the
-        // write lock comes after the one that was let through.
-        Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
-            connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
-            mode("PRAGMA journal_mode = WAL").map(drop)
-        }
-        done => done.map(drop),
-    }
 }
 
 impl Sqlite {
@@ -306,6 +260,10 @@ impl Adapter for Sqlite {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use rusqlite::StatementStatus;
+
     use super::super::statements::Dialect;
     use super::*;
 
@@ -334,6 +292,26 @@ mod tests {
             assert_eq!(read, Ok(level), "{survives:?}");
             sqlite.commit().unwrap();
         }
+        drop(sqlite);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_take_is_planned_once() {
+        let (folder, mut sqlite) = open_new("planned");
+        sqlite.push(&[message(), message()], "now").unwrap();
+        let queues = ["default".to_owned()];
+        for token in 1..=2 {
+            let take =
+                Take { queues: &queues, token, lease: Duration::from_secs(60), held_until: Instant::now() };
+            assert_eq!(sqlite.take(&take, 1).unwrap().len(), 1);
+        }
+        let take = sqlite.prepare("take").unwrap();
+        assert_eq!(
+            (take.get_status(StatementStatus::Run), take.get_status(StatementStatus::RePrepare)),
+            (2, 0)
+        );
+        drop(take);
         drop(sqlite);
         std::fs::remove_dir_all(folder).unwrap();
     }
