@@ -28,15 +28,23 @@ struct Warden {
 /// A process group that dies with this process, until this is dropped.
 pub(super) struct Watch(Option<usize>);
 
-/// Notes a process group, named after its first process. Drop the watch before that process is reaped: then
-/// its number can't be another's yet.
-pub(super) fn watch(leader: u32) -> Watch {
-    let Some(warden) = warden() else { return Watch(None) };
-    let place = warden.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    if let Some(place) = place {
-        warden.groups[place].store(leader.into(), Ordering::Release);
+impl Watch {
+    /// A place for a group that is about to be started. The first one takes a while, as it starts the warden:
+    /// what was started before that would be left behind by a worker that is killed meanwhile.
+    pub(super) fn new() -> Self {
+        let place = |warden: &Warden| warden.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Self(warden().and_then(place))
     }
-    Watch(place)
+
+    /// Notes the group, named after its first process: at once after its start, as nobody ends it if this
+    /// process is killed in between. (To have it note itself takes a fork, where the system has quicker ways
+    /// to start a program: 1,560 a second instead of 2,500.) Drop the watch before that process is reaped:
+    /// then its number can't be another's yet.
+    pub(super) fn note(&self, leader: u32) {
+        if let (Some(place), Some(warden)) = (self.0, warden()) {
+            warden.groups[place].store(leader.into(), Ordering::Release);
+        }
+    }
 }
 
 impl Drop for Watch {

@@ -192,6 +192,10 @@ fn children_of_a_stopped_worker_begin_nothing_beyond_its_lease() {
     std::fs::write(&gate, "").unwrap();
     let ended = || ledger(&file)[&999][0].end.is_some();
     wait_until("the end of the first run", ended);
+    // Else the first worker might take again what the second one had for too long, on a slow machine.
+    wait_until("the end of all jobs", || {
+        database.query_row("SELECT count(*) FROM jobs", [], |row| row.get::<_, i64>(0)) == Ok(0)
+    });
     first.signal("CONT");
     first.wait_for("event=lost");
     for worker in [first, second] {

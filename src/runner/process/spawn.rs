@@ -10,7 +10,8 @@ use super::card::Card;
 use super::child::Child;
 use super::frames::put_hello;
 use crate::error::{Error, Result};
-use crate::runner::{system, warden};
+use crate::runner::system;
+use crate::runner::warden::Watch;
 
 /// The first argument of a child; two descriptors follow it. An argument and not a variable of the
 /// environment, as a program that a job runs would inherit that, and might be this very program.
@@ -41,8 +42,9 @@ impl Nursery {
             command.arg0(name);
         }
         system::confine(&mut command, inherited, self.memory.map(|megabytes| megabytes * 1024 * 1024));
+        let watch = Watch::new();
         let process = command.spawn().map_err(cannot)?;
-        let watch = warden::watch(process.id());
+        watch.note(process.id());
         let mut child = Child::new(process, watch, line, card);
         put_hello(&mut child.outgoing, &self.callback);
         Ok(child)

@@ -11,7 +11,7 @@ use super::{Call, status};
 use crate::job::JobError;
 use crate::policy::Outcome;
 use crate::runner::system::{Ask, Watched, ask_group, end_of, has_ended, never_wait, wait};
-use crate::runner::warden;
+use crate::runner::warden::Watch;
 
 /// How long a process has between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -52,10 +52,11 @@ impl Call<'_> {
         never_wait(&errors)?;
         let mut command = self.program.command(self.context);
         command.stdin(its_input).stdout(its_out).stderr(its_errors).process_group(0);
+        let watch = Watch::new();
         let mut child = command.spawn()?;
+        watch.note(child.id());
         // Our copies of its ends must go, or we would wait for ourselves.
         drop(command);
-        let watch = warden::watch(child.id());
         let output = |pipe| Output::new(pipe, &self.program.name, &self.context.id);
         let mut running = Running {
             leader: child.id(),
