@@ -183,9 +183,10 @@ pub fn new_uuid() -> Arc<str> {
     let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     let fraction = u64::from(now.subsec_nanos() % 1_000_000 * 4_096 / 1_000_000);
     let tick = millis << 12 | fraction;
-    let after = |last: u64| last.saturating_add(1).max(tick);
-    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(after(last)));
-    let tick = after(last.unwrap_or_else(|last| last));
+    let tick = match LAST.fetch_max(tick, Ordering::Relaxed) < tick {
+        true => tick,
+        false => LAST.fetch_add(1, Ordering::Relaxed) + 1,
+    };
     let mut tail = [0; 10];
     tail[..2].copy_from_slice(&((tick & 0xfff) as u16).to_be_bytes());
     tail[2..].copy_from_slice(&fastrand::u64(..).to_be_bytes());

@@ -55,21 +55,21 @@ pub(super) fn push(session: &mut Session, messages: &[Message], created_at: &str
 
 /// Adds all of them, or none when one is there already.
 fn push_new(session: &mut Session, messages: &[Message], created_at: &str) -> Result<Option<Vec<Pushed>>> {
-    let columns = Columns::of(messages.iter())?;
+    let uuids = uuids(messages)?;
+    let columns = Columns::of(messages.iter().zip(&uuids))?;
     let Some(rows) = session.query_unless_there("push_new", &columns.without_keys(&created_at))? else {
         return Ok(None);
     };
     let row = rows.first().ok_or_else(|| Error::other("PostgreSQL did not say what it added"))?;
-    let (ids, uuids): (Vec<i64>, Vec<Uuid>) = (get(row, 0)?, get(row, 1)?);
-    let ids: HashMap<_, _> = uuids.into_iter().zip(ids).collect();
+    let ids: HashMap<Uuid, i64> = get::<Vec<_>>(row, 1)?.into_iter().zip(get::<Vec<_>>(row, 0)?).collect();
     let added = |uuid| ids.get(uuid).map(|id| Pushed::Added(JobId::Number(*id)));
-    Ok(columns.uuids.iter().map(added).collect())
+    Ok(uuids.iter().map(added).collect())
 }
 
 type Run<'a> = dyn FnMut(&str, &[&Parameter<'_>]) -> Result<Vec<Row>> + 'a;
 
 fn insert_by(run: &mut Run<'_>, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
-    let uuids: Vec<Uuid> = messages.iter().map(uuid).collect::<Result<_>>()?;
+    let uuids = uuids(messages)?;
     let mut pushed: Vec<Option<Pushed>> = vec![None; messages.len()];
     for _ in 0..ROUNDS {
         let open: Vec<usize> = (0..messages.len()).filter(|at| pushed[*at].is_none()).collect();
@@ -98,13 +98,13 @@ fn add(
     if let [at] = *open {
         return add_one(run, &messages[at], uuids[at], created_at);
     }
-    let columns = Columns::of(open.iter().map(|at| &messages[*at]))?;
+    let columns = Columns::of(open.iter().map(|at| (&messages[*at], &uuids[*at])))?;
     ids(&run("push_many", &columns.all(&created_at))?)
 }
 
 /// Messages as arrays, one for each column.
 struct Columns<'a> {
-    uuids: Vec<Uuid>,
+    uuids: Vec<&'a Uuid>,
     names: Vec<&'a str>,
     queues: Vec<&'a str>,
     payloads: Vec<&'a str>,
@@ -115,10 +115,10 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(messages: impl Iterator<Item = &'a Message> + Clone) -> Result<Self> {
-        let messages = || messages.clone();
+    fn of(jobs: impl Iterator<Item = (&'a Message, &'a Uuid)> + Clone) -> Result<Self> {
+        let messages = || jobs.clone().map(|(message, _)| message);
         Ok(Self {
-            uuids: messages().map(uuid).collect::<Result<_>>()?,
+            uuids: jobs.clone().map(|(_, uuid)| uuid).collect(),
             names: messages().map(|message| &*message.name).collect(),
             queues: messages().map(|message| &*message.queue).collect(),
             payloads: messages().map(text).collect::<Result<_>>()?,
@@ -174,10 +174,13 @@ fn find(run: &mut Run<'_>, message: &Message, uuid: Uuid) -> Result<Option<Pushe
     Ok(Some(if get(row, 1)? { Pushed::Added(id) } else { Pushed::Duplicate(id) }))
 }
 
-fn uuid(message: &Message) -> Result<Uuid> {
-    message.uuid.parse().map_err(|_| {
-        Error::invalid(format!("\"{}\" is no uuid, and PostgreSQL keeps jobs by theirs", message.uuid))
-    })
+fn uuids(messages: &[Message]) -> Result<Vec<Uuid>> {
+    let read = |message: &Message| {
+        message.uuid.parse().map_err(|_| {
+            Error::invalid(format!("\"{}\" is no uuid, and PostgreSQL keeps jobs by theirs", message.uuid))
+        })
+    };
+    messages.iter().map(read).collect()
 }
 
 fn text(message: &Message) -> Result<&str> {
