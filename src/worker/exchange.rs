@@ -102,7 +102,9 @@ impl Pump {
         if !matches!(self.stop, Stop::No) || self.is_paused() {
             return false;
         }
-        match self.suspects_due && !self.runner.isolates() {
+        // Before a suspect begins and until it has ended nothing else runs.
+        let alone = self.suspects_due || self.held.has_suspect();
+        match alone && !self.runner.isolates() {
             true => self.busy() == 0 && self.hooks == 0,
             false => self.room(now) > 0,
         }

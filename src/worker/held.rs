@@ -8,7 +8,11 @@ use crate::reserved::{Receipt, Reserved};
 use crate::runner::Task;
 
 #[derive(Default)]
-pub(super) struct Held(ById<Arc<str>, Holding>);
+pub(super) struct Held {
+    jobs: ById<Arc<str>, Holding>,
+    /// How many of them were taken as suspects.
+    suspects: usize,
+}
 
 pub(super) struct Holding {
     pub(super) task: Arc<Task>,
@@ -27,29 +31,36 @@ impl Holding {
 
 impl Held {
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.jobs.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.jobs.is_empty()
+    }
+
+    pub(super) fn has_suspect(&self) -> bool {
+        self.suspects > 0
     }
 
     pub(super) fn insert(&mut self, task: Arc<Task>) {
+        self.suspects += usize::from(task.job.suspect);
         let holding = Holding { task: task.clone(), adopted: None, lost: false };
-        self.0.insert(task.job.message.uuid.clone(), holding);
+        self.jobs.insert(task.job.message.uuid.clone(), holding);
     }
 
     pub(super) fn get(&self, uuid: &str) -> Option<&Holding> {
-        self.0.get(uuid)
+        self.jobs.get(uuid)
     }
 
     pub(super) fn remove(&mut self, uuid: &str) -> Option<Holding> {
-        self.0.remove(uuid)
+        let holding = self.jobs.remove(uuid)?;
+        self.suspects -= usize::from(holding.task.job.suspect);
+        Some(holding)
     }
 
     /// Takes a job over that is here already: one process never runs a job twice at once.
     pub(super) fn adopt(&mut self, job: Reserved) {
-        if let Some(holding) = self.0.get_mut(&job.message.uuid) {
+        if let Some(holding) = self.jobs.get_mut(&job.message.uuid) {
             holding.task.hold.renew(job.held_until);
             holding.adopted = Some(Box::new(job));
             holding.lost = false;
@@ -58,15 +69,15 @@ impl Held {
 
     /// The jobs whose hold is to be renewed.
     pub(super) fn kept(&self) -> impl Iterator<Item = &Holding> {
-        self.0.values().filter(|holding| !holding.lost)
+        self.jobs.values().filter(|holding| !holding.lost)
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Holding> {
-        self.0.values()
+        self.jobs.values()
     }
 
     pub(super) fn lose(&mut self, receipt: Receipt) -> Option<&Holding> {
-        let holding = self.0.values_mut().find(|holding| holding.job().receipt == receipt)?;
+        let holding = self.jobs.values_mut().find(|holding| holding.job().receipt == receipt)?;
         holding.lost = true;
         holding.task.hold.lose();
         Some(holding)
@@ -74,11 +85,11 @@ impl Held {
 
     /// How many jobs have begun.
     pub(super) fn running(&self) -> usize {
-        self.0.values().filter(|holding| holding.task.begun.get().is_some()).count()
+        self.jobs.values().filter(|holding| holding.task.begun.get().is_some()).count()
     }
 
     /// The first moment at which a job that runs in a thread is over time.
     pub(super) fn first_stuck_after(&self) -> Option<Instant> {
-        self.0.values().filter_map(|holding| holding.task.stuck_after()).min()
+        self.jobs.values().filter_map(|holding| holding.task.stuck_after()).min()
     }
 }

@@ -85,7 +85,11 @@ fn a_suspect_runs_alone() {
         use std::sync::atomic::Ordering::SeqCst;
         let beside = running.fetch_add(1, SeqCst);
         match says {
-            "suspect" => assert_eq!(beside, 0, "a suspect ran beside another job"),
+            "suspect" => {
+                assert_eq!(beside, 0, "a suspect ran beside another job");
+                // Time enough for a look that finds job 4.
+                std::thread::sleep(Duration::from_millis(50));
+            }
             // The two clean ones of the first look do run beside each other.
             _ if context.id().to_string() != "4" => drop(together.wait()),
             _ => {}
@@ -106,6 +110,9 @@ fn a_suspect_runs_alone() {
     let asked = calls.iter().position(|call| *call == alone).expect("suspects were asked for alone");
     let settled_before = calls[..asked].iter().filter(|call| matches!(call, Call::Settle(..))).count();
     assert_eq!(settled_before, 2, "the slots were empty first: {calls:#?}");
+    let settled = calls.iter().position(|call| matches!(call, Call::Settle(Receipt(3, _), _)));
+    let next_job = calls.iter().rposition(|call| matches!(call, Call::Job(_)));
+    assert!(settled < next_job, "nothing begins before it has ended: {calls:#?}");
 }
 
 /// S5: right after a connect the living holders get the first chance to renew.
