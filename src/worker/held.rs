@@ -4,14 +4,39 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::hash::ById;
+use crate::message::JobId;
 use crate::reserved::{Receipt, Reserved};
 use crate::runner::Task;
 
 #[derive(Default)]
 pub(super) struct Held {
-    jobs: ById<Arc<str>, Holding>,
+    jobs: ById<Key, Holding>,
     /// How many of them were taken as suspects.
     suspects: usize,
+    /// How many of them somebody else has.
+    lost: usize,
+}
+
+/// What tells the held jobs apart. A uuid does not: others write rows and messages too, and may use one twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    /// The number of its row, which no other job ever has.
+    Row(i64),
+    /// The delivery by which it came: what a broker carries as an id may stand on many messages.
+    Delivery(Receipt),
+}
+
+impl Key {
+    pub(super) fn of(task: &Task) -> Self {
+        Self::of_job(&task.job)
+    }
+
+    fn of_job(job: &Reserved) -> Self {
+        match job.id {
+            JobId::Number(row) => Self::Row(row),
+            JobId::Text(_) => Self::Delivery(job.receipt),
+        }
+    }
 }
 
 pub(super) struct Holding {
@@ -44,27 +69,39 @@ impl Held {
 
     pub(super) fn insert(&mut self, task: Arc<Task>) {
         self.suspects += usize::from(task.job.suspect);
-        let holding = Holding { task: task.clone(), adopted: None, lost: false };
-        self.jobs.insert(task.job.message.uuid.clone(), holding);
+        let key = Key::of(&task);
+        self.jobs.insert(key, Holding { task, adopted: None, lost: false });
     }
 
-    pub(super) fn get(&self, uuid: &str) -> Option<&Holding> {
-        self.jobs.get(uuid)
+    pub(super) fn get(&self, task: &Task) -> Option<&Holding> {
+        self.jobs.get(&Key::of(task))
     }
 
-    pub(super) fn remove(&mut self, uuid: &str) -> Option<Holding> {
-        let holding = self.jobs.remove(uuid)?;
+    pub(super) fn remove(&mut self, task: &Task) -> Option<Holding> {
+        let holding = self.jobs.remove(&Key::of(task))?;
         self.suspects -= usize::from(holding.task.job.suspect);
+        self.lost -= usize::from(holding.lost);
         Some(holding)
     }
 
-    /// Takes a job over that is here already: one process never runs a job twice at once.
-    pub(super) fn adopt(&mut self, job: Reserved) {
-        if let Some(holding) = self.jobs.get_mut(&job.message.uuid) {
-            holding.task.hold.renew(job.held_until);
-            holding.adopted = Some(Box::new(job));
-            holding.lost = false;
-        }
+    /// Takes a job over that is here already, or answers it when it is not: one process never runs a job twice
+    /// at once.
+    pub(super) fn adopt(&mut self, job: Reserved) -> Option<Reserved> {
+        let key = match Key::of_job(&job) {
+            row @ Key::Row(_) => Some(row).filter(|row| self.jobs.contains_key(row)),
+            // A broker delivers a message again when the connection that carried it is gone, and the hold with it.
+            Key::Delivery(_) if self.lost > 0 => {
+                let again = |(_, holding): &(&Key, &Holding)| holding.lost && is_same(holding.job(), &job);
+                self.jobs.iter().find(again).map(|(key, _)| *key)
+            }
+            Key::Delivery(_) => None,
+        };
+        let Some(holding) = key.and_then(|key| self.jobs.get_mut(&key)) else { return Some(job) };
+        holding.task.hold.renew(job.held_until);
+        holding.adopted = Some(Box::new(job));
+        self.lost -= usize::from(holding.lost);
+        holding.lost = false;
+        None
     }
 
     /// The jobs whose hold is to be renewed.
@@ -78,6 +115,7 @@ impl Held {
 
     pub(super) fn lose(&mut self, receipt: Receipt) -> Option<&Holding> {
         let holding = self.jobs.values_mut().find(|holding| holding.job().receipt == receipt)?;
+        self.lost += usize::from(!holding.lost);
         holding.lost = true;
         holding.task.hold.lose();
         Some(holding)
@@ -92,4 +130,10 @@ impl Held {
     pub(super) fn first_stuck_after(&self) -> Option<Instant> {
         self.jobs.values().filter_map(|holding| holding.task.stuck_after()).min()
     }
+}
+
+/// Whether two deliveries carry one message. The id alone does not say so.
+fn is_same(held: &Reserved, job: &Reserved) -> bool {
+    let (held, job) = (&held.message, &job.message);
+    held.uuid == job.uuid && held.name == job.name && held.payload == job.payload
 }

@@ -200,10 +200,7 @@ impl Pump {
 
     /// A job that was just taken is to be begun, or it is judged without being run.
     fn accept(&mut self, job: Reserved) -> Option<Work> {
-        if self.held.get(&job.message.uuid).is_some() {
-            self.held.adopt(job);
-            return None;
-        }
+        let job = self.held.adopt(job)?;
         let kind = self.setup.kinds.get(&*job.message.name).cloned();
         let of_type = kind.as_ref().map(|kind| kind.limits()).unwrap_or_default();
         let policy = &self.setup.policy;
@@ -260,16 +257,15 @@ impl Pump {
     /// A decision was made; it is written down with the next exchange. If somebody else has the job by now,
     /// whatever this run returned is dropped.
     fn decide(&mut self, judged: Judged) {
-        let uuid = &judged.task.job.message.uuid;
-        match self.held.get(uuid).is_none_or(|holding| holding.lost) {
-            true => drop(self.held.remove(uuid)),
+        match self.held.get(&judged.task).is_none_or(|holding| holding.lost) {
+            true => drop(self.held.remove(&judged.task)),
             false => self.judged.push(judged),
         }
     }
 
     /// An adopted job has the attempt of its last delivery.
     fn attempt_of(&self, task: &Task) -> u32 {
-        let holding = self.held.get(&task.job.message.uuid);
+        let holding = self.held.get(task);
         holding.map_or(task.job.attempt, |holding| holding.job().attempt)
     }
 

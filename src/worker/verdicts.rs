@@ -74,7 +74,7 @@ impl Pump {
 
     fn record(&mut self, judged: &mut Judged) -> Result<()> {
         let Verdict::Bury(failure) = &judged.verdict else { return Ok(()) };
-        let Some(holding) = self.held.get(&judged.task.job.message.uuid) else { return Ok(()) };
+        let Some(holding) = self.held.get(&judged.task) else { return Ok(()) };
         let Some(backend) = &self.setup.failed else {
             judged.recorded = Recorded::Yes(None);
             judged.verdict = Verdict::Done;
@@ -158,7 +158,7 @@ impl Pump {
 
     pub(super) fn written_down(&mut self, judged: Vec<Judged>, settlement: Settlement) {
         for judged in judged {
-            let Some(holding) = self.held.remove(&judged.task.job.message.uuid) else { continue };
+            let Some(holding) = self.held.remove(&judged.task) else { continue };
             let receipt = holding.job().receipt;
             if settlement.lost.contains(&receipt) && !judged.in_doubt {
                 self.tidy_up_after_loss(&judged);
@@ -253,7 +253,7 @@ pub(super) fn settled<'a>(held: &'a Held, judged: &'a [Judged]) -> Vec<Settled<'
     judged
         .iter()
         .map(|judged| {
-            let holding = held.get(&judged.task.job.message.uuid);
+            let holding = held.get(&judged.task);
             let job = holding.map_or(&judged.task.job, |holding| holding.job());
             Settled { job, verdict: judged.verdict.clone() }
         })

@@ -2,6 +2,7 @@
 
 mod fake;
 mod holds;
+mod identity;
 mod outcomes;
 mod signals;
 mod stopping;
