@@ -4,7 +4,7 @@ use clap::{ArgMatches, Command};
 
 use super::app::App;
 use super::arguments::{connection, driver};
-use super::print::{Style, styled};
+use super::print::{Style, Text};
 use super::{Exit, print};
 use crate::driver::database::Database;
 use crate::error::{Error, Result};
@@ -19,18 +19,18 @@ pub(super) fn command() -> Command {
 pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
     for entry in config.entries() {
-        let source = styled(&entry.source.to_string(), Style::Faint);
-        print::line(format!("  {:<32} {:<28} {source}", entry.key, entry.value));
+        let value = Text::from(format_args!("  {:<32} {:<28} ", entry.key, entry.value));
+        print::line(value.styled(&entry.source, Style::Faint));
     }
     print::line("");
     let checked = config.clone();
     let queue = app.queue(config)?;
     let mut trouble = false;
     let mut told = |what: String, result: Result<()>| match result {
-        Ok(()) => print::line(format!("  {}  {what}", styled("ok", Style::Good))),
+        Ok(()) => print::line(Text::from("  ").styled("ok", Style::Good).and("  ").and(what)),
         Err(error) => {
             trouble = true;
-            print::line(format!("  {}  {what}", styled("no", Style::Bad)));
+            print::line(Text::from("  ").styled("no", Style::Bad).and("  ").and(what));
             print::error(&error);
         }
     };

@@ -79,7 +79,8 @@ fn table(all: &[FailedJob]) {
             failed.attempts
         ));
     }
-    print::line("\ncraft queue:failed-list ID shows one, craft queue:retry ID runs it again.");
+    print::line("");
+    print::line("craft queue:failed-list ID shows one, craft queue:retry ID runs it again.");
 }
 
 fn show(failed: &FailedJob) {
@@ -98,7 +99,7 @@ fn show(failed: &FailedJob) {
         print::line(format!("  {name:<11} {value}"));
     }
     print::line("  exception");
-    failed.exception.lines().for_each(|text| print::line(format!("    {text}")));
+    print::indented("    ", &failed.exception);
 }
 
 pub(super) fn forget_command() -> Command {

@@ -8,6 +8,7 @@ mod arguments;
 mod bench;
 mod check;
 mod clear;
+mod escape;
 mod failed;
 mod job;
 mod log;
@@ -18,6 +19,7 @@ mod push;
 mod retry;
 mod signals;
 mod status;
+mod stdout;
 mod stock;
 mod tables;
 mod work;
@@ -94,9 +96,9 @@ pub fn main(jobs: Jobs) -> ExitCode {
 fn run(jobs: Jobs, arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let matches = match arguments::parse(ENTRIES, arguments) {
         Ok(matches) => matches,
-        Err(refused) => return print::refusal(&refused),
+        Err(refused) => return print::refusal(refused),
     };
-    print::set_color(&matches);
+    print::start(&matches);
     log::start(&matches);
     let Some((name, own)) = matches.subcommand() else {
         print::overview(&arguments::root(ENTRIES));

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::app::App;
 use super::arguments::{connection, driver, json, option, text};
-use super::print::{Style, styled};
+use super::print::{Style, Text};
 use super::signals::{given_queues, named_queues};
 use super::{Exit, print, usage};
 use crate::driver::Size;
@@ -110,7 +110,7 @@ impl Limits {
 
 impl Line {
     /// `  invoices   12 waiting   oldest wait 3s   OK`
-    fn text(&self, limits: &Limits) -> String {
+    fn text(&self, limits: &Limits) -> Text {
         let waiting = self.waiting.map_or("an unknown number".to_owned(), |count| count.to_string());
         let oldest = match (self.oldest_wait_s.and_then(seconds_to_span), self.waiting) {
             (Some(wait), _) => humane(wait),
@@ -123,18 +123,24 @@ impl Line {
             (name, ..) => format!("--{name}"),
         };
         let list = |names: &[&'static str]| names.iter().map(limit).collect::<Vec<_>>().join(" and ");
-        let mut found = Vec::new();
+        let mut line = Text::from(format_args!(
+            "  {:<24} {waiting:>9} waiting   oldest wait {oldest:<10}   ",
+            self.queue
+        ));
+        if self.ok {
+            return line.styled("OK", Style::Good);
+        }
         if !self.over.is_empty() {
-            found.push(styled(&format!("OVER {}", list(&self.over)), Style::Bad));
+            line = line.styled(format_args!("OVER {}", list(&self.over)), Style::Bad);
+        }
+        if !self.over.is_empty() && !self.unknown.is_empty() {
+            line = line.and(", ");
         }
         if !self.unknown.is_empty() {
-            let told = format!("UNKNOWN: the driver cannot tell about {}", list(&self.unknown));
-            found.push(styled(&told, Style::Warning));
+            let told = format_args!("UNKNOWN: the driver cannot tell about {}", list(&self.unknown));
+            line = line.styled(told, Style::Warning);
         }
-        if found.is_empty() {
-            found.push(styled("OK", Style::Good));
-        }
-        format!("  {:<24} {waiting:>9} waiting   oldest wait {oldest:<10}   {}", self.queue, found.join(", "))
+        line
     }
 }
 
@@ -145,7 +151,7 @@ mod tests {
     fn check(limits: &Limits, waiting: Option<u64>, oldest_wait: Option<Duration>) -> (bool, String) {
         let size = Size { queue: "mail".into(), waiting, delayed: None, running: None, oldest_wait };
         let line = limits.check(&size);
-        (line.ok, line.text(limits))
+        (line.ok, line.text(limits).unstyled())
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Printing for people. A reader who has gone (EPIPE) is no error: what could be said was said.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command};
 
+use super::{escape, stdout};
 use crate::error::{Error, Result};
 
 static COLOR: OnceLock<Color> = OnceLock::new();
@@ -25,7 +27,71 @@ pub(super) enum Style {
     Faint,
 }
 
-pub(super) fn set_color(matches: &ArgMatches) {
+/// A line to print. Whatever it is made of is escaped; only its styles are ours.
+#[derive(Default)]
+pub(super) struct Text(Vec<(String, Option<Style>)>);
+
+impl Text {
+    pub(super) fn and(mut self, text: impl Display) -> Self {
+        self.0.push((escape::line(&text.to_string()).into_owned(), None));
+        self
+    }
+
+    pub(super) fn styled(mut self, text: impl Display, style: Style) -> Self {
+        self.0.push((escape::line(&text.to_string()).into_owned(), Some(style)));
+        self
+    }
+
+    /// A text of several lines, whose line breaks are its author's.
+    fn and_lines(mut self, text: impl Display) -> Self {
+        self.0.push((escape::lines(&text.to_string()).into_owned(), None));
+        self
+    }
+
+    /// How many columns it takes, where each character takes one.
+    pub(super) fn width(&self) -> usize {
+        self.0.iter().map(|(text, _)| text.chars().count()).sum()
+    }
+
+    #[cfg(test)]
+    pub(super) fn unstyled(&self) -> String {
+        self.0.iter().map(|(text, _)| text.as_str()).collect()
+    }
+
+    fn write(self, stream: &mut dyn Write, colored: bool) {
+        let mut line = String::new();
+        for (text, style) in self.0 {
+            let code = match style {
+                Some(Style::Good) => "32",
+                Some(Style::Bad) => "31",
+                Some(Style::Warning) => "33",
+                Some(Style::Faint) => "2",
+                None => "",
+            };
+            match colored && !code.is_empty() {
+                true => line.extend(["\x1b[", code, "m", &text, "\x1b[0m"]),
+                false => line.push_str(&text),
+            }
+        }
+        line.push('\n');
+        // In one piece: lines of threads and processes that print beside each other stay whole.
+        let _ = stream.write_all(line.as_bytes());
+    }
+}
+
+impl<T: Display> From<T> for Text {
+    fn from(text: T) -> Self {
+        Self::default().and(text)
+    }
+}
+
+/// A word that stands out.
+pub(super) fn styled(text: impl Display, style: Style) -> Text {
+    Text::default().styled(text, style)
+}
+
+/// Prepares for what the command prints: its colours, and with `--json` a stdout for JSON alone.
+pub(super) fn start(matches: &ArgMatches) {
     let wanted = matches.get_one::<String>("color").map_or("auto", String::as_str);
     // https://no-color.org: any value but an empty one.
     let auto = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -38,34 +104,31 @@ pub(super) fn set_color(matches: &ArgMatches) {
         Color { out: when(std::io::stdout().is_terminal()), err: when(std::io::stderr().is_terminal()) };
     // The first command line of a process counts.
     let _ = COLOR.set(color);
-}
-
-/// A word for stdout.
-pub(super) fn styled(text: &str, style: Style) -> String {
-    paint(text, style, COLOR.get().is_some_and(|color| color.out))
-}
-
-fn paint(text: &str, style: Style, colored: bool) -> String {
-    let code = match style {
-        Style::Good => "32",
-        Style::Bad => "31",
-        Style::Warning => "33",
-        Style::Faint => "2",
-    };
-    if colored { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    let own = matches.subcommand().map(|(_, own)| own);
+    if own.is_some_and(|own| own.try_get_one("json").ok().flatten() == Some(&true)) {
+        stdout::keep_for_results();
+    }
 }
 
 /// A line of the result.
-pub(super) fn line(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+pub(super) fn line(text: impl Into<Text>) {
+    text.into().write(&mut stdout::results(), COLOR.get().is_some_and(|color| color.out));
 }
 
 /// A line that is no result: a prompt, a note.
-pub(super) fn note(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+pub(super) fn note(text: impl Into<Text>) {
+    text.into().write(&mut std::io::stderr(), COLOR.get().is_some_and(|color| color.err));
+}
+
+/// A text of several lines, each behind an indent.
+pub(super) fn indented(indent: &str, text: &str) {
+    for part in text.lines() {
+        line(format!("{indent}{}", part.replace('\t', "    ")));
+    }
 }
 
 pub(super) fn flush() {
+    let _ = stdout::results().flush();
     let _ = std::io::stdout().flush();
     let _ = std::io::stderr().flush();
 }
@@ -73,26 +136,31 @@ pub(super) fn flush() {
 /// A value as one line of JSON.
 pub(super) fn json(value: &impl serde::Serialize) {
     match serde_json::to_string(value) {
-        Ok(text) => line(text),
+        Ok(text) => drop(writeln!(stdout::results(), "{}", escape::json(&text))),
         Err(cause) => note(format!("error: cannot write JSON: {cause}")),
     }
 }
 
 /// An error and what to do next. What is wrong with a configuration explains itself with its line.
 pub(super) fn error(error: &Error) {
-    let err = COLOR.get().is_some_and(|color| color.err);
-    let head = paint("error:", Style::Bad, err);
     match error.is_config() && error.to_string().contains("\n  --> ") {
-        true => note(error),
-        false => note(format!("{head} {error}")),
+        true => note(Text::default().and_lines(error)),
+        false => note(styled("error:", Style::Bad).and(format_args!(" {error}"))),
     }
     if let Some(help) = error.help() {
-        note(format!("  {} {help}", paint("help:", Style::Good, err)));
+        note(Text::from("  ").styled("help:", Style::Good).and(" ").and_lines(help));
     }
 }
 
 /// What clap has to say: a refusal (status 2), or the help and the version that were asked for (0).
-pub(super) fn refusal(refused: &clap::Error) -> u8 {
+pub(super) fn refusal(mut refused: clap::Error) -> u8 {
+    // Its line breaks are its own; those of what was typed, or was put there by a script, are escaped.
+    let typed: Vec<_> = refused.context().map(|(kind, value)| (kind, value.clone())).collect();
+    for (kind, value) in typed {
+        if let ContextValue::String(text) = value {
+            refused.insert(kind, ContextValue::String(escape::line(&text).into_owned()));
+        }
+    }
     let text = |kind| match refused.get(kind) {
         Some(ContextValue::String(one)) => Some(one),
         // The most similar one comes last.
@@ -108,15 +176,18 @@ pub(super) fn refusal(refused: &clap::Error) -> u8 {
                 None => note("  tip: craft alone lists all commands"),
             }
         }
-        _ => drop(refused.print()),
+        _ if refused.use_stderr() => note(Text::default().and_lines(refused.render().to_string().trim_end())),
+        _ => line(Text::default().and_lines(refused.render().to_string().trim_end())),
     }
     u8::try_from(refused.exit_code()).unwrap_or(2)
 }
 
 /// All commands by namespace, for `craft` alone.
 pub(super) fn overview(root: &Command) {
-    line(format!("craft {}  {}\n", env!("CARGO_PKG_VERSION"), root.get_about().cloned().unwrap_or_default()));
-    line("Usage: craft <COMMAND> [OPTIONS]\n");
+    line(format!("craft {}  {}", env!("CARGO_PKG_VERSION"), root.get_about().cloned().unwrap_or_default()));
+    line("");
+    line("Usage: craft <COMMAND> [OPTIONS]");
+    line("");
     let mut last = None;
     for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
         let name = command.get_name();
@@ -127,7 +198,8 @@ pub(super) fn overview(root: &Command) {
         last = Some(space);
         line(format!("  {name:<20} {}", command.get_about().cloned().unwrap_or_default()));
     }
-    line("\ncraft <COMMAND> -h explains a command, --help with examples.");
+    line("");
+    line("craft <COMMAND> -h explains a command, --help with examples.");
 }
 
 /// Asks before something is destroyed. Without a terminal nobody can answer: then `--force` must be given.
@@ -142,7 +214,7 @@ pub(super) fn confirm(question: &str, force: bool) -> Result<()> {
         return Err(Error::invalid(format!("{question} Nobody can answer here"))
             .with_help("add --force to do it without a question"));
     }
-    let _ = write!(std::io::stderr(), "{question} [y/N] ");
+    let _ = write!(std::io::stderr(), "{} [y/N] ", escape::line(question));
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);

@@ -4,11 +4,13 @@ use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::escape;
 use crate::context::Context;
 use crate::job::{JobError, JobResult, Queueable};
 use crate::jobs::Jobs;
 
-/// Prints its payload to stdout: it is the job's work, and not a log line.
+/// Prints its payload to stdout, as JSON: it is the job's work, and whoever may push cannot make it look like a
+/// log line.
 #[derive(Serialize, Deserialize)]
 struct Echo(serde_json::Value);
 
@@ -17,10 +19,7 @@ impl Queueable for Echo {
 
     fn handle(&self, _: &Context) -> JobResult {
         // One write: lines of jobs that run beside each other stay whole.
-        let line = match &self.0 {
-            serde_json::Value::String(text) => format!("{text}\n"),
-            other => format!("{other}\n"),
-        };
+        let line = format!("{}\n", escape::json(&self.0.to_string()));
         std::io::stdout().write_all(line.as_bytes())?;
         Ok(())
     }

@@ -25,6 +25,8 @@ use crate::reserved::Reserved;
 pub(crate) use process::{Processes, Rules};
 #[cfg(unix)]
 pub(crate) use program::Program;
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) use system::stdout_becomes_stderr;
 pub(crate) use thread::Threads;
 
 /// Runs jobs beside each other. What becomes of each is told through the function it was made with.

@@ -105,6 +105,18 @@ pub(super) fn adopt(descriptor: RawFd) -> io::Result<OwnedFd> {
     unsafe { owned(descriptor) }
 }
 
+/// Has what this process and its children print to stdout go to stderr; answers the stdout that was.
+#[cfg(feature = "cli")]
+pub(crate) fn stdout_becomes_stderr() -> io::Result<OwnedFd> {
+    let own = io::stdout().as_fd().try_clone_to_owned()?;
+    // SAFETY: no memory is involved. Both descriptors are the process's for as long as it lives, and nobody owns
+    // them: whoever writes to stdout meanwhile writes to the one stream or to the other.
+    match unsafe { libc::dup2(libc::STDERR_FILENO, libc::STDOUT_FILENO) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(own),
+    }
+}
+
 /// Makes reads and writes of a pipe return instead of wait.
 pub(super) fn never_wait(pipe: &impl AsFd) -> io::Result<()> {
     let descriptor = pipe.as_fd().as_raw_fd();

@@ -378,3 +378,22 @@ fn help_is_short_with_h_and_has_examples_with_help() {
         assert!(overview.contains(&format!("\n  {name}")), "{overview}");
     }
 }
+
+/// In threads and in processes; so does `queue:push` where its job runs at once.
+#[test]
+fn what_jobs_print_is_no_part_of_the_json() {
+    let folder = installed();
+    for mode in ["threading", "multiprocess"] {
+        out(&folder, &["queue:push", "Echo", "\"as said by a job\""]);
+        let worked = say(&folder, &["queue:work", "--once", "--json", "--mode", mode]);
+        for line in worked.out.lines() {
+            serde_json::from_str::<Value>(line).unwrap();
+        }
+        assert!(worked.out.contains("\"event\":\"done\""), "{}", worked.out);
+        assert_eq!(worked.err, "\"as said by a job\"\n", "{mode}");
+    }
+    std::fs::write(folder.join("queue.toml"), "[async]\nblocking = true\n").unwrap();
+    let pushed = say(&folder, &["queue:push", "Echo", "7", "--driver", "async", "--json"]);
+    assert_eq!(pushed.err, "7\n");
+    serde_json::from_str::<Value>(&pushed.out).unwrap();
+}

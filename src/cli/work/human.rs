@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::print::{Style, line, note, styled};
+use super::super::print::{Style, Text, indented, line, note};
 use super::{Reporter, View};
 use crate::event::{Event, Told};
 use crate::time::{Timestamp, humane};
@@ -10,6 +10,9 @@ use crate::worker::{Ended, Report};
 
 /// Where a line of dots ends, in columns.
 const WIDTH: usize = 80;
+
+/// What stands before each line of a reason.
+const REASON: &str = "           ";
 
 pub(super) struct Human {
     view: View,
@@ -30,23 +33,14 @@ impl Human {
             return;
         }
         let clock = self.view.zone.format_clock(Timestamp::now());
-        let mut left = format!("  {clock} {} #{} ", job.job.message.name, job.job.id);
+        let mut told = Text::from(format_args!("  {clock} {} #{} ", job.job.message.name, job.job.id));
         if !detail.is_empty() {
-            left.push_str("........ ");
-            left.push_str(detail);
-            left.push(' ');
+            told = told.and(format_args!("........ {detail} "));
         }
-        let took = job.took.map(humane).unwrap_or_default();
-        let right = format!(" {took} {word}");
-        let used = left.chars().count() + right.chars().count();
+        let took = format!(" {} ", job.took.map(humane).unwrap_or_default());
+        let used = told.width() + took.chars().count() + word.chars().count();
         let dots = ".".repeat(WIDTH.saturating_sub(used).max(1));
-        line(format!("{left}{} {took} {}", styled(&dots, Style::Faint), styled(word, style)));
-    }
-
-    fn reason(&self, error: &str) {
-        for part in error.lines() {
-            line(format!("           {part}"));
-        }
+        line(told.styled(dots, Style::Faint).and(took).styled(word, style));
     }
 
     fn attempt(job: Told<'_>) -> String {
@@ -73,7 +67,8 @@ fn header(view: &View, back_end: &str, jobs: &[String]) {
     ));
     let known = if jobs.is_empty() { "none".to_owned() } else { jobs.join(", ") };
     let running = if view.workers == 1 { "the running job" } else { "the running jobs" };
-    line(format!("  Jobs known: {known}.  Ctrl-C stops after {running}.\n"));
+    line(format!("  Jobs known: {known}.  Ctrl-C stops after {running}."));
+    line("");
 }
 
 impl Reporter for Human {
@@ -87,7 +82,7 @@ impl Reporter for Human {
                 };
                 let (word, style) = if *counted { ("FAIL", Style::Bad) } else { ("WAIT", Style::Warning) };
                 self.finish(*job, &detail, word, style);
-                self.reason(error);
+                indented(REASON, error);
             }
             Event::Buried { job, failed_id, error } => {
                 let kept = match failed_id {
@@ -95,7 +90,7 @@ impl Reporter for Human {
                     None => "not kept".to_owned(),
                 };
                 self.finish(*job, &format!("{}, {kept}", Self::attempt(*job)), "FAIL", Style::Bad);
-                self.reason(error);
+                indented(REASON, error);
             }
             Event::Returned(job) => self.finish(*job, "given back", "BACK", Style::Warning),
             Event::Lost(job) => {
@@ -124,7 +119,9 @@ impl Reporter for Human {
             Event::Restarting { running } if *running > 0 => {
                 note("  Restarting: ends after what runs, for its supervisor to start it again.");
             }
-            Event::Warning(text) => note(format!("  {}: {text}", styled("warning", Style::Warning))),
+            Event::Warning(text) => {
+                note(Text::from("  ").styled("warning", Style::Warning).and(": ").and(text))
+            }
             Event::Polled { found } if self.view.verbosity >= 2 => {
                 let clock = self.view.zone.format_clock(Timestamp::now());
                 note(format!("  {clock} looked for jobs: {found} found"));

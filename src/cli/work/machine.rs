@@ -1,12 +1,13 @@
 //! What a worker does, for a log: one line an event, as `key=value` or as JSON.
 
 use std::fmt::Write as _;
-use std::io::{BufWriter, Stdout, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::print;
+use super::super::stdout::{self, Results};
+use super::super::{escape, print};
 use super::{Reporter, View};
 use crate::event::{Event, Told};
 use crate::time::Timestamp;
@@ -23,13 +24,13 @@ pub(super) struct Machine {
     view: View,
     form: Form,
     /// Written out whenever the worker is about to sleep: a busy one writes in large steps.
-    out: BufWriter<Stdout>,
+    out: BufWriter<Results>,
     disconnected: bool,
 }
 
 impl Machine {
     pub(super) fn new(view: View, form: Form) -> Self {
-        Self { view, form, out: BufWriter::with_capacity(1 << 16, std::io::stdout()), disconnected: false }
+        Self { view, form, out: BufWriter::with_capacity(1 << 16, stdout::results()), disconnected: false }
     }
 
     fn event(&mut self, event: &str, more: &[(&str, Value)]) {
@@ -88,13 +89,14 @@ impl Machine {
             }
         }
         // A reader who has gone is no reason to stop working.
-        let _ = writeln!(self.out, "{text}");
+        let _ = writeln!(self.out, "{}", escape::json(&text));
     }
 }
 
 /// Whether a value needs no quotes.
 fn is_plain(word: &str) -> bool {
-    !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || c == '"' || c == '=' || c.is_control())
+    let needs_quotes = |c: char| c.is_whitespace() || c == '"' || c == '=';
+    !word.is_empty() && !word.contains(needs_quotes) && escape::is_plain(word)
 }
 
 impl Reporter for Machine {
