@@ -203,6 +203,7 @@ impl Driver for Files {
                     attempt: ours.attempts,
                     suspect: ours.suspect,
                     unknown_for: unknown_since.map(|since| Duration::from_nanos(now.saturating_sub(since))),
+                    due_for: None,
                     last_error: None,
                     held_until: start + want.lease,
                     receipt: Receipt(ours.token, 0),

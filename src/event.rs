@@ -1,5 +1,7 @@
 //! What a worker tells those who listen: for logs, metrics and tests.
 
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use crate::reserved::Reserved;
 /// Something that happened in a worker.
 ///
 /// Events about outcomes are told after the outcome is written down. A listener runs in the worker's own
-/// thread: it must be quick and must not wait for the worker. More events may be added.
+/// thread: it must be quick and must not wait for the worker. A panic of it is logged. More events may be added.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -20,6 +22,16 @@ pub enum Event<'a> {
     Polled {
         /// How many jobs were taken.
         found: usize,
+    },
+    /// A job begins to run. This alone is told from the thread that the job runs in, or that looks after its
+    /// process. A job that is running has been told of with `Began`, and with none of `Done`, `Again`, `Buried`,
+    /// `Returned` and `Lost` since. A job is settled without having begun when its worker does not know
+    /// it, when its attempts were used up before, or when it is given back.
+    Began {
+        /// The job.
+        job: Told<'a>,
+        /// How long it was due before it began; `None` on AMQP, which does not tell.
+        waited: Option<Duration>,
     },
     /// A job is done.
     Done(Told<'a>),
@@ -94,5 +106,90 @@ pub struct Told<'a> {
     pub took: Option<Duration>,
 }
 
+/// The target of the log lines of a worker.
+pub(crate) const LOG_TARGET: &str = "craft_queue::worker";
+
 /// What is called with each event.
 pub type Listener = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
+
+/// Tells a listener, whose panic is its own.
+pub(crate) fn tell(listener: &Listener, event: &Event<'_>) {
+    if catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
+        log::error!("a listener panicked, at {event:?}");
+    }
+}
+
+/// Tells every event to the log, and what has a listener to that as well.
+pub(crate) fn logged(listener: Option<Listener>) -> Listener {
+    Arc::new(move |event| {
+        log_event(event);
+        if let Some(listener) = &listener {
+            listener(event);
+        }
+    })
+}
+
+/// What a person must see is a warning or an error, what changes the worker's state is info, what happens
+/// with each job is debug. Nothing is put together that is not logged.
+fn log_event(event: &Event<'_>) {
+    match event {
+        Event::Started => log::info!(target: LOG_TARGET, "the worker works"),
+        Event::Polled { .. } => {}
+        Event::Began { job, waited } => match waited {
+            Some(waited) => log::debug!(target: LOG_TARGET, "{job} begins, {waited:.1?} after it was due"),
+            None => log::debug!(target: LOG_TARGET, "{job} begins"),
+        },
+        Event::Done(job) => {
+            log::debug!(target: LOG_TARGET, "{job} is done after {:.1?}", job.took.unwrap_or_default())
+        }
+        Event::Again { job, after, counted: true, error } => {
+            log::info!(target: LOG_TARGET, "{job} failed, and runs again in {after:.1?}: {}", escaped(error));
+        }
+        Event::Again { job, after, counted: false, error } => {
+            log::info!(target: LOG_TARGET, "{job} is put off for {after:.1?}: {}", escaped(error));
+        }
+        Event::Buried { job, failed_id: Some(id), error } => {
+            log::error!(target: LOG_TARGET, "{job} is dead, and kept as failed job {id}: {}", escaped(error));
+        }
+        Event::Buried { job, failed_id: None, error } => {
+            log::error!(target: LOG_TARGET, "{job} is dead: {}", escaped(error))
+        }
+        Event::Returned(job) => log::info!(target: LOG_TARGET, "{job} is given back"),
+        Event::Lost(job) => {
+            log::warn!(target: LOG_TARGET, "{job} is lost to another worker: what its run returned is dropped")
+        }
+        Event::Disconnected { error, retry_in } => {
+            log::warn!(target: LOG_TARGET, "the back end is away, next try in {retry_in:.1?}: {error}");
+        }
+        Event::Reconnected => log::warn!(target: LOG_TARGET, "the back end is there again"),
+        Event::Paused { queue } => log::info!(target: LOG_TARGET, "queue \"{}\" is paused", escaped(queue)),
+        Event::Resumed { queue } => {
+            log::info!(target: LOG_TARGET, "queue \"{}\" is worked off again", escaped(queue))
+        }
+        Event::Restarting { running } => {
+            log::info!(target: LOG_TARGET, "told to restart: waits for {running} running jobs")
+        }
+        Event::Stopping { running, grace } => {
+            log::info!(target: LOG_TARGET, "stops: waits up to {grace:.1?} for {running} running jobs");
+        }
+        Event::Warning(warning) => log::warn!(target: LOG_TARGET, "{warning}"),
+    }
+}
+
+/// One line, whatever others wrote.
+fn escaped(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() }).collect()
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Reserved { id, message, attempt, .. } = self.job;
+        let (name, queue) = (escaped(&message.name), escaped(&message.queue));
+        write!(
+            f,
+            "{name} {} of queue \"{queue}\", attempt {attempt} of {}",
+            escaped(&id.to_string()),
+            self.attempts
+        )
+    }
+}

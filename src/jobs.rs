@@ -9,6 +9,7 @@ use crate::context::{Context, State};
 use crate::error::{Error, Result};
 use crate::job::{JobError, JobResult, Queueable};
 use crate::message::check_name;
+use crate::payload;
 use crate::policy::{Outcome, TypeLimits};
 
 /// The jobs that a program knows, and the state they share.
@@ -46,7 +47,7 @@ pub(crate) trait Kind: Send + Sync {
     }
     fn run(&self, payload: &[u8], callback: &str, context: &Context) -> Outcome;
     /// Calls the hook `failed`; an error says why it could not be called, or how it panicked.
-    fn failed(&self, payload: &[u8], error: &JobError) -> Result<(), String>;
+    fn failed(&self, payload: &[u8], error: &JobError, context: &Context) -> Result<(), String>;
 }
 
 impl Jobs {
@@ -129,13 +130,15 @@ impl<J: Queueable> Kind for Typed<J> {
         }
     }
 
-    fn failed(&self, payload: &[u8], error: &JobError) -> Result<(), String> {
-        catch(|| decode::<J>(payload).map(|job| job.failed(error)))?
+    fn failed(&self, payload: &[u8], error: &JobError, context: &Context) -> Result<(), String> {
+        catch(|| decode::<J>(payload).map(|job| job.failed(error, context)))?
     }
 }
 
 fn decode<J: Queueable>(payload: &[u8]) -> Result<J, String> {
-    serde_json::from_slice(payload).map_err(|cause| format!("the payload is not a {}: {cause}", J::NAME))
+    serde_json::from_slice(payload)
+        .or_else(|cause| payload::without_fields(payload, cause))
+        .map_err(|cause| format!("the payload is not a {}: {cause}", J::NAME))
 }
 
 /// Runs code of the user's; a panic becomes its text.

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::forward_to_deserialize_any;
 
 /// The largest payload, in bytes: what MySQL's default `max_allowed_packet` still takes.
 pub const PAYLOAD_LIMIT: usize = 16 * 1024 * 1024;
@@ -41,6 +44,68 @@ pub fn storable_text(text: &str) -> String {
     format!("{}\n…\n{}", &text[..head], &text[tail..])
 }
 
+/// Reads a job from a payload that says "no fields" in another way than its type does: clients write nothing
+/// at all, `null`, `{}` or `[]`. It has no fields, or a default for each.
+///
+/// # Errors
+/// The payload says something else, or the job needs a field.
+pub(crate) fn without_fields<J: DeserializeOwned>(
+    payload: &[u8],
+    cause: serde_json::Error,
+) -> Result<J, serde_json::Error> {
+    match payload.trim_ascii() {
+        b"" | b"null" => J::deserialize(NoFields),
+        b"{}" | b"[]" => J::deserialize(NoFields).map_err(|_| cause),
+        _ => Err(cause),
+    }
+}
+
+/// What has no fields, for a type of any shape that can do without.
+struct NoFields;
+
+impl<'de> Deserializer<'de> for NoFields {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_none()
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        visitor.visit_seq(SeqDeserializer::new(std::iter::empty::<()>()))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        visitor.visit_map(MapDeserializer::new(std::iter::empty::<((), ())>()))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        seq tuple map enum identifier ignored_any
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +120,57 @@ mod tests {
             assert_eq!(from_text(&text), bytes, "{text}");
         }
         assert_eq!(to_text(b"\xff\xfe"), "base64://4=");
+    }
+
+    #[test]
+    fn a_job_without_fields_is_read_from_whatever_says_so() {
+        use serde::Deserialize;
+
+        #[derive(Deserialize, Debug, PartialEq)]
+        struct Unit;
+        #[derive(Deserialize, Debug, PartialEq)]
+        struct Braces {}
+        #[derive(Deserialize, Debug, PartialEq)]
+        struct Brackets();
+        #[derive(Deserialize, Debug, PartialEq)]
+        struct Wrapped(Unit);
+        #[derive(Deserialize, Debug, PartialEq)]
+        struct Optional {
+            order_id: Option<i64>,
+            #[serde(default)]
+            copies: u8,
+        }
+        #[derive(Deserialize, Debug, PartialEq)]
+        struct Any(serde_json::Value);
+        #[derive(Deserialize, Debug, PartialEq)]
+        struct List(Vec<i64>);
+        #[derive(Deserialize, Debug, PartialEq)]
+        struct Invoice {
+            order_id: i64,
+        }
+
+        fn read<J: DeserializeOwned>(payload: &str) -> Result<J, String> {
+            let direct = serde_json::from_str(payload);
+            let job = direct.or_else(|cause| without_fields(payload.as_bytes(), cause));
+            job.map_err(|cause| cause.to_string())
+        }
+
+        for nothing in ["", " \n", "null", "{}", " {} ", "[]"] {
+            assert_eq!(read(nothing), Ok(Unit), "{nothing:?}");
+            assert_eq!(read(nothing), Ok(Braces {}), "{nothing:?}");
+            assert_eq!(read(nothing), Ok(Brackets()), "{nothing:?}");
+            assert_eq!(read(nothing), Ok(Wrapped(Unit)), "{nothing:?}");
+            assert_eq!(read(nothing), Ok(Optional { order_id: None, copies: 0 }), "{nothing:?}");
+            let missing = read::<Invoice>(nothing).unwrap_err();
+            assert!(missing.contains("order_id") || nothing == "[]", "{nothing:?}: {missing}");
+        }
+        assert_eq!(read(""), Ok(Any(serde_json::Value::Null)));
+        // A list is a field; that there is none must be said.
+        assert_eq!(read("[]"), Ok(List(vec![])));
+        assert!(read::<List>("{}").is_err() && read::<List>("").is_err() && read::<List>("null").is_err());
+        for something in ["{\"a\": 1}", "[1]", "0", "\"\"", "{"] {
+            assert!(read::<Unit>(something).is_err(), "{something}");
+        }
     }
 
     #[test]

@@ -155,11 +155,12 @@ impl<'a> Push<'a> {
     }
 
     /// Pushes a job by its name, with its payload as JSON text; this is how jobs that are programs, or
-    /// whose type this program does not know, are pushed.
+    /// whose type this program does not know, are pushed. No text at all is `null`: the job has no fields.
     ///
     /// # Errors
     /// As [`Queue::push`](crate::Queue::push); and when the payload is not JSON.
     pub fn push_json(self, name: &str, payload: &str, count: usize) -> Result<Vec<Pushed>> {
+        let payload = if payload.trim().is_empty() { "null" } else { payload };
         if let Err(cause) = serde_json::from_str::<serde::de::IgnoredAny>(payload) {
             return Err(Error::invalid(format!("cannot push {name}: the payload is not JSON: {cause}")));
         }

@@ -17,6 +17,9 @@ pub struct Reserved {
     pub suspect: bool,
     /// How long ago a worker first found that it does not know the name; `None` if none did.
     pub unknown_for: Option<Duration>,
+    /// How long it had been due when it was taken, by the back end's clock; `None` where that can't be known,
+    /// as on AMQP.
+    pub due_for: Option<Duration>,
     /// What the last attempt died of, where the back end keeps it.
     pub last_error: Option<String>,
     /// Until when nobody else can have it: the moment before the take, plus the lease.

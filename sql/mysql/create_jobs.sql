@@ -16,7 +16,7 @@ CREATE TABLE jobs (
     ))),
     name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (name <> ''),
     queue VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT 'default' CHECK (queue <> ''),
-    payload LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    payload LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT ('{}'),
     attempts INT NOT NULL DEFAULT 0,
     priority TINYINT NOT NULL DEFAULT 0 CHECK (priority BETWEEN 0 AND 9),
     available_at DATETIME(6) NOT NULL DEFAULT (UTC_TIMESTAMP(6)),

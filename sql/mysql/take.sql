@@ -1,7 +1,8 @@
 -- Locks jobs that are due; hold.sql takes them. They are looked for from where the last batch ended:
 -- what is before was taken, and the server has not yet swept its entries from the index.
 SELECT id, uuid, name, queue, payload, attempts, priority, suspect,
-    TIMESTAMPDIFF(MICROSECOND, unknown_since, UTC_TIMESTAMP(6)) DIV 1000, last_error, unique_key, options, available_at
+    TIMESTAMPDIFF(MICROSECOND, unknown_since, UTC_TIMESTAMP(6)) DIV 1000, last_error, unique_key, options, available_at,
+    TIMESTAMPDIFF(MICROSECOND, available_at, UTC_TIMESTAMP(6)) DIV 1000
 FROM jobs
 WHERE queue = ? AND LENGTH(queue) = ? AND lease IS NULL AND priority = ? AND available_at >= ? AND available_at <= UTC_TIMESTAMP(6)
 ORDER BY available_at, id

@@ -15,7 +15,7 @@ CREATE TABLE jobs (
     )::uuid,
     name text NOT NULL CHECK (octet_length(name) BETWEEN 1 AND 255),
     queue text NOT NULL DEFAULT 'default' CHECK (octet_length(queue) BETWEEN 1 AND 255),
-    payload text NOT NULL,
+    payload text NOT NULL DEFAULT '{}',
     attempts integer NOT NULL DEFAULT 0,
     priority smallint NOT NULL DEFAULT 0 CHECK (priority BETWEEN 0 AND 9),
     available_at timestamptz NOT NULL DEFAULT now(),

@@ -25,11 +25,12 @@ WITH done AS (
         LIMIT $5
     ))
     RETURNING id, uuid, name, queue, payload, attempts, priority, available_at, suspect,
-        (extract(epoch FROM now() - unknown_since) * 1000)::bigint AS unknown_for, last_error, unique_key, options
+        (extract(epoch FROM now() - unknown_since) * 1000)::bigint AS unknown_for, last_error, unique_key, options,
+        reserved_at
 )
 SELECT *, NULL::bigint AS lost
 FROM taken
 UNION ALL
-SELECT id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, token
+SELECT id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, token
 FROM unnest($6::bigint[], $7::bigint[]) AS held (id, token)
 WHERE (id, token) NOT IN (SELECT id, token FROM done);

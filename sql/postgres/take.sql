@@ -16,4 +16,5 @@ WHERE id = ANY (ARRAY(
     LIMIT $5
 ))
 RETURNING id, uuid, name, queue, payload, attempts, priority, available_at, suspect,
-    (extract(epoch FROM now() - unknown_since) * 1000)::bigint AS unknown_for, last_error, unique_key, options;
+    (extract(epoch FROM now() - unknown_since) * 1000)::bigint AS unknown_for, last_error, unique_key, options,
+    reserved_at;

@@ -14,7 +14,7 @@ CREATE TABLE jobs (
     ),
     name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 255),
     queue TEXT NOT NULL DEFAULT 'default' CHECK (length(queue) BETWEEN 1 AND 255),
-    payload TEXT NOT NULL,
+    payload TEXT NOT NULL DEFAULT '{}',
     attempts INTEGER NOT NULL DEFAULT 0,
     priority INTEGER NOT NULL DEFAULT 0 CHECK (priority BETWEEN 0 AND 9),
     available_at INTEGER NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)),

@@ -9,4 +9,5 @@ WHERE id IN (
     LIMIT ?4
 )
 RETURNING id, uuid, name, queue, payload, attempts, priority, available_at, suspect,
-    CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - unknown_since, last_error, unique_key, options;
+    CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - unknown_since, last_error, unique_key, options,
+    reserved_at - available_at;

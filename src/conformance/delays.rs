@@ -20,6 +20,18 @@ pub(super) fn a_delayed_job_is_not_taken_before_its_time(stage: &Stage<'_>) {
     assert!(waited >= SURELY, "due after {DELAY:?}, it was taken after {waited:?}");
 }
 
+/// Where the back end knows; it is counted from when the job was due, and not from its push.
+pub(super) fn a_taken_job_says_how_long_it_was_due(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    hand.add(Message { delay: DELAY, ..stage.job("a") });
+    let pushed = Instant::now();
+    std::thread::sleep(DELAY * 2);
+    let job = hand.take_one();
+    let most = pushed.elapsed().saturating_sub(SURELY);
+    let fits = |due_for: Duration| due_for >= DELAY - SURELY && due_for <= most;
+    assert!(job.due_for.is_none_or(fits), "due for at most {most:?}, it says {:?}", job.due_for);
+}
+
 pub(super) fn a_retry_waits_as_long_as_it_was_told(stage: &Stage<'_>) {
     let mut hand = stage.hand();
     hand.add_each(&["a"]);

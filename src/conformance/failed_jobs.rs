@@ -35,6 +35,7 @@ pub(super) fn dying(message: Message) -> Reserved {
         attempt: 3,
         suspect: false,
         unknown_for: None,
+        due_for: None,
         last_error: None,
         held_until: Instant::now() + LONG,
         receipt: Receipt(1, 1),

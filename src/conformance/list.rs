@@ -50,6 +50,7 @@ macro_rules! conformance_checks {
             }
             delays {
                 a_delayed_job_is_not_taken_before_its_time []
+                a_taken_job_says_how_long_it_was_due []
                 a_retry_waits_as_long_as_it_was_told []
                 a_job_given_back_with_a_delay_waits []
                 a_delayed_job_does_not_hide_one_that_is_due []

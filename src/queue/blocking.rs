@@ -49,7 +49,7 @@ fn run(inner: &Inner, outlet: &Outlet, message: Message) -> Result<JobId> {
         attempt += 1;
         let job = reserved(message.clone(), attempt);
         let task = Task::new(job, limits.clone(), Some(kind.clone()));
-        let _ = task.begun.set(Instant::now());
+        task.begin(Instant::now());
         let context = task.context(&Arc::new(inner.surroundings()));
         let outcome = inside_a_job(|| kind.run(&message.payload, &settings.callback, &context));
         let exception = match policy.judge(attempt, &outcome, &limits, 0.0) {
@@ -60,11 +60,11 @@ fn run(inner: &Inner, outlet: &Outlet, message: Message) -> Result<JobId> {
             }
             Judgement::Bury { exception } => exception,
         };
-        return Err(bury(outlet, &task, &limits, &exception));
+        return Err(bury(inner, outlet, &task, &limits, &exception));
     }
 }
 
-fn bury(outlet: &Outlet, task: &Task, limits: &Limits, exception: &str) -> Error {
+fn bury(inner: &Inner, outlet: &Outlet, task: &Task, limits: &Limits, exception: &str) -> Error {
     let failure = Failure::now(&outlet.name, &outlet.connection, exception);
     let name = &task.job.message.name;
     let place = outlet.failed.of_worker(&outlet.name);
@@ -74,8 +74,8 @@ fn bury(outlet: &Outlet, task: &Task, limits: &Limits, exception: &str) -> Error
         log::warn!("cannot keep {name} with the failed jobs: {error}");
     }
     if let Some(kind) = &task.kind {
-        let error = JobError::new(exception);
-        let called = inside_a_job(|| kind.failed(&task.job.message.payload, &error));
+        let (error, context) = (JobError::new(exception), task.context(&Arc::new(inner.surroundings())));
+        let called = inside_a_job(|| kind.failed(&task.job.message.payload, &error, &context));
         if let Err(why) = called {
             log::warn!("the hook `failed` of {name}: {why}");
         }
@@ -93,6 +93,7 @@ fn reserved(message: Message, attempt: u32) -> Reserved {
         attempt,
         suspect: false,
         unknown_for: None,
+        due_for: Some(Duration::ZERO),
         last_error: None,
         held_until: Instant::now() + FOR_EVER,
         receipt: Receipt(0, 0),

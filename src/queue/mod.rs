@@ -217,6 +217,7 @@ impl Builder {
     }
 
     /// Tells every event of the async driver's pool, and of all workers that have no listener of their own.
+    /// It adds to the log lines of [`Worker::listener`], which are written without any listener, too.
     pub fn listener(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.listener = Some(Arc::new(listener));
         self

@@ -8,7 +8,7 @@ use crate::backoff::Backoff;
 use crate::config::{Mode, Settings};
 use crate::context::Surroundings;
 use crate::error::{Error, Result};
-use crate::event::{Event, Listener};
+use crate::event::{self, Event, Listener};
 use crate::message::check_name;
 use crate::runner::{MakeRunner, Threads};
 #[cfg(unix)]
@@ -35,6 +35,8 @@ pub struct Worker {
     settings: Settings,
     bounds: Bounds,
     listener: Option<Listener>,
+    /// Whether events are written to the log, too.
+    logs: bool,
     process_ends: bool,
     inbox: Inbox,
 }
@@ -49,6 +51,7 @@ impl Worker {
             driver,
             queues: Vec::new(),
             bounds: Bounds::default(),
+            logs: true,
             process_ends: false,
             inbox: Inbox::new(),
         }
@@ -152,10 +155,21 @@ impl Worker {
         self
     }
 
-    /// Is told every event.
+    /// Is told every event, instead of the listener that the queue was opened with.
+    ///
+    /// What a person should know is written to the log beside it (crate `log`, target `craft_queue::worker`):
+    /// jobs that are dead as errors; warnings, lost holds and a back end that is away as warnings; other changes
+    /// as info; each job that begins and is done as debug.
     pub fn listener(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.listener = Some(Arc::new(listener));
         self
+    }
+
+    /// As [`Worker::listener`], for one that tells people all that the log would.
+    #[cfg(feature = "cli")]
+    pub(crate) fn reporter(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.logs = false;
+        self.listener(listener)
     }
 
     /// Says that the process exits as soon as [`Worker::run`] returns. Only then can a worker give back
@@ -189,7 +203,7 @@ impl Worker {
     }
 
     fn prepare(self) -> Result<Prepared> {
-        let Self { inner, driver, mut queues, settings, bounds, listener, process_ends, inbox } = self;
+        let Self { inner, driver, mut queues, settings, bounds, listener, logs, process_ends, inbox } = self;
         let outlet = inner.outlet(Some(&driver))?.clone();
         if queues.is_empty() {
             queues.push(settings.queue.clone());
@@ -211,7 +225,8 @@ impl Worker {
             lease: settings.lease,
             grace: settings.grace,
             bounds,
-            listener,
+            is_heard: listener.is_some(),
+            listener: if logs { Some(event::logged(listener)) } else { listener },
             process_ends,
         };
         Ok(Prepared { setup, runner, inbox, inner: Some(inner) })

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use crate::context::{Context, Hold, Surroundings};
 use crate::error::{Error, Result};
+use crate::event::{self, Event, Listener, Told};
 use crate::jobs::Kind;
 use crate::policy::{Limits, Outcome};
 use crate::reserved::Reserved;
@@ -78,18 +79,53 @@ pub(crate) struct Task {
     pub(crate) kind: Option<Arc<dyn Kind>>,
     pub(crate) hold: Arc<Hold>,
     /// When it was begun.
-    pub(crate) begun: OnceLock<Instant>,
+    begun: OnceLock<Instant>,
+    /// Whom to tell when it begins.
+    witness: Option<Witness>,
+}
+
+/// Is told when a job begins.
+#[derive(Clone)]
+pub(crate) struct Witness {
+    pub(crate) listener: Listener,
+    /// When the job was taken.
+    pub(crate) taken: Instant,
 }
 
 impl Task {
     pub(crate) fn new(job: Reserved, limits: Limits, kind: Option<Arc<dyn Kind>>) -> Self {
         let hold = Arc::new(Hold::until_then(job.held_until));
-        Self { job, limits, kind, hold, begun: OnceLock::new() }
+        Self { job, limits, kind, hold, begun: OnceLock::new(), witness: None }
+    }
+
+    pub(crate) fn witnessed_by(self, witness: Option<Witness>) -> Self {
+        Self { witness, ..self }
+    }
+
+    /// When it was begun, if it was.
+    pub(crate) fn begun(&self) -> Option<Instant> {
+        self.begun.get().copied()
+    }
+
+    /// Whether somebody waits to be told that it begins.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.witness.is_some() && self.begun.get().is_none()
+    }
+
+    /// It was begun at this moment; whoever sees it first tells.
+    pub(crate) fn begin(&self, at: Instant) {
+        if self.begun.set(at).is_ok()
+            && let Some(Witness { listener, taken }) = &self.witness
+        {
+            let waited = self.job.due_for.map(|due_for| due_for + at.saturating_duration_since(*taken));
+            let job = Told { job: &self.job, attempts: self.limits.attempts, took: None };
+            event::tell(listener, &Event::Began { job, waited });
+        }
     }
 
     /// When it is over time; `None` before it was begun, or without a timeout.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        Some(*self.begun.get()? + self.limits.timeout?)
+        Some(self.begun()? + self.limits.timeout?)
     }
 
     /// When its thread is over time. Not that of a program: it is ended by then.

@@ -145,7 +145,7 @@ impl Slot {
         while let Some(work) = self.shelf.next() {
             let finished = match work {
                 Work::Run(task) => run(task, &self.callback, &self.surroundings),
-                Work::Hook(task, error) => call_hook(&task, error),
+                Work::Hook(task, error) => call_hook(&task, error, &self.surroundings),
             };
             (self.tell)(finished);
         }
@@ -158,7 +158,7 @@ pub(super) fn run(task: Arc<Task>, callback: &str, surroundings: &Arc<Surroundin
     if task.hold.is_over(begun) {
         return Finished::TooLate(task);
     }
-    let _ = task.begun.set(begun);
+    task.begin(begun);
     let Some(kind) = &task.kind else { return Finished::TooLate(task) };
     let context = task.context(surroundings);
     let outcome = inside_a_job(|| kind.run(&task.job.message.payload, callback, &context));
@@ -170,9 +170,10 @@ pub(super) fn run(task: Arc<Task>, callback: &str, surroundings: &Arc<Surroundin
     Finished::Ran(task, outcome, took)
 }
 
-pub(super) fn call_hook(task: &Task, error: String) -> Finished {
+pub(super) fn call_hook(task: &Task, error: String, surroundings: &Arc<Surroundings>) -> Finished {
     if let Some(kind) = &task.kind {
-        let called = inside_a_job(|| kind.failed(&task.job.message.payload, &JobError::new(error)));
+        let (error, context) = (JobError::new(error), task.context(surroundings));
+        let called = inside_a_job(|| kind.failed(&task.job.message.payload, &error, &context));
         if let Err(why) = called {
             log_hook(task, &why);
         }

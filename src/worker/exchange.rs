@@ -163,9 +163,11 @@ impl Pump {
         }
         let found = taken.jobs.len();
         self.tell(&Event::Polled { found });
-        // No reason to end is what is due and could not be taken yet, or what a job may push that still runs.
+        // No reason to end is what is due and could not be taken yet, or what a job or a hook may push that
+        // still runs.
         let more_is_due = taken.suspects_due || taken.next_due == Some(Duration::ZERO);
-        let is_empty = found == 0 && !more_is_due && self.held.is_empty();
+        let nothing_runs = self.held.is_empty() && self.hooks == 0;
+        let is_empty = found == 0 && !more_is_due && nothing_runs;
         self.found_nothing_at = (is_empty && looked != Suspects::Ignore).then_some(now);
         if is_empty && looked == Suspects::Ignore && self.setup.bounds.when_empty {
             // Before it ends it looks for suspects too.
@@ -175,7 +177,9 @@ impl Pump {
             // Counted from where the look began: its own time is part of the poll.
             self.next_look = (now + self.nap(now, taken.next_due)).max(Instant::now() + SHORTEST_NAP);
         }
-        let work: Vec<_> = taken.jobs.into_iter().filter_map(|job| self.accept(job)).collect();
+        let witness = self.setup.witness();
+        let accept = |job| self.accept(job, witness.clone());
+        let work: Vec<_> = taken.jobs.into_iter().filter_map(accept).collect();
         if !work.is_empty() {
             self.runner.begin(work);
         }

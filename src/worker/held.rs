@@ -123,7 +123,7 @@ impl Held {
 
     /// How many jobs have begun.
     pub(super) fn running(&self) -> usize {
-        self.jobs.values().filter(|holding| holding.task.begun.get().is_some()).count()
+        self.jobs.values().filter(|holding| holding.task.begun().is_some()).count()
     }
 
     /// The first moment at which a job that runs in a thread is over time.

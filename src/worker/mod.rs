@@ -33,11 +33,11 @@ use self::signals::Orders;
 use self::verdicts::Judged;
 use crate::driver::Bell;
 use crate::error::{Error, Result};
-use crate::event::Event;
+use crate::event::{self, Event};
 use crate::failed::FailedJobs;
 use crate::policy::Judgement;
 use crate::reserved::Reserved;
-use crate::runner::{Finished, MakeRunner, Runner, Task, Work};
+use crate::runner::{Finished, MakeRunner, Runner, Task, Witness, Work};
 
 /// What wakes the pump.
 pub(crate) enum Note {
@@ -199,7 +199,7 @@ impl Pump {
     }
 
     /// A job that was just taken is to be begun, or it is judged without being run.
-    fn accept(&mut self, job: Reserved) -> Option<Work> {
+    fn accept(&mut self, job: Reserved, witness: Option<Witness>) -> Option<Work> {
         let job = self.held.adopt(job)?;
         let kind = self.setup.kinds.get(&*job.message.name).cloned();
         let of_type = kind.as_ref().map(|kind| kind.limits()).unwrap_or_default();
@@ -210,7 +210,7 @@ impl Pump {
                 let unknown = || policy.judge_unknown(&job.message.name, job.unknown_for);
                 kind.is_none().then(unknown)
             });
-        let task = Arc::new(Task::new(job, limits, kind));
+        let task = Arc::new(Task::new(job, limits, kind).witnessed_by(witness));
         self.held.insert(task.clone());
         match judgement {
             Some(judgement) => {
@@ -231,6 +231,9 @@ impl Pump {
             Finished::TooLate(task) => return self.give_back(task, Duration::ZERO),
             Finished::Hooked => {
                 self.hooks -= 1;
+                if self.setup.bounds.when_empty && self.hooks == 0 {
+                    self.next_look = Instant::now();
+                }
                 return;
             }
             Finished::Broken(error) => {
@@ -239,7 +242,7 @@ impl Pump {
             }
         };
         self.pace.count(1);
-        self.last_job = task.begun.get().map_or_else(Instant::now, |begun| *begun + took);
+        self.last_job = task.begun().map_or_else(Instant::now, |begun| begun + took);
         let attempt = self.attempt_of(&task);
         let judgement = self.setup.policy.judge(attempt, &outcome, &task.limits, fastrand::f64());
         self.judge(task, judgement, Some(took));
@@ -294,7 +297,7 @@ impl Pump {
 
     fn tell(&self, event: &Event<'_>) {
         if let Some(listener) = &self.setup.listener {
-            listener(event);
+            event::tell(listener, event);
         }
     }
 }

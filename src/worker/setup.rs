@@ -1,16 +1,17 @@
 //! What a worker is told before it starts, and what it tells at its end.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
 
 use super::Note;
 use crate::driver::Backend;
-use crate::event::Listener;
+use crate::event::{self, Listener};
 use crate::failed::FailedBackend;
 use crate::jobs::Kinds;
 use crate::policy::Policy;
+use crate::runner::Witness;
 
 /// Everything a worker needs, put together by the queue.
 pub(crate) struct Setup {
@@ -31,9 +32,20 @@ pub(crate) struct Setup {
     pub(crate) grace: Duration,
     pub(crate) bounds: Bounds,
     pub(crate) listener: Option<Listener>,
+    /// Whether the listener does more than to log.
+    pub(crate) is_heard: bool,
     /// Whether the process exits when the worker ends: only then may it give back jobs whose threads are
     /// not dead yet.
     pub(crate) process_ends: bool,
+}
+
+impl Setup {
+    /// Whom to tell that the jobs begin that were just taken: nobody, where nobody would see it.
+    pub(super) fn witness(&self) -> Option<Witness> {
+        let is_heard = self.is_heard || log::log_enabled!(target: event::LOG_TARGET, log::Level::Debug);
+        let listener = self.listener.clone().filter(|_| is_heard)?;
+        Some(Witness { listener, taken: Instant::now() })
+    }
 }
 
 /// When a worker ends by itself.

@@ -12,6 +12,7 @@ mod example_fourth_driver;
 mod example_invoices;
 mod hostile_text;
 mod jobs;
+mod listeners;
 mod migrations;
 mod monitor;
 mod plans;

@@ -1,8 +1,8 @@
 //! Jobs that kill their process, and jobs that never end: each costs its own attempt, and nobody else's.
 
 use crate::process_site::{Site, is_alive};
-use crate::programs::ledger;
-use crate::support::wait_until;
+use crate::programs::{ledger, run, test_jobs};
+use crate::support::{Folder, wait_until};
 
 #[test]
 fn each_death_is_told_with_its_cause_and_is_nobody_elses() {
@@ -90,6 +90,26 @@ fn a_hook_that_kills_its_child_hurts_nobody() {
     let warning = "the hook `failed` of Odd #1: killed by SIGABRT (6)";
     assert!(said.err.contains(warning), "{}", said.err);
     assert_eq!(ledger(&site.file("ledger")).len(), 1);
+}
+
+#[test]
+fn a_hook_pushes_through_its_context() {
+    let site = Site::of_processes("");
+    let file = site.file("ledger");
+    site.push("Odd", &format!("{{\"PushInHook\":{file:?}}}"));
+    let said = site.work_off(&[]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let queue = "so that the hook is called";
+    assert_eq!(site.reason(), queue);
+    site.work_off(&["--queue", queue]);
+    assert_eq!(ledger(&file).keys().collect::<Vec<_>>(), [&1], "the attempt of the job whose hook it is");
+}
+
+#[test]
+fn a_job_in_a_child_is_told_of_while_it_runs() {
+    let folder = Folder::new();
+    let said = run(test_jobs(&folder, &["pool:begins"]));
+    assert_eq!((said.status, said.out.trim()), (0, "301 begun, 301 done, 0 left"), "{}", said.err);
 }
 
 #[test]

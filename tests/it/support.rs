@@ -136,7 +136,7 @@ impl Queueable for Act {
         }
     }
 
-    fn failed(&self, error: &JobError) {
+    fn failed(&self, error: &JobError, _: &Context) {
         HOOKS.lock().unwrap().push((self.name.clone(), error.to_string()));
         if self.name == "bad hook" {
             panic!("the hook goes wrong, too");
@@ -227,4 +227,45 @@ pub fn queue(config: Config) -> (Queue, Diary) {
 /// Works the database driver's default queue off.
 pub fn work_off(queue: &Queue) -> craft_queue::Report {
     queue.worker().driver("database").stop_when_empty().run().unwrap()
+}
+
+/// Runs SQL as somebody would who has nothing of ours, and answers what it says.
+pub type Shell = Box<dyn Fn(&str) -> String>;
+
+/// A configuration for each kind of database, and a shell on that database.
+pub fn shells() -> [(Folder, Config, Shell); 3] {
+    let folder = Folder::new();
+    let (config, file) = (config(&folder), folder.join("jobs.sqlite3"));
+    let sqlite = move |sql: &str| {
+        let connection = rusqlite::Connection::open(&file).unwrap();
+        connection.busy_timeout(PATIENCE).unwrap();
+        let mut said = String::new();
+        let mut batch = rusqlite::Batch::new(&connection, sql);
+        while let Some(mut statement) =
+            rusqlite::fallible_iterator::FallibleIterator::next(&mut batch).unwrap()
+        {
+            let columns = statement.column_count();
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let values = (0..columns).map(|at| match row.get_unwrap(at) {
+                    rusqlite::types::Value::Text(text) => text,
+                    rusqlite::types::Value::Integer(number) => number.to_string(),
+                    other => format!("{other:?}"),
+                });
+                said += &values.collect::<Vec<_>>().join("|");
+                said.push('\n');
+            }
+        }
+        said
+    };
+    let (postgres, mariadb) = (Postgres::shared().database(), MariaDb::shared().database());
+    let (on_postgres, on_mariadb) = (config_on(&postgres), config_on(&mariadb));
+    let psql: Shell = Box::new(move |sql| crate::servers::postgres::query(&postgres, sql).unwrap());
+    let client: Shell =
+        Box::new(move |sql| crate::servers::mariadb::query(&mariadb, sql).unwrap().replace('\t', "|"));
+    [
+        (folder, config, Box::new(sqlite)),
+        (Folder::new(), on_postgres, psql),
+        (Folder::new(), on_mariadb, client),
+    ]
 }

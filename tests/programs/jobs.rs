@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     }
     match arguments.first().map(String::as_str) {
         Some("pool:deaths") => pool::deaths(jobs().serve_if_child()),
+        Some("pool:begins") => pool::begins(jobs().serve_if_child()),
         _ => return craft_queue::main(jobs()),
     }
     ExitCode::SUCCESS

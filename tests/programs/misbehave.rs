@@ -70,6 +70,8 @@ pub enum Odd {
     LoopWithGrandchild(PathBuf),
     /// Ends its child from its hook.
     DieInHook,
+    /// Fails now, and pushes a `Ledger` from its hook.
+    PushInHook(PathBuf),
     /// Pushes a `Ledger`, and writes down what that was answered.
     Push { ledger: PathBuf, answer: PathBuf },
     /// Waits for this file, then writes down whether its hold was lost meanwhile.
@@ -111,7 +113,7 @@ impl Queueable for Odd {
                 leave_grandchild(file)?;
                 for_ever()
             }
-            Self::DieInHook => Err(JobError::fail_now("so that the hook is called")),
+            Self::DieInHook | Self::PushInHook(_) => Err(JobError::fail_now("so that the hook is called")),
             Self::Push { ledger, answer } => {
                 let payload = format!("{{\"file\":{ledger:?},\"number\":7}}");
                 let pushed = job.on("pushed").unique("one").push_json("Ledger", &payload, 1)?;
@@ -145,9 +147,14 @@ impl Queueable for Odd {
         }
     }
 
-    fn failed(&self, _: &JobError) {
-        if matches!(self, Self::DieInHook) {
-            std::process::abort();
+    fn failed(&self, error: &JobError, job: &Context) {
+        match self {
+            Self::DieInHook => std::process::abort(),
+            Self::PushInHook(file) => {
+                let payload = format!("{{\"file\":{file:?},\"number\":{}}}", job.attempt());
+                job.on(error.message()).push_json("Ledger", &payload, 1).unwrap();
+            }
+            _ => {}
         }
     }
 }

@@ -44,6 +44,31 @@ pub fn deaths(jobs: Jobs) {
     println!("{done} done, {count} failed, {} left, zombies {}: {failed:?}", left.waiting, zombies());
 }
 
+/// 300 jobs that end at once, and one that ends when it was told that it begins.
+pub fn begins(jobs: Jobs) {
+    let counts = Arc::new(Mutex::new((0, 0)));
+    let told = counts.clone();
+    let listener = move |event: &Event<'_>| match event {
+        Event::Began { job, waited } => {
+            assert!(waited.is_some());
+            told.lock().unwrap().0 += 1;
+            if &*job.job.message.name == "Ledger" {
+                std::fs::write("begun", "").unwrap();
+            }
+        }
+        Event::Done(_) => told.lock().unwrap().1 += 1,
+        _ => {}
+    };
+    let queue = Queue::builder(config(2), jobs).listener(listener).open().unwrap();
+    let ledger = r#"{"file":"ledger","number":1,"until":"begun"}"#;
+    (0..200).for_each(|_| drop(queue.push(Nothing).unwrap()));
+    queue.options().push_json("Ledger", ledger, 1).unwrap();
+    (0..100).for_each(|_| drop(queue.push(Nothing).unwrap()));
+    let left = queue.close(Duration::from_secs(120)).unwrap();
+    let (begun, done) = *counts.lock().unwrap();
+    println!("{begun} begun, {done} done, {} left", left.waiting + left.running);
+}
+
 /// Children of this process that have ended and were not waited for.
 fn zombies() -> usize {
     let own = std::process::id().to_string();

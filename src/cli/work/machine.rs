@@ -136,7 +136,7 @@ impl Reporter for Machine {
                 self.disconnected = true;
                 self.event("disconnected", &[("error", json!(error.to_string()))]);
             }
-            Event::Disconnected { .. } => {}
+            Event::Disconnected { .. } | Event::Began { .. } => {}
             Event::Reconnected => {
                 self.disconnected = false;
                 self.event("reconnected", &[]);

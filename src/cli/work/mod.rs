@@ -69,7 +69,11 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let what = queue.describe(None)?;
     let reporter = Arc::new(Mutex::new(view.reporter(&what, &job_names)));
     let told = reporter.clone();
-    let worker = worker.listener(move |event: &Event<'_>| {
+    let worker = worker.reporter(move |event: &Event<'_>| {
+        // Nothing is said of it, and many threads would wait here for each other.
+        if matches!(event, Event::Began { .. }) {
+            return;
+        }
         // A reporter that panicked has nothing more to tell; the worker goes on.
         told.lock().unwrap_or_else(PoisonError::into_inner).tell(event);
     });

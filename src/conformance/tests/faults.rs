@@ -101,6 +101,9 @@ pub(super) const FAULTS: &[(&str, Fault)] = &[
         taken.jobs.reverse();
         Ok(taken)
     })),
+    ("delays: a taken job says how long it was due", Fault::Job(|job| {
+        job.due_for = job.due_for.map(|due_for| due_for + Duration::from_secs(10));
+    })),
     ("delays: a delayed job is not taken before its time", Fault::Push(|driver, messages| {
         push(driver, messages, |message| message.delay = Duration::ZERO)
     })),

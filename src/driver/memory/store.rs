@@ -243,6 +243,7 @@ fn hold(job: Job, now: Instant, lease: Duration) -> (Held, Reserved) {
         attempt: job.attempts,
         suspect: job.suspect,
         unknown_for: job.unknown_since.map(|since| now.saturating_duration_since(since)),
+        due_for: Some(now.saturating_duration_since(job.due)),
         last_error: job.last_error.clone(),
         held_until: lease_ends,
         receipt: Receipt(job.id.cast_unsigned(), token),

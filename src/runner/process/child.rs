@@ -142,9 +142,16 @@ impl Child {
         let (number, work) = self.given.iter().find(|(number, _)| *number == begun)?;
         let since = self.card.begun(now);
         if let Work::Run(task) = work {
-            let _ = task.begun.set(since);
+            task.begin(since);
         }
         Some((*number, work, since))
+    }
+
+    /// Whether somebody waits to be told that its next job begins, and it has not begun yet.
+    pub(super) fn is_awaited(&self, now: Instant) -> bool {
+        let begun = self.running(now).map_or(0, |(number, ..)| number);
+        let next = self.given.iter().find(|(number, _)| *number > begun);
+        begun == 0 && next.and_then(|(_, work)| task(work)).is_some_and(|task| task.is_awaited())
     }
 
     /// When to look whether its job takes too long; if it does already, for how long it was allowed to.

@@ -46,27 +46,32 @@ pub(super) struct Run<'a> {
 }
 
 pub(super) fn put_run(out: &mut Vec<u8>, number: u32, round: u32, task: &Task) {
+    frame(out, RUN, |out| put_job(out, number, round, task));
+}
+
+fn put_job(out: &mut Vec<u8>, number: u32, round: u32, task: &Task) {
     let message = &task.job.message;
-    frame(out, RUN, |out| {
-        put_u32(out, number);
-        put_u32(out, round);
-        put_id(out, &task.job.id);
-        put_text(out, &message.uuid);
-        put_text(out, &message.name);
-        put_text(out, &message.queue);
-        put_u32(out, task.job.attempt);
-        put_u32(out, task.limits.attempts);
-        put_span(out, task.limits.timeout.unwrap_or(Duration::MAX));
-        put_bytes(out, &message.payload);
-    });
+    put_u32(out, number);
+    put_u32(out, round);
+    put_id(out, &task.job.id);
+    put_text(out, &message.uuid);
+    put_text(out, &message.name);
+    put_text(out, &message.queue);
+    put_u32(out, task.job.attempt);
+    put_u32(out, task.limits.attempts);
+    put_span(out, task.limits.timeout.unwrap_or(Duration::MAX));
+    put_bytes(out, &message.payload);
 }
 
 pub(super) fn read_run(body: &[u8]) -> Option<Run<'_>> {
-    let mut body = Body(body);
+    read_job(&mut Body(body))
+}
+
+fn read_job<'a>(body: &mut Body<'a>) -> Option<Run<'a>> {
     Some(Run {
         number: body.u32()?,
         round: body.u32()?,
-        id: read_id(&mut body)?,
+        id: read_id(body)?,
         uuid: body.text()?,
         name: body.text()?,
         queue: body.text()?,
@@ -77,34 +82,22 @@ pub(super) fn read_run(body: &[u8]) -> Option<Run<'_>> {
     })
 }
 
-/// A call of the hook `failed`, as the child gets it.
+/// A call of the hook `failed`, as the child gets it: the job, and why it is dead.
 pub(super) struct Hook<'a> {
-    pub(super) number: u32,
-    pub(super) round: u32,
-    pub(super) name: &'a str,
-    pub(super) payload: &'a [u8],
+    pub(super) job: Run<'a>,
     pub(super) error: &'a str,
 }
 
 pub(super) fn put_hook(out: &mut Vec<u8>, number: u32, round: u32, task: &Task, error: &str) {
     frame(out, HOOK, |out| {
-        put_u32(out, number);
-        put_u32(out, round);
-        put_text(out, &task.job.message.name);
-        put_bytes(out, &task.job.message.payload);
+        put_job(out, number, round, task);
         put_text(out, error);
     });
 }
 
 pub(super) fn read_hook(body: &[u8]) -> Option<Hook<'_>> {
     let mut body = Body(body);
-    Some(Hook {
-        number: body.u32()?,
-        round: body.u32()?,
-        name: body.text()?,
-        payload: body.bytes()?,
-        error: body.text()?,
-    })
+    Some(Hook { job: read_job(&mut body)?, error: body.text()? })
 }
 
 pub(super) fn put_hold(out: &mut Vec<u8>, number: u32, lost: bool) {

@@ -115,7 +115,7 @@ impl Keeper {
             for work in work {
                 tell(match work {
                     Work::Run(task) => run(task, &callback, &surroundings),
-                    Work::Hook(task, error) => call_hook(&task, error),
+                    Work::Hook(task, error) => call_hook(&task, error, &surroundings),
                 });
                 orders.give(Order::ProgramOver);
             }

@@ -1,6 +1,6 @@
 //! What children say.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::frames::{HOOKED, PUSH, RAN, READY, TOO_LATE, read_hooked, read_ran};
 use super::keeper::Keeper;
@@ -70,6 +70,9 @@ impl Keeper {
                         Some(limit) if took >= limit => Outcome::TimedOut(limit),
                         _ => outcome,
                     };
+                    // Too quick to be seen while it ran.
+                    let now = Instant::now();
+                    task.begin(now.checked_sub(took).unwrap_or(now));
                     (self.tell)(Finished::Ran(task, outcome, took));
                 }
             }

@@ -38,6 +38,9 @@ impl Keeper {
             if child.load() == 0 {
                 continue;
             }
+            if child.is_awaited(now) {
+                at(Some(now + SOON));
+            }
             if let Some((deadline, limit)) = child.deadline(now) {
                 match now >= deadline {
                     true => {
@@ -129,6 +132,8 @@ impl Keeper {
     fn tell_death(&self, work: Work, state: State, how: String, ran: Duration) {
         match work {
             Work::Run(task) => {
+                let now = Instant::now();
+                task.begin(now.checked_sub(ran).unwrap_or(now));
                 let outcome = match (state, self.rules.memory) {
                     (State::TimedOut { limit, .. }, _) => Outcome::TimedOut(limit),
                     (_, Some(memory)) => {

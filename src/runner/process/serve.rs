@@ -13,7 +13,7 @@ use crossbeam::channel::{Sender, unbounded};
 use super::SERVES;
 use super::card::{Begin, Card};
 use super::frames::{
-    HELLO, HOLD, HOOK, PUSHED, READY, RUN, Run, TOO_LATE, put_hooked, put_number, put_ran, read_hold,
+    HELLO, HOLD, HOOK, Hook, PUSHED, READY, RUN, Run, TOO_LATE, put_hooked, put_number, put_ran, read_hold,
     read_hook, read_run,
 };
 use super::letters::read_pushed;
@@ -150,18 +150,8 @@ impl Bench {
             return;
         }
         let begun = Instant::now();
-        let hold = Arc::new(Hold::until_then(begun + FOR_EVER));
-        self.line.runs(run.number, &hold);
-        let context = Context {
-            id: run.id.clone(),
-            uuid: run.uuid.into(),
-            queue: run.queue.into(),
-            attempt: run.attempt,
-            attempts: run.attempts,
-            deadline: run.timeout.map(|timeout| begun + timeout),
-            hold,
-            surroundings: self.surroundings.clone(),
-        };
+        let context = self.context(run, begun);
+        self.line.runs(run.number, &context.hold);
         let outcome = match self.kinds.get(run.name) {
             Some(kind) => inside_a_job(|| kind.run(run.payload, &self.callback, &context)),
             None => Outcome::Failed(JobError::new(format!(
@@ -174,16 +164,32 @@ impl Bench {
         self.line.say(false, |out| put_ran(out, run.number, begun.elapsed(), &outcome));
     }
 
+    fn context(&self, run: &Run<'_>, begun: Instant) -> Context {
+        Context {
+            id: run.id.clone(),
+            uuid: run.uuid.into(),
+            queue: run.queue.into(),
+            attempt: run.attempt,
+            attempts: run.attempts,
+            deadline: run.timeout.map(|timeout| begun + timeout),
+            hold: Arc::new(Hold::until_then(begun + FOR_EVER)),
+            surroundings: self.surroundings.clone(),
+        }
+    }
+
     fn call_hook(&self, body: &[u8]) -> Option<()> {
-        let hook = read_hook(body)?;
-        if !self.begins(hook.number, hook.round) {
+        let Hook { job, error } = read_hook(body)?;
+        if !self.begins(job.number, job.round) {
             return Some(());
         }
-        let call = |kind: &Arc<dyn Kind>| kind.failed(hook.payload, &JobError::new(hook.error)).err();
-        let wrong = inside_a_job(|| self.kinds.get(hook.name).and_then(call));
+        let (error, mut context) = (JobError::new(error), self.context(&job, Instant::now()));
+        // The attempt is over, and with it its time.
+        context.deadline = None;
+        let call = |kind: &Arc<dyn Kind>| kind.failed(job.payload, &error, &context).err();
+        let wrong = inside_a_job(|| self.kinds.get(job.name).and_then(call));
         self.line.over();
         // The parent logs it: a child that serves before anything else has no logger yet.
-        self.line.say(false, |out| put_hooked(out, hook.number, wrong.as_deref()));
+        self.line.say(false, |out| put_hooked(out, job.number, wrong.as_deref()));
         Some(())
     }
 

@@ -88,7 +88,7 @@ impl Kind for Program {
         Call { program: self, payload, context }.run()
     }
 
-    fn failed(&self, _: &[u8], _: &JobError) -> Result<(), String> {
+    fn failed(&self, _: &[u8], _: &JobError, _: &Context) -> Result<(), String> {
         Ok(())
     }
 }

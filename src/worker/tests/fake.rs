@@ -270,7 +270,7 @@ impl<F: Fn(&str, &Context) -> JobResult + Send + Sync> Kind for Closure<F> {
         self.0(&payload, context).map_or_else(Outcome::Failed, |()| Outcome::Ok)
     }
 
-    fn failed(&self, _: &[u8], error: &JobError) -> Result<(), String> {
+    fn failed(&self, _: &[u8], error: &JobError, _: &Context) -> Result<(), String> {
         self.1.note(Call::Job(format!("hook: {error}")));
         Ok(())
     }
@@ -305,6 +305,7 @@ pub(super) fn job(id: u64, says: &str) -> Reserved {
         attempt: 1,
         suspect: false,
         unknown_for: None,
+        due_for: None,
         last_error: None,
         held_until: Instant::now() + Duration::from_secs(3_600),
         receipt: Receipt(id, 100 + id),
@@ -352,6 +353,7 @@ impl Play {
             grace: PATIENCE,
             bounds: Bounds { when_empty: true, ..Bounds::default() },
             listener: None,
+            is_heard: false,
             process_ends: false,
         };
         Self { setup, slots: 2, inbox: Inbox::new() }

@@ -38,6 +38,7 @@ pub(super) fn reserved(mut row: ServerRow, take: &Take<'_>) -> Result<Reserved> 
         attempt: u32::try_from(get::<i64>(&mut row, 5)?).unwrap_or(0),
         suspect: get::<i64>(&mut row, 7)? != 0,
         unknown_for: get::<Option<i64>>(&mut row, 8)?.map(millis),
+        due_for: get::<Option<i64>>(&mut row, 13)?.map(millis),
         last_error,
         held_until: take.held_until,
         receipt: Receipt(id.cast_unsigned(), take.token.cast_unsigned()),

@@ -16,7 +16,7 @@ use crate::message::{JobId, Message, PRIORITY_LIMIT};
 use crate::reserved::{Receipt, Reserved};
 
 /// The column of `done_and_take.sql` that holds the token of a lost job.
-pub(super) const LOST: usize = 13;
+pub(super) const LOST: usize = 14;
 
 pub(super) fn get<'a, T: FromSql<'a>>(row: &'a ServerRow, column: usize) -> Result<T> {
     row.try_get(column).map_err(|cause| Error::schema("a column has another type than ours").because(&cause))
@@ -40,6 +40,7 @@ pub(super) fn reserved(rows: &[ServerRow], take: &Take<'_>) -> Result<Vec<Reserv
         let queue: &str = get(row, 3)?;
         let priority: i16 = get(row, 6)?;
         let uuid: Uuid = get(row, 1)?;
+        let (due, taken_at): (Instant, Instant) = (get(row, 7)?, get(row, 13)?);
         let job = Reserved {
             id: JobId::Number(id),
             message: Message {
@@ -55,12 +56,13 @@ pub(super) fn reserved(rows: &[ServerRow], take: &Take<'_>) -> Result<Vec<Reserv
             attempt: u32::try_from(get::<i32>(row, 5)?).unwrap_or(1),
             suspect: get(row, 8)?,
             unknown_for: get::<Option<i64>>(row, 9)?.map(millis),
+            due_for: Some(taken_at.since(due)),
             last_error: get(row, 10)?,
             held_until: take.held_until,
             receipt: Receipt(id.cast_unsigned(), take.token.cast_unsigned()),
         };
         let place = take.queues.iter().position(|wanted| wanted == queue);
-        taken.push(((place, Reverse(priority), get::<Instant>(row, 7)?, id), job));
+        taken.push(((place, Reverse(priority), due, id), job));
     }
     if !taken.is_sorted_by_key(|(place, _)| *place) {
         taken.sort_by_key(|(place, _)| *place);

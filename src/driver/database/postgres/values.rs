@@ -1,6 +1,7 @@
 //! Values of ours as PostgreSQL's, and its instants as ours.
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use ::postgres::types::private::BytesMut;
 use ::postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
@@ -33,6 +34,11 @@ pub(super) struct Instant(i64);
 impl Instant {
     /// `-infinity`.
     pub(super) const BEFORE_ALL: Self = Self(i64::MIN);
+
+    /// How long after an earlier one.
+    pub(super) fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
 }
 
 impl ToSql for Instant {

@@ -46,6 +46,7 @@ pub(super) fn reserved(
             attempt: u32::try_from(number(row.get_ref(5)?)).unwrap_or(1),
             suspect: number(row.get_ref(8)?) != 0,
             unknown_for: row.get::<_, Option<i64>>(9)?.map(millis),
+            due_for: Some(millis(number(row.get_ref(13)?))),
             last_error: maybe_text(10)?.map(Cow::into_owned),
             held_until: take.held_until,
             receipt: Receipt(id.cast_unsigned(), take.token.cast_unsigned()),
