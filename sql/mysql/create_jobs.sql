@@ -4,15 +4,15 @@
 -- Instants are in UTC, whatever the session's time zone is. The uuid is ordered by time (version 7): its
 -- index grows at its end. One index serves both sides of the line: a row without a lease waits, in the
 -- order of the reserve query; a row with one is held, the first hold to end in front. unique_key is binary,
--- as to text "a" and "a " are equal.
+-- as to text "a" and "a " are equal. SHA2, as MySQL 9 allows no MD5 in a default.
 CREATE TABLE jobs (
     id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     uuid CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT (LOWER(CONCAT(
         SUBSTR(LPAD(HEX(CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED)), 12, '0'), 1, 8),
         '-', SUBSTR(LPAD(HEX(CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED)), 12, '0'), 9, 4),
-        '-7', SUBSTR(MD5(RAND()), 1, 3),
-        '-a', SUBSTR(MD5(RAND()), 1, 3),
-        '-', SUBSTR(MD5(CONCAT(UUID(), RAND())), 1, 12)
+        '-7', SUBSTR(SHA2(RAND(), 256), 1, 3),
+        '-a', SUBSTR(SHA2(RAND(), 256), 1, 3),
+        '-', SUBSTR(SHA2(CONCAT(UUID(), RAND()), 256), 1, 12)
     ))),
     name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (name <> ''),
     queue VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT 'default' CHECK (queue <> ''),

@@ -1,4 +1,4 @@
-//! A private MariaDB server.
+//! A private MariaDB server, or MySQL where only that is installed: the tests are the same.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -8,10 +8,15 @@ use super::certificate::Certificate;
 use super::folder::Folder;
 use super::port::Port;
 use super::process::{Process, command, run};
-use super::programs::{User, find};
+use super::programs::{User, find, installed};
 use super::watchdog;
 
 const PACKAGE: &str = "mariadb-server";
+
+/// Whether the server is MySQL: MariaDB is preferred where both are installed.
+pub fn is_mysql() -> bool {
+    installed("mariadbd").is_none() && installed("mysqld").is_some()
+}
 
 /// Nothing of the machine's own configuration counts. What makes commits durable stays as MariaDB
 /// has it by default: on. The socket is named relative to the data, because the path of the folder
@@ -24,6 +29,12 @@ const ARGUMENTS: [&str; 6] = [
     "--pid-file=server.pid",
     "--max-connections=300",
 ];
+
+/// MySQL's own `root` comes from `localhost` only, a name that is not looked up here.
+const ROOT_BY_ADDRESS: &str = "\
+CREATE USER root@'127.0.0.1';
+GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;
+";
 
 /// How a server differs from the usual one.
 #[derive(Default)]
@@ -69,20 +80,40 @@ impl MariaDb {
         let user = User::of_server("mysql", PACKAGE);
         let folder = Folder::new("mariadb", &user);
         let port = Port::claim();
-        let mut install = command(&find("mariadb-install-db", PACKAGE), &user, folder.path());
-        install
-            .args(["--no-defaults", "--skip-name-resolve", "--skip-test-db"])
-            .arg("--auth-root-authentication-method=normal")
-            .arg(format!("--datadir={}", folder.join("data").display()));
-        run(&mut install, "").unwrap_or_else(|error| panic!("cannot create a MariaDB database: {error}"));
+        let data = format!("--datadir={}", folder.join("data").display());
+        let mut install = match is_mysql() {
+            true => {
+                let mut install = command(&find("mysqld", PACKAGE), &user, folder.path());
+                let user = folder.write("root.sql", ROOT_BY_ADDRESS);
+                install.args(["--no-defaults", "--initialize-insecure"]);
+                install.arg(format!("--init-file={}", user.display()));
+                install
+            }
+            false => {
+                let mut install = command(&find("mariadb-install-db", PACKAGE), &user, folder.path());
+                install
+                    .args(["--no-defaults", "--skip-name-resolve", "--skip-test-db"])
+                    .arg("--auth-root-authentication-method=normal");
+                install
+            }
+        };
+        run(install.arg(&data), "")
+            .unwrap_or_else(|error| panic!("cannot create a MariaDB database: {error}"));
 
         let mut arguments: Vec<String> = ARGUMENTS.map(String::from).to_vec();
-        arguments.push(format!("--datadir={}", folder.join("data").display()));
+        arguments.push(data);
         arguments.push(format!("--port={}", port.number()));
         let certificate = options.tls.then(|| Certificate::make(&folder, &user));
         if let Some(made) = &certificate {
             arguments.push(format!("--ssl-cert={}", made.certificate.display()));
             arguments.push(format!("--ssl-key={}", made.key.display()));
+        }
+        // MariaDB from 11.4 and MySQL make a certificate by themselves, unless they are told not to.
+        if certificate.is_none() {
+            arguments.push(if is_mysql() { "--tls-version=" } else { "--skip-ssl" }.to_owned());
+        }
+        if is_mysql() {
+            arguments.extend(["--secure-file-priv=NULL".to_owned(), "--mysqlx=OFF".to_owned()]);
         }
         arguments.extend(options.arguments);
         let mut server = MariaDb {
@@ -101,10 +132,11 @@ impl MariaDb {
     /// Starts it on its old port and data after `stop` or `kill`, and waits until it answers.
     pub fn start_again(&mut self) {
         assert!(self.process.is_none(), "the MariaDB server runs already");
-        let mut mariadbd = command(&find("mariadbd", PACKAGE), &self.user, self.folder.path());
-        mariadbd.args(&self.arguments);
+        let program = if is_mysql() { "mysqld" } else { "mariadbd" };
+        let mut server = command(&find(program, PACKAGE), &self.user, self.folder.path());
+        server.args(&self.arguments);
         let log = self.folder.join("server.log");
-        let mut process = Process::start("the MariaDB server", &mut mariadbd, log);
+        let mut process = Process::start("the MariaDB server", &mut server, log);
         let url = self.url();
         process.wait_until_ready(|| query(&url, "SELECT 1").map(drop));
         self.process = Some(process);
@@ -178,9 +210,9 @@ pub fn query(url: &str, sql: &str) -> Result<String, String> {
     let [user, password, host, port, database, options] = parts(url).unwrap_or_else(|| {
         panic!("cannot read the url `{url}`; it should be like mysql://user:password@host:port/database")
     });
-    let program = find("mariadb", "mariadb-client");
-    let mut mariadb = command(&program, &User::Own, watchdog::folder());
-    mariadb
+    let program = if is_mysql() { find("mysql", "mysql-client") } else { find("mariadb", "mariadb-client") };
+    let mut client = command(&program, &User::Own, watchdog::folder());
+    client
         .args(["--no-defaults", "--protocol=tcp", "--batch", "--raw", "--skip-column-names"])
         .arg(format!("--user={user}"))
         .arg(format!("--password={password}"))
@@ -188,7 +220,7 @@ pub fn query(url: &str, sql: &str) -> Result<String, String> {
         .arg(format!("--port={port}"))
         .args(options.split_terminator('&').map(|option| format!("--{option}")))
         .arg(database);
-    run(&mut mariadb, sql)
+    run(&mut client, sql)
 }
 
 fn parts(url: &str) -> Option<[&str; 6]> {

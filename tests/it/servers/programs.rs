@@ -12,6 +12,16 @@ const DEBIAN: [&str; 4] = ["/usr/lib/postgresql/*/bin", "/usr/lib/rabbitmq/bin",
 /// The path of a program. Panics with the way to install it when it is nowhere: a test without its
 /// server has to fail, not to pass.
 pub fn find(program: &str, package: &str) -> PathBuf {
+    installed(program).unwrap_or_else(|| {
+        panic!(
+            "cannot find the program `{program}`, which this test needs; install it with \
+             `apt-get install -y {package}`, or put its folder into PATH"
+        )
+    })
+}
+
+/// The path of a program, where it is installed.
+pub fn installed(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     DEBIAN
         .iter()
@@ -19,12 +29,6 @@ pub fn find(program: &str, package: &str) -> PathBuf {
         .chain(std::env::split_paths(&path))
         .map(|folder| folder.join(program))
         .find(|candidate| candidate.is_file())
-        .unwrap_or_else(|| {
-            panic!(
-                "cannot find the program `{program}`, which this test needs; install it with \
-                 `apt-get install -y {package}`, or put its folder into PATH"
-            )
-        })
 }
 
 /// The folders that a pattern with one `*` stands for, the newest version first.
