@@ -1,5 +1,5 @@
 -- A batch is what one migrate applied.
-CREATE TABLE IF NOT EXISTS migrations (
+CREATE TABLE IF NOT EXISTS craft_migrations (
     name VARCHAR(255) NOT NULL PRIMARY KEY,
     batch BIGINT NOT NULL,
     applied_at VARCHAR(40) NOT NULL

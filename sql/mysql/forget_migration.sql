@@ -1,2 +1,2 @@
-DELETE FROM migrations
+DELETE FROM craft_migrations
 WHERE name = ?;

@@ -1,4 +1,4 @@
 -- What the last migrate applied.
 SELECT name
-FROM migrations
-WHERE batch = (SELECT max(batch) FROM migrations);
+FROM craft_migrations
+WHERE batch = (SELECT max(batch) FROM craft_migrations);

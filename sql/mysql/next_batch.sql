@@ -1,2 +1,2 @@
 SELECT coalesce(max(batch), 0) + 1
-FROM migrations;
+FROM craft_migrations;

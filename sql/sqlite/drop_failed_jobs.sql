@@ -1,1 +1,1 @@
-DROP TABLE failed_jobs;
+DROP TABLE IF EXISTS failed_jobs;

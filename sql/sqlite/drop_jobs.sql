@@ -1,2 +1,2 @@
 DROP TABLE IF EXISTS jobs_signals;
-DROP TABLE jobs;
+DROP TABLE IF EXISTS jobs;

@@ -1,2 +1,2 @@
 SELECT name
-FROM migrations;
+FROM craft_migrations;

@@ -1,2 +1,2 @@
-INSERT INTO migrations (name, batch, applied_at)
+INSERT INTO craft_migrations (name, batch, applied_at)
 VALUES (?1, ?2, ?3);

@@ -1,5 +1,6 @@
 //! The migrations: `migrate`, `migrate:rollback`, `migrate:status`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Command};
@@ -8,7 +9,7 @@ use super::app::App;
 use super::arguments::{connection, force, option, switch, text};
 use super::{Exit, print};
 use crate::config::Config;
-use crate::driver::database::Database;
+use crate::driver::database::{Database, File, State, Told, files};
 use crate::error::Result;
 
 const FOLDER: &str = "databases/migrations";
@@ -27,6 +28,15 @@ pub(super) fn migrate_command() -> Command {
         .arg(connection())
         .arg(directory())
         .arg(switch("dry-run", "Say what is pending, and do nothing"))
+        .after_long_help(
+            "Examples:\n  \
+             craft migrate --dry-run\n  \
+             craft migrate --connection mysql\n\n\
+             A file is for every database, unless it begins with a line that says which:\n  \
+             -- craft-queue: postgres\n  \
+             -- craft-queue: mysql, connection archive\n\
+             Others are skipped. queue:table and queue:failed write that line.",
+        )
 }
 
 pub(super) fn migrate(app: App, matches: &ArgMatches) -> Result<Exit> {
@@ -36,11 +46,19 @@ pub(super) fn migrate(app: App, matches: &ArgMatches) -> Result<Exit> {
         apply(&config, &folder)?;
         return Ok(Exit::Fine);
     }
-    let pending: Vec<_> =
-        database(&config)?.migrations(&folder)?.into_iter().filter(|migration| !migration.applied).collect();
-    match pending.is_empty() {
-        true => print::line("Nothing to migrate."),
-        false => pending.iter().for_each(|migration| print::line(format!("Would apply {}", migration.name))),
+    let files = files(&folder)?;
+    let mut pending = false;
+    for (name, state) in states(&targets(&config)?, &files)? {
+        let again = match state {
+            State::Applied => continue,
+            State::Pending => "",
+            State::Gone => " again: what it made is gone",
+        };
+        pending = true;
+        print::line(format!("Would apply {name}{again}"));
+    }
+    if !pending {
+        print::line("Nothing to migrate.");
     }
     Ok(Exit::Fine)
 }
@@ -57,7 +75,8 @@ pub(super) fn rollback_command() -> Command {
              craft migrate:rollback --dry-run\n  \
              craft migrate:rollback --force\n\n\
              2026_01_31_120000_shop.sql is undone by the SQL in 2026_01_31_120000_shop.down.sql, which stands\n\
-             beside it; queue:table and queue:failed write both. The last one is undone first.",
+             beside it; queue:table and queue:failed write both. The last one is undone first.\n\
+             Only one database is rolled back: that of the jobs, or that of --connection.",
         )
 }
 
@@ -91,16 +110,64 @@ pub(super) fn status_command() -> Command {
 
 pub(super) fn status(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
-    for migration in database(&config)?.migrations(&folder(matches))? {
-        let state = if migration.applied { "applied" } else { "pending" };
-        print::line(format!("  {state}   {}", migration.name));
+    let files = files(&folder(matches))?;
+    let states = states(&targets(&config)?, &files)?;
+    for file in &files {
+        match states.get(&file.name) {
+            Some(State::Applied) => print::line(format!("  applied   {}", file.name)),
+            Some(State::Pending) => print::line(format!("  pending   {}", file.name)),
+            Some(State::Gone) => print::line(format!("  gone      {}   what it made was removed", file.name)),
+            None => print::line(format!("  skipped   {}   it is for {}", file.name, file.purpose())),
+        }
     }
     Ok(Exit::Fine)
 }
 
-/// The database whose tables are made: the driver's. The amqp driver has one for its failed jobs only.
-pub(super) fn database(config: &Config) -> Result<Database> {
-    match config.failed_place("amqp") {
+/// A database whose tables are made.
+pub(super) struct Target {
+    pub(super) database: Database,
+    /// It has the jobs, and gets all migrations that name no connection.
+    pub(super) main: bool,
+}
+
+impl Target {
+    /// The migrations that are for it.
+    fn own<'f>(&self, files: &'f [File]) -> Vec<&'f File> {
+        files.iter().filter(|file| self.database.takes(file, self.main)).collect()
+    }
+}
+
+/// How far each migration is in the database that it is for.
+fn states(targets: &[Target], files: &[File]) -> Result<BTreeMap<String, State>> {
+    let mut states = BTreeMap::new();
+    for target in targets {
+        for (name, state) in target.database.migrations(&target.own(files))? {
+            // Two that share a database agree, but for what one of them alone knows as its own.
+            if state != State::Applied || !states.contains_key(&name) {
+                states.insert(name, state);
+            }
+        }
+    }
+    Ok(states)
+}
+
+/// The databases whose tables are made: the driver's, and that of its failed jobs where it is another one, or
+/// another table.
+pub(super) fn targets(config: &Config) -> Result<Vec<Target>> {
+    let main = database(config)?;
+    let failed = match config.failed_place(&config.default) {
+        Some((connection, table)) if !main.has_failed(connection, table) => {
+            let is_main = connection == main.name();
+            Some(Target { database: Database::of_failed(config, connection, table)?, main: is_main })
+        }
+        _ => None,
+    };
+    Ok(std::iter::once(Target { database: main, main: true }).chain(failed).collect())
+}
+
+/// The driver's database. The amqp driver has one for its failed jobs only.
+fn database(config: &Config) -> Result<Database> {
+    match config.failed_place(&config.default) {
         Some((connection, table)) if config.default == "amqp" => {
             Database::of_failed(config, connection, table)
         }
@@ -109,7 +176,22 @@ pub(super) fn database(config: &Config) -> Result<Database> {
 }
 
 pub(super) fn apply(config: &Config, folder: &Path) -> Result<()> {
-    let count = database(config)?.migrate(folder, |name| print::line(format!("Applied {name}")))?;
+    let files = files(folder)?;
+    let targets = targets(config)?;
+    let mut count = 0;
+    for target in &targets {
+        count += target.database.migrate(&target.own(&files), |name, told| {
+            print::line(match told {
+                Told::Applied => format!("Applied {name}"),
+                Told::Again => format!("Applied {name} again: what it made was gone"),
+                Told::Noted => format!("Noted {name}: what it makes is there"),
+            });
+        })?;
+    }
+    let is_for_none = |file: &&File| !targets.iter().any(|target| target.database.takes(file, target.main));
+    for file in files.iter().filter(is_for_none) {
+        print::line(format!("Skipped {}: it is for {}", file.name, file.purpose()));
+    }
     if count == 0 {
         print::line("Nothing to migrate.");
     }

@@ -1,15 +1,18 @@
 //! The tables: `queue:table`, `queue:failed`, `queue:install`.
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::time::Duration;
 
 use clap::{ArgMatches, Command};
 
 use super::app::App;
 use super::arguments::connection;
-use super::migrate::{apply, database, directory, folder};
+use super::migrate::{Target, apply, directory, folder, targets};
 use super::{Exit, print};
 use crate::config::Config;
-use crate::driver::database::{DOWN, Database, Table};
+use crate::driver::database::{DOWN, File as Migration, Table, files};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
@@ -60,47 +63,53 @@ pub(super) fn install(app: App, matches: &ArgMatches) -> Result<Exit> {
     Ok(Exit::Fine)
 }
 
-/// Writes a migration, unless an equal one is there.
+/// Writes a migration, unless there is one that makes the same table.
 fn write(config: &Config, table: Table, folder: &Path) -> Result<()> {
-    let database = match (table, &config.database.settings.failed_connection) {
-        (Table::Failed, Some(connection)) => {
-            let name = config.database.settings.failed_table.as_deref().unwrap_or("failed_jobs");
-            Database::of_failed(config, connection, name)?
-        }
-        _ => database(config)?,
-    };
     if config.default == "amqp" && table == Table::Jobs {
         return Err(Error::config("driver \"amqp\" needs no table of jobs: they wait in RabbitMQ")
             .with_help("craft queue:failed makes the table of its failed jobs"));
     }
-    let Some((sql, undo)) = database.creation(table) else {
+    let targets = targets(config)?;
+    let creation = |target: &Target| target.database.creation(table, target.main);
+    // The failed jobs of a driver may have a connection of their own, which is the last one then.
+    let Some((target, (sql, undo))) =
+        targets.iter().rev().find_map(|target| Some((target, creation(target)?)))
+    else {
         return Err(Error::config("failed_table = false keeps no failed jobs, so there is no table to make")
             .with_help("set failed_table = \"failed_jobs\" in queue.toml"));
     };
-    let ending = match table {
-        Table::Jobs => "create_queue_jobs_table.sql",
-        Table::Failed => "create_failed_jobs_table.sql",
-    };
-    if let Some(equal) = find_equal(folder, ending, &sql) {
-        print::line(format!("{} is there already.", equal.display()));
-        return Ok(());
+    std::fs::create_dir_all(folder)
+        .map_err(|cause| Error::other(format!("cannot make {}", folder.display())).because(&cause))?;
+    let (database, title) = (&target.database, target.database.title(table));
+    let mut now = Timestamp::now();
+    loop {
+        // Asked again where another process was writing the same.
+        let makes_it =
+            |file: &&Migration| database.takes(file, target.main) && database.makes(file).contains(&table);
+        if let Some(there) = files(folder)?.iter().find(makes_it) {
+            print::line(format!("{} is there already.", there.path.display()));
+            return Ok(());
+        }
+        let stamp = config.database.settings.tz.format_stamp(now);
+        let up = folder.join(format!("{stamp}_{title}.sql"));
+        let down = folder.join(format!("{stamp}_{title}{DOWN}"));
+        // The one that undoes comes first: what can be applied can be rolled back.
+        if create(&down, &undo)? && create(&up, &sql)? {
+            print::line(format!("Wrote {}", down.display()));
+            print::line(format!("Wrote {}", up.display()));
+            return Ok(());
+        }
+        now = now.plus(Duration::from_secs(1));
     }
-    let stamp = config.database.settings.tz.format_stamp(Timestamp::now());
-    let up = folder.join(format!("{stamp}_{ending}"));
-    let down = folder.join(format!("{stamp}_{}{DOWN}", ending.trim_end_matches(".sql")));
-    // The one that undoes comes first: what can be applied can be rolled back.
-    for (file, sql) in [(down, undo), (up, sql)] {
-        std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::write(&file, sql))
-            .map_err(|cause| Error::other(format!("cannot write {}", file.display())).because(&cause))?;
-        print::line(format!("Wrote {}", file.display()));
-    }
-    Ok(())
 }
 
-fn find_equal(folder: &Path, ending: &str, sql: &str) -> Option<PathBuf> {
-    let files = std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    files
-        .filter(|path| path.to_string_lossy().ends_with(ending))
-        .find(|path| std::fs::read_to_string(path).is_ok_and(|text| text == sql))
+/// Writes a file as a whole; false when there is one of that name.
+fn create(path: &Path, text: &str) -> Result<bool> {
+    let wrong = |cause| Error::other(format!("cannot write {}", path.display())).because(&cause);
+    let mut file = match File::create_new(path) {
+        Err(cause) if cause.kind() == ErrorKind::AlreadyExists => return Ok(false),
+        file => file.map_err(wrong)?,
+    };
+    file.write_all(text.as_bytes()).map_err(wrong)?;
+    Ok(true)
 }

@@ -1,5 +1,6 @@
 //! Rules between values, and the check of what a program set.
 
+use super::kinds::ENDINGS;
 use super::nearest::nearest;
 use super::wrong::Wrong;
 use super::{Config, QueueType, Settings};
@@ -61,6 +62,21 @@ impl Config {
         if self.failed_place(section).is_some_and(shares) {
             let wrong = Wrong::new(format!("the table \"{}\" holds the jobs that wait", self.database.table))
                 .with_help("give the failed jobs a table of their own");
+            return Err(self.error(&format!("{section}.failed_table"), wrong));
+        }
+        let collides = |(connection, table): (&str, &str)| {
+            let jobs = &self.database.table;
+            let belongs = |table: &str, other: &str| {
+                ENDINGS.iter().any(|ending| table.eq_ignore_ascii_case(&format!("{other}{ending}")))
+            };
+            connection == self.database.connection && (belongs(table, jobs) || belongs(jobs, table))
+        };
+        if self.failed_place(section).is_some_and(collides) {
+            let wrong = Wrong::new(format!(
+                "a table or an index that belongs to the table \"{}\" has that name, or the other way round",
+                self.database.table
+            ));
+            let wrong = wrong.with_help("give the failed jobs another table");
             return Err(self.error(&format!("{section}.failed_table"), wrong));
         }
         Ok(())

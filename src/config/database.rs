@@ -10,7 +10,7 @@ pub struct DatabaseConfig {
     pub settings: Settings,
     /// A key of `[connections]`.
     pub connection: String,
-    /// The table that jobs wait in: letters, digits and underscores, at most 63.
+    /// The table that jobs wait in: letters, digits and underscores, at most 52.
     pub table: String,
     /// SQLite only: what survives a power cut.
     pub durability: Durability,

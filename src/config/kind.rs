@@ -17,6 +17,8 @@ pub(super) struct Kind<T> {
     pub(super) show: fn(&T) -> String,
     /// Whether the value must never be shown, not even a wrong one.
     pub(super) secret: bool,
+    /// What to do about a text that is wrong, where that is not plain from what is expected.
+    pub(super) hint: fn(&str) -> Option<&'static str>,
 }
 
 impl<T> Kind<T> {
@@ -26,11 +28,16 @@ impl<T> Kind<T> {
         valid: fn(&T) -> bool,
         show: fn(&T) -> String,
     ) -> Self {
-        Self { expected, read, valid, show, secret: false }
+        Self { expected, read, valid, show, secret: false, hint: |_| None }
     }
 
     pub(super) const fn secret(mut self) -> Self {
         self.secret = true;
+        self
+    }
+
+    pub(super) const fn hint(mut self, hint: fn(&str) -> Option<&'static str>) -> Self {
+        self.hint = hint;
         self
     }
 
@@ -41,12 +48,23 @@ impl<T> Kind<T> {
             Value::Text(text) if read(&Value::loose(text)).is_some() => {
                 self.wrong(&found()).with_help("write it without quotes")
             }
-            _ => self.wrong(&found()),
+            _ => match value.text().and_then(self.hint) {
+                Some(hint) => self.wrong(&found()).with_help(hint),
+                None => self.wrong(&found()),
+            },
         })
     }
 
     fn check(&self, value: &T) -> Result<(), Wrong> {
-        if (self.valid)(value) { Ok(()) } else { Err(self.wrong(&(self.show)(value))) }
+        if (self.valid)(value) {
+            return Ok(());
+        }
+        let shown = (self.show)(value);
+        let wrong = self.wrong(&shown);
+        Err(match (self.hint)(&shown) {
+            Some(hint) => wrong.with_help(hint),
+            None => wrong,
+        })
     }
 
     fn wrong(&self, found: &str) -> Wrong {

@@ -29,18 +29,20 @@ pub(super) const QUEUE: Kind<String> = Kind::new(
 );
 
 pub(super) const TABLE: Kind<String> = Kind::new(
-    "a table's name of at most 63 letters (a-z), digits and underscores, not starting with a digit",
+    "a table's name of at most 52 letters (a-z), digits and underscores, not starting with a digit",
     text,
     |name| is_table(name),
     String::clone,
-);
+)
+.hint(why_no_table);
 
 pub(super) const FAILED_TABLE: Kind<Option<String>> = Kind::new(
-    "false, or a table's name of at most 63 letters (a-z), digits and underscores, not starting with a digit",
+    "false, or a table's name of at most 52 letters (a-z), digits and underscores, not starting with a digit",
     |value| if value.boolean() == Some(false) { Some(None) } else { text(value).map(Some) },
     |table| table.as_deref().is_none_or(is_table),
     |table| table.clone().unwrap_or_else(|| "false".into()),
-);
+)
+.hint(why_no_table);
 
 /// What a server understands, and we pass on.
 pub(super) const WORD: Kind<String> = Kind::new(
@@ -288,8 +290,36 @@ fn is_variable((name, value): (&String, &String)) -> bool {
     !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0')
 }
 
-/// 63 bytes are what PostgreSQL keeps of a name.
+/// What is put behind a table's name to name what belongs to it.
+pub(super) const ENDINGS: [&str; 5] = ["_ready", "_held", "_uuid", "_unique_key", "_signals"];
+
+/// PostgreSQL keeps 63 bytes of a name, and the longest ending takes 11.
+const TABLE_LIMIT: usize = 52;
+
 fn is_table(name: &str) -> bool {
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    starts_well && name.len() <= 63 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    starts_well && is_word && name.len() <= TABLE_LIMIT && !is_taken(name)
+}
+
+/// Whether SQLite, or this crate, calls something else so.
+fn is_taken(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name == "sqlite" || name.starts_with("sqlite_") || name == "craft_migrations"
+}
+
+fn why_no_table(name: &str) -> Option<&'static str> {
+    if name.contains('.') {
+        return Some(
+            "name the schema in the connection: a PostgreSQL url may end with ?options=-csearch_path%3Dshop",
+        );
+    }
+    if is_taken(name) {
+        return Some(
+            "SQLite keeps names that begin with sqlite for itself, and craft migrate has craft_migrations",
+        );
+    }
+    (name.len() > TABLE_LIMIT).then_some(
+        "indexes are named after it, as in jobs_unique_key, and PostgreSQL keeps 63 letters of a name",
+    )
 }

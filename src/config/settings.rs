@@ -44,7 +44,7 @@ pub struct Settings {
     /// The connection, a key of `[connections]`, that holds the failed jobs; `None`: the database
     /// driver's, where it can be used.
     pub failed_connection: Option<String>,
-    /// The table of failed jobs; `None` keeps none. Letters, digits and underscores, at most 63.
+    /// The table of failed jobs; `None` keeps none. Letters, digits and underscores, at most 52.
     pub failed_table: Option<String>,
 }
 

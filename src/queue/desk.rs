@@ -88,11 +88,7 @@ impl Inner {
         let config = &self.config;
         // Where jobs wait in a broker, only the failed ones need a table.
         if config.default != "amqp" {
-            let database = Database::of_jobs(config, &config.database.connection)?;
-            database.install()?;
-            if database.keeps_failed() {
-                return Ok(());
-            }
+            Database::of_jobs(config, &config.database.connection)?.install()?;
         }
         match config.failed_place(&config.default) {
             Some((connection, table)) => Database::of_failed(config, connection, table)?.install(),

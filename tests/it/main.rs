@@ -11,6 +11,7 @@ mod conformance_sqlite;
 mod example_fourth_driver;
 mod example_invoices;
 mod hostile_text;
+mod installs;
 mod jobs;
 mod listeners;
 mod migrations;

@@ -133,12 +133,14 @@ fn a_number_in_quotes_is_told_to_lose_them() {
 #[test]
 fn table_names_are_identifiers() {
     let rule =
-        "a table's name of at most 63 letters (a-z), digits and underscores, not starting with a digit";
-    let (fits, too_long) = ("t".repeat(63), "t".repeat(64));
+        "a table's name of at most 52 letters (a-z), digits and underscores, not starting with a digit";
+    let (fits, too_long) = ("t".repeat(52), "t".repeat(53));
     for good in ["jobs", "_jobs2", "Jobs", &fits] {
         assert_eq!(parse(&format!("database.table = '{good}'")).unwrap().database.table, good);
     }
-    for bad in ["", "2jobs", "a b", "a;b", "s.jobs", "jöbs", "a-b", &too_long] {
+    for bad in
+        ["", "2jobs", "a b", "a;b", "s.jobs", "jöbs", "a-b", "SQLite_jobs", "craft_migrations", &too_long]
+    {
         let found = message(&format!("database.table = '{bad}'"));
         assert!(found.starts_with(&format!("database.table: expected {rule}, found \"")), "{found}");
         let found = message(&format!("amqp.failed_table = '{bad}'"));
@@ -146,6 +148,10 @@ fn table_names_are_identifiers() {
             found.starts_with(&format!("amqp.failed_table: expected false, or {rule}, found")),
             "{found}"
         );
+    }
+    for (bad, hint) in [("s.jobs", "search_path"), (&*too_long, "63 letters"), ("sqlite_a", "for itself")] {
+        let error = parse(&format!("database.table = '{bad}'")).unwrap_err();
+        assert!(error.help().is_some_and(|help| help.contains(hint)), "{error:?}");
     }
 }
 
@@ -199,6 +205,14 @@ fn values_that_do_not_fit_each_other() {
             "database.failed_table: the table \"jobs\" holds the jobs that wait",
         ),
         ("[async]\nfailed_table = 'jobs'", "async.failed_table: the table \"jobs\" holds the jobs that wait"),
+        (
+            "[database]\nfailed_table = 'jobs_signals'",
+            "database.failed_table: a table or an index that belongs to the table \"jobs\" has that name, or the other way round",
+        ),
+        (
+            "[database]\ntable = 'dead_uuid'\nfailed_table = 'Dead'",
+            "database.failed_table: a table or an index that belongs to the table \"dead_uuid\" has that name, or the other way round",
+        ),
         (
             "[database]\nfailed_table = 'a'\nfailed_jobs = 'b'",
             "database.failed_jobs: failed_table and failed_jobs are the same key, and only one may be given",

@@ -11,6 +11,7 @@ mod failed;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod interned;
 mod jobs;
+mod lexer;
 #[cfg(feature = "cli")]
 mod migrations;
 #[cfg(feature = "mysql")]
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "cli")]
-pub(crate) use self::migrations::{DOWN, Table};
+pub(crate) use self::migrations::{DOWN, File, State, Table, Told, files};
 #[cfg(feature = "amqp")]
 pub(crate) use self::signals_table::SignalsTable;
 
@@ -111,7 +112,7 @@ impl Database {
     /// # Errors
     /// The database can't be reached or written, or has a table of that name that does not fit.
     pub fn install(&self) -> Result<()> {
-        let mut adapter = self.connect(Open::Create)?;
+        let mut adapter = self.connect(Open::Migrate)?;
         let tables = [
             (self.jobs.is_some(), "check_jobs", "create_jobs"),
             (self.jobs.is_some(), "check_signals", "create_signals"),
@@ -135,7 +136,7 @@ impl Database {
     /// The database can't be reached.
     #[cfg(feature = "cli")]
     pub(crate) fn has_jobs_table(&self) -> Result<bool> {
-        let table = self.jobs.as_deref().unwrap_or("jobs");
+        let table = self.dialect.quoted(self.jobs.as_deref().unwrap_or("jobs"));
         match self.connect(Open::Create)?.run_script(&format!("SELECT 1 FROM {table} LIMIT 0")) {
             Ok(()) => Ok(true),
             Err(error) if error.is_schema() => Ok(false),
@@ -172,6 +173,18 @@ impl Database {
         checked.map(drop).map_err(|error| self.explain_missing(error, "check_signals"))
     }
 
+    /// What the connection is called.
+    #[cfg(feature = "cli")]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it has this table of failed jobs.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_failed(&self, connection: &str, table: &str) -> bool {
+        self.name == connection && self.failed.as_deref() == Some(table)
+    }
+
     /// Whether it has a table of failed jobs beside the jobs.
     pub fn keeps_failed(&self) -> bool {
         self.jobs.is_some() && self.failed.is_some()
@@ -205,17 +218,19 @@ impl Database {
     fn connect(&self, open: Open) -> Result<Box<dyn Adapter>> {
         // Only a file can be made; only a file has a durability of ours.
         let _ = (open, self.durability);
+        // A migration may rewrite a large table; whoever waits for it waits as long.
+        let limit = Some(self.patience).filter(|_| open != Open::Migrate);
         match &self.connection {
             #[cfg(feature = "sqlite")]
             Connection::Sqlite { database } => {
-                sqlite::open(database, open, self.statements.clone(), self.durability, self.patience)
+                sqlite::open(database, open, self.statements.clone(), self.durability, limit)
             }
             #[cfg(feature = "postgres")]
             Connection::Postgres { url } => Server::of(url)
-                .and_then(|server| postgres::open(server, self.statements.clone(), self.patience)),
+                .and_then(|server| postgres::open(server, self.statements.clone(), self.patience, limit)),
             #[cfg(feature = "mysql")]
             Connection::Mysql { url } => Server::of(url)
-                .and_then(|server| mysql::open(&server, self.statements.clone(), self.patience)),
+                .and_then(|server| mysql::open(&server, self.statements.clone(), self.patience, limit)),
             #[allow(unreachable_patterns, reason = "with all three drivers nothing is left")]
             other => Err(not_compiled_in(other)),
         }
@@ -261,7 +276,7 @@ impl Database {
             _ => (format!("{jobs}_signals"), self.how_to_make_signals()),
         };
         let text = error.to_string();
-        match text.contains("column") {
+        match is_about_a_column(&error) {
             true => Error::schema(format!(
                 "table \"{table}\" of connection \"{}\" does not fit this version: {text}",
                 self.name
@@ -299,11 +314,23 @@ fn not_compiled_in(connection: &Connection) -> Error {
         .with_help(format!("build craft-queue with the feature \"{driver}\""))
 }
 
-/// Whether a file that is missing is made.
+/// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Open {
+    /// A file that is missing is made.
     Create,
     Existing,
+    /// To make or change tables: as `Create`, and a statement may take as long as it needs.
+    Migrate,
+}
+
+/// How long whoever changes tables waits for another one who does.
+const LONG: Duration = Duration::from_secs(3_600);
+
+/// Whether a table is there and lacks a column, in the words of each database.
+fn is_about_a_column(error: &Error) -> bool {
+    let text = error.to_string();
+    text.starts_with("column ") || text.contains("no such column") || text.starts_with("Unknown column")
 }
 
 impl Backend for Database {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::lexer::{Piece, pieces};
 use crate::config::Connection;
 use crate::error::Result;
 
@@ -44,6 +45,28 @@ impl Dialect {
         }
     }
 
+    /// A name as code has it that a word of the language may equal.
+    pub(crate) fn quoted(self, name: &str) -> String {
+        let quote = match self {
+            #[cfg(feature = "mysql")]
+            Self::Mysql => '`',
+            #[allow(unreachable_patterns, reason = "a build may have MySQL alone")]
+            _ => '"',
+        };
+        format!("{quote}{}{quote}", self.folded(name))
+    }
+
+    /// A name as the database's catalog has it. PostgreSQL folds a name without quotes to small letters; ours
+    /// is the same with and without.
+    fn folded(self, name: &str) -> String {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres => name.to_ascii_lowercase(),
+            #[allow(unreachable_patterns, reason = "a build may have PostgreSQL alone")]
+            _ => name.to_owned(),
+        }
+    }
+
     fn files(self) -> &'static [(&'static str, &'static str)] {
         match self {
             #[cfg(feature = "sqlite")]
@@ -61,7 +84,7 @@ pub(crate) struct Statements(HashMap<&'static str, String>);
 
 impl Statements {
     pub(crate) fn new(dialect: Dialect, jobs: &str, failed: &str) -> Self {
-        let named = |(name, text): &(&'static str, &str)| (*name, with_names(text, jobs, failed));
+        let named = |(name, text): &(&'static str, &str)| (*name, with_names(text, dialect, jobs, failed));
         Self(dialect.files().iter().map(named).collect())
     }
 
@@ -73,29 +96,43 @@ impl Statements {
 
 /// Puts table names in where the files say `jobs` and `failed_jobs`, alone or at the beginning of an
 /// index's name. The files stay valid SQL, to be pasted into a shell.
-pub(crate) fn with_names(sql: &str, jobs: &str, failed: &str) -> String {
+///
+/// A name that was chosen may be a word of the language, so it stands in quotes; within a text, where a
+/// catalog is asked for it, it stands as the catalog has it.
+fn with_names(sql: &str, dialect: Dialect, jobs: &str, failed: &str) -> String {
     let mut named = String::with_capacity(sql.len());
-    let mut rest = sql;
-    let in_word = |text: &str| text.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    while !rest.is_empty() {
-        let found = ["failed_jobs", "jobs"].into_iter().find_map(|word| {
-            let after = rest.strip_prefix(word)?;
-            let ends = after.starts_with('_') || !after.starts_with(|c: char| c.is_ascii_alphanumeric());
-            (ends && !in_word(&named)).then_some((word, after))
-        });
-        match found {
-            Some((word, after)) => {
-                named.push_str(if word == "jobs" { jobs } else { failed });
-                rest = after;
+    for piece in pieces(sql) {
+        let is_text = matches!(piece, Piece::Text(_));
+        let mut rest = piece.text();
+        while let Some(first) = rest.chars().next() {
+            let length = |is_part: fn(char) -> bool| rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+            let (part, after) = match is_word(first) {
+                true => rest.split_at(length(is_word)),
+                false => rest.split_at(length(|c| !is_word(c))),
+            };
+            let derived = |word: &'static str| {
+                let ending = part.strip_prefix(word)?;
+                (ending.is_empty() || ending.starts_with('_')).then_some((word, ending))
+            };
+            match ["failed_jobs", "jobs"].into_iter().find_map(derived) {
+                Some((word, ending)) => {
+                    let name = if word == "jobs" { jobs } else { failed };
+                    match is_text {
+                        true => named.push_str(&dialect.folded(&format!("{name}{ending}"))),
+                        false if name == word => named.push_str(part),
+                        false => named.push_str(&dialect.quoted(&format!("{name}{ending}"))),
+                    }
+                }
+                None => named.push_str(part),
             }
-            None => {
-                let mut chars = rest.chars();
-                named.extend(chars.next());
-                rest = chars.as_str();
-            }
+            rest = after;
         }
     }
     named
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
 }
 
 /// The files that every dialect has, and those that one needs beside them.
@@ -108,7 +145,7 @@ macro_rules! files {
             "record" "withdraw" "list_failed" "count_failed" "forget" "lock_failed"
             "lock_unmarked" "mark_retried" "forget_retried"
             "create_signals" "check_signals" "list_signals" "pause" "resume" "restart"
-            "create_migrations" "list_migrations" "note_migration" "next_batch" "last_batch" "forget_migration"
+            "create_migrations" "check_migrations" "old_columns" "old_migrations" "take_old_migrations" "list_migrations" "note_migration" "next_batch" "last_batch" "forget_migration"
             "drop_jobs" "drop_failed_jobs" "missing_indexes"
             $($own)*
         )
@@ -127,17 +164,27 @@ const POSTGRES: &[(&str, &str)] = files!("postgres" "push_many" "push_new" "done
 #[cfg(feature = "mysql")]
 const MYSQL: &[(&str, &str)] = files!("mysql" "next_priority" "hold" "held");
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod tests {
-    use super::with_names;
+    use super::*;
 
     #[test]
     fn table_names_are_put_in_and_other_words_stay() {
-        let sql = "CREATE INDEX jobs_ready ON jobs (a); -- failed_jobs, my_jobs, jobsite, 'jobs'";
+        let sql =
+            "CREATE INDEX jobs_ready ON jobs (a); -- failed_jobs, my_jobs, jobsite, `jobs`\n'jobs_ready'";
+        let named = |dialect, jobs: &str, failed: &str| with_names(sql, dialect, jobs, failed);
+        assert_eq!(named(Dialect::Sqlite, "jobs", "failed_jobs"), sql, "those of the files stay as they are");
         assert_eq!(
-            with_names(sql, "tasks", "dead"),
-            "CREATE INDEX tasks_ready ON tasks (a); -- dead, my_jobs, jobsite, 'tasks'"
+            named(Dialect::Sqlite, "Order", "dead"),
+            "CREATE INDEX \"Order_ready\" ON \"Order\" (a); -- \"dead\", my_jobs, jobsite, `\"Order\"`\n'Order_ready'"
         );
-        assert_eq!(with_names("failed_jobs_uuid", "tasks", "dead"), "dead_uuid");
+        assert_eq!(
+            named(Dialect::Postgres, "Order", "failed_jobs"),
+            "CREATE INDEX \"order_ready\" ON \"order\" (a); -- failed_jobs, my_jobs, jobsite, `\"order\"`\n'order_ready'"
+        );
+        assert!(
+            named(Dialect::Mysql, "Order", "dead").starts_with("CREATE INDEX `Order_ready` ON `Order` (a);")
+        );
+        assert_eq!(with_names("failed_jobs_uuid", Dialect::Mysql, "tasks", "dead"), "`dead_uuid`");
     }
 }

@@ -12,15 +12,17 @@ mod session;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ::mysql::prelude::Queryable;
 use ::mysql::{Params, Value as ServerValue};
 
 use self::session::Session;
+use super::LONG;
 use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, transaction};
 use super::cursor::Cursor;
 use super::statements::Statements;
 use crate::config::Server;
 use crate::driver::{Receipt, Reserved};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::message::{Message, PRIORITY_LIMIT, Pushed};
 use crate::payload;
 
@@ -37,7 +39,7 @@ struct Mysql {
     cursor: Cursor<ServerValue>,
 }
 
-/// Connects. `patience` is how long it and each statement may take.
+/// Connects. `patience` is how long it may take, `limit` how long each statement may.
 ///
 /// # Errors
 /// The server can't be reached, does not let us in, or is too old.
@@ -45,8 +47,9 @@ pub(super) fn open(
     server: &Server,
     statements: Arc<Statements>,
     patience: Duration,
+    limit: Option<Duration>,
 ) -> Result<Box<dyn Adapter>> {
-    let session = Session::open(server, statements, patience)?;
+    let session = Session::open(server, statements, patience, limit)?;
     Ok(Box::new(Mysql { session, cursor: Cursor::default() }))
 }
 
@@ -147,8 +150,12 @@ impl Adapter for Mysql {
     fn begin_schema(&mut self) -> Result<()> {
         // The server commits with each statement that makes a table, so that a transaction keeps nobody
         // out. The lock is freed when the connection ends.
-        self.session.run("DO GET_LOCK(CONCAT('craft_queue.', LEFT(DATABASE(), 40)), 60)")?;
-        self.begin(Survives::PowerCut)
+        let seconds = LONG.as_secs();
+        let lock = format!("SELECT GET_LOCK(CONCAT('craft_queue.', LEFT(DATABASE(), 40)), {seconds})");
+        match self.session.attempt(|connection| connection.query_first::<Option<i64>, _>(lock))? {
+            Some(Some(1)) => self.begin(Survives::PowerCut),
+            _ => Err(Error::unavailable("another process changes tables of this database")),
+        }
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -309,16 +316,8 @@ impl Adapter for Mysql {
     }
 
     fn run_script(&mut self, sql: &str) -> Result<()> {
-        for statement in sql.split(";\n").filter(|statement| !is_empty(statement)) {
-            self.session.run(statement)?;
-        }
-        Ok(())
+        super::lexer::statements(sql).into_iter().try_for_each(|statement| self.session.run(statement))
     }
-}
-
-/// Whether a statement has nothing but comments.
-fn is_empty(statement: &str) -> bool {
-    statement.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with("--"))
 }
 
 fn parameters(values: &[Value]) -> Params {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ::mysql::prelude::Queryable;
 use ::mysql::{Conn, Opts, OptsBuilder, Params, Row as ServerRow};
 
+use super::super::LONG;
 use super::super::adapter::{Row, Value};
 use super::super::statements::Statements;
 use super::connect;
@@ -26,9 +27,19 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn open(server: &Server, statements: Arc<Statements>, patience: Duration) -> Result<Self> {
+    pub(super) fn open(
+        server: &Server,
+        statements: Arc<Statements>,
+        patience: Duration,
+        limit: Option<Duration>,
+    ) -> Result<Self> {
         let wrong = |cause| Error::config("the URL of the MySQL server can't be used").because(&cause);
-        let opts = configure(Opts::from_url(&server.url).map_err(wrong)?, patience);
+        let url = Opts::from_url(&server.url).map_err(wrong)?;
+        if limit.is_none() {
+            // One that waits without a limit for an answer would wait for a greeting so, too.
+            connect::connect(&configure(url.clone(), patience, Some(patience)), server.tls.as_ref())?;
+        }
+        let opts = configure(url, patience, limit);
         let mut connection = connect::connect(&opts, server.tls.as_ref())?;
         let about: Option<(String, i64, usize)> = connection
             .query_first("SELECT VERSION(), @@auto_increment_increment, @@max_allowed_packet")
@@ -98,9 +109,9 @@ impl Session {
 }
 
 /// Times, and what the server's defaults may say otherwise.
-fn configure(opts: Opts, patience: Duration) -> Opts {
+fn configure(opts: Opts, patience: Duration, limit: Option<Duration>) -> Opts {
     // A connection can't be told to wait less than a second for a lock, or for an answer.
-    let seconds = patience.as_secs().max(1);
+    let seconds = limit.unwrap_or(LONG).as_secs().max(1);
     // A process that is stopped within a transaction keeps its rows from all others until the server hangs
     // up. MySQL can't tell such a session from an idle one, which needs a new connection afterwards.
     let set_up = format!(
@@ -111,8 +122,10 @@ fn configure(opts: Opts, patience: Duration) -> Opts {
     let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
     OptsBuilder::from_opts(opts)
         .tcp_connect_timeout(Some(patience))
-        .read_timeout(Some(patience.mul_f64(1.2)))
-        .write_timeout(Some(patience.mul_f64(1.2)))
+        .read_timeout(limit.map(|limit| limit.mul_f64(1.2)))
+        .write_timeout(limit.map(|limit| limit.mul_f64(1.2)))
+        // A dead server is noticed all the same.
+        .tcp_keepalive_time_ms(Some(60_000))
         // What we read; the server sends rows that are larger than what it takes.
         .max_allowed_packet(Some(1024 * 1024 * 1024))
         .stmt_cache_size(64)

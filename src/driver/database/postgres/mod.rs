@@ -33,7 +33,7 @@ struct Postgres {
     cursor: Cursor<read::Place>,
 }
 
-/// Connects. `patience` is how long it and each statement may take.
+/// Connects. `patience` is how long it may take, `limit` how long each statement may.
 ///
 /// # Errors
 /// The server can't be reached, does not let us in, or is too old.
@@ -41,10 +41,11 @@ pub(super) fn open(
     server: Server,
     statements: Arc<Statements>,
     patience: Duration,
+    limit: Option<Duration>,
 ) -> Result<Box<dyn Adapter>> {
     let config = session::configure(&server.url, patience)?;
     let tls = server.tls.unwrap_or(Tls::Prefer);
-    let session = Remote::open(move || Session::open(config, &tls, statements, patience), patience)?;
+    let session = Remote::open(move || Session::open(config, &tls, statements, limit), patience, limit)?;
     Ok(Box::new(Postgres { session, in_transaction: false, cursor: Cursor::default() }))
 }
 

@@ -16,7 +16,7 @@ type Order = Box<dyn FnOnce(&mut Session) + Send>;
 /// The caller's end. The thread ends some time after this is dropped.
 pub(super) struct Remote {
     orders: Sender<Order>,
-    patience: Duration,
+    limit: Option<Duration>,
 }
 
 impl Remote {
@@ -27,6 +27,7 @@ impl Remote {
     pub(super) fn open(
         open: impl FnOnce() -> Result<Session> + Send + 'static,
         patience: Duration,
+        limit: Option<Duration>,
     ) -> Result<Self> {
         let (orders, inbox) = bounded::<Order>(1);
         let (answer, answered) = bounded(1);
@@ -46,16 +47,15 @@ impl Remote {
             .name("craft-postgres".into())
             .spawn(serve)
             .map_err(|cause| Error::unavailable("cannot start a thread for PostgreSQL").because(&cause))?;
-        let remote = Self { orders, patience };
         // To connect and to set the session up are two steps.
-        remote.wait(&answered, patience * 2)?;
-        Ok(remote)
+        wait(&answered, Some(patience * 2))?;
+        Ok(Self { orders, limit })
     }
 
     /// Does something with the session, and waits for it.
     ///
     /// # Errors
-    /// What the work answers; or it took longer than the patience: the session is lost then.
+    /// What the work answers; or it took longer than the limit: the session is lost then.
     pub(super) fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Session) -> Result<T> + Send + 'static,
@@ -64,17 +64,19 @@ impl Remote {
         let order = move |session: &mut Session| drop(answer.send(work(session)));
         self.orders.send(Box::new(order)).map_err(|_| gone())?;
         // The server's own timeout comes a little earlier, and leaves the session usable.
-        self.wait(&answered, self.patience.mul_f64(1.2))
+        wait(&answered, self.limit.map(|limit| limit.mul_f64(1.2)))
     }
+}
 
-    fn wait<T>(&self, answered: &Receiver<Result<T>>, patience: Duration) -> Result<T> {
-        match answered.recv_timeout(patience) {
-            Ok(answer) => answer,
-            Err(RecvTimeoutError::Timeout) => {
-                Err(Error::unavailable(format!("PostgreSQL did not answer within {:.1?}", self.patience)))
-            }
-            Err(RecvTimeoutError::Disconnected) => Err(gone()),
+/// Waits for an answer, for ever when there is no limit: a dead server is noticed by the system.
+fn wait<T>(answered: &Receiver<Result<T>>, limit: Option<Duration>) -> Result<T> {
+    let Some(limit) = limit else { return answered.recv().unwrap_or_else(|_| Err(gone())) };
+    match answered.recv_timeout(limit) {
+        Ok(answer) => answer,
+        Err(RecvTimeoutError::Timeout) => {
+            Err(Error::unavailable(format!("PostgreSQL did not answer within {limit:.1?}")))
         }
+        Err(RecvTimeoutError::Disconnected) => Err(gone()),
     }
 }
 

@@ -13,6 +13,7 @@ use ::postgres::{Client, Config, Row, SimpleQueryMessage, Statement};
 #[cfg(feature = "tls")]
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::super::LONG;
 use super::super::statements::Statements;
 use super::explain::{explain, explain_connect};
 use crate::config::Tls;
@@ -52,7 +53,7 @@ impl Session {
         mut config: Config,
         tls: &Tls,
         statements: Arc<Statements>,
-        patience: Duration,
+        limit: Option<Duration>,
     ) -> Result<Self> {
         config.ssl_mode(match tls {
             Tls::Disable => SslMode::Disable,
@@ -60,7 +61,7 @@ impl Session {
             Tls::Require | Tls::VerifyFull { .. } => SslMode::Require,
         });
         let mut client = connect(&config, tls)?;
-        let answers = client.simple_query(&set_up(patience)).map_err(|cause| explain(&cause))?;
+        let answers = client.simple_query(&set_up(limit)).map_err(|cause| explain(&cause))?;
         let version = answers.iter().find_map(|answer| match answer {
             SimpleQueryMessage::Row(row) => row.get(0)?.parse::<u32>().ok(),
             _ => None,
@@ -145,13 +146,14 @@ fn check_version(version: u32) -> Result<()> {
 ///
 /// The planner is told that an index is always right: a plan made while the table was empty would scan it
 /// for ever after, and so would one whose statistics are of yesterday.
-fn set_up(patience: Duration) -> String {
-    let millis = patience.as_millis();
+fn set_up(limit: Option<Duration>) -> String {
+    let millis = limit.unwrap_or_default().as_millis();
+    let lock = limit.unwrap_or(LONG).as_millis();
     format!(
         "SET default_transaction_isolation = 'read committed';
         SET default_transaction_read_only = off;
         SET statement_timeout = {millis};
-        SET lock_timeout = {millis};
+        SET lock_timeout = {lock};
         SET idle_in_transaction_session_timeout = {millis};
         SET client_min_messages = warning;
         SET enable_seqscan = off;

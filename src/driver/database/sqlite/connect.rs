@@ -16,7 +16,7 @@ pub(super) fn connect(
     patience: Duration,
 ) -> rusqlite::Result<Connection> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    flags.set(OpenFlags::SQLITE_OPEN_CREATE, open == Open::Create);
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, open != Open::Existing);
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(patience)?;
     connection.set_prepared_statement_cache_capacity(64);

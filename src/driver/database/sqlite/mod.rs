@@ -15,9 +15,9 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use self::connect::{connect, set_synchronous};
 use self::explain::explain;
-use super::Open;
 use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, list, millis};
 use super::statements::Statements;
+use super::{LONG, Open};
 use crate::config::Durability;
 use crate::driver::{Bell, Receipt, Reserved};
 use crate::error::Result;
@@ -36,8 +36,7 @@ struct Sqlite {
     watch: Option<watch::Watch>,
 }
 
-/// Opens the file. `patience` is how long a statement waits for
-/// another process to let go of the write lock.
+/// Opens the file. `limit` is how long a statement waits for another process to let go of the write lock.
 ///
 /// # Errors
 /// It can't be created or read, or is no SQLite file.
@@ -46,9 +45,10 @@ pub(super) fn open(
     open: Open,
     statements: Arc<Statements>,
     durability: Durability,
-    patience: Duration,
+    limit: Option<Duration>,
 ) -> Result<Box<dyn Adapter>> {
-    let connection = connect(path, open, durability, patience).map_err(|cause| explain(&cause, path))?;
+    let connection =
+        connect(path, open, durability, limit.unwrap_or(LONG)).map_err(|cause| explain(&cause, path))?;
     Ok(Box::new(Sqlite {
         connection,
         path: path.to_owned(),
