@@ -155,7 +155,7 @@ impl Database {
         let creates = |statement: &&str| {
             words(statement).first().is_some_and(|word| word.eq_ignore_ascii_case("CREATE"))
         };
-        if !statements.iter().all(|statement| creates(statement)) {
+        if !statements.iter().all(creates) {
             return Vec::new();
         }
         let made: Vec<_> = statements.iter().filter_map(|statement| table_of(statement, "CREATE")).collect();
