@@ -12,6 +12,8 @@ pub struct Bell(Option<Arc<Inner>>);
 struct Inner {
     listening: AtomicBool,
     wake: Box<dyn Fn() + Send + Sync>,
+    /// What is called when the connection is gone; where there is nothing else, `wake`.
+    gone: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Bell {
@@ -22,7 +24,19 @@ impl Bell {
 
     /// A bell that calls `wake`, once for each time that a worker begins to listen.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(Inner { listening: AtomicBool::new(false), wake: Box::new(wake) })))
+        Self::with(Box::new(wake), None)
+    }
+
+    /// The same, with something else to call when the connection is gone.
+    pub(crate) fn with_gone(
+        wake: impl Fn() + Send + Sync + 'static,
+        gone: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(Box::new(wake), Some(Box::new(gone)))
+    }
+
+    fn with(wake: Box<dyn Fn() + Send + Sync>, gone: Option<Box<dyn Fn() + Send + Sync>>) -> Self {
+        Self(Some(Arc::new(Inner { listening: AtomicBool::new(false), wake, gone })))
     }
 
     /// Says that a reserve may now find something.
@@ -33,6 +47,14 @@ impl Bell {
             && inner.listening.swap(false, Ordering::SeqCst)
         {
             (inner.wake)();
+        }
+    }
+
+    /// Says that the connection is gone. A worker hears it at once, also while all of its slots are busy: it
+    /// renews its holds, which is when the driver answers with the error.
+    pub fn ring_gone(&self) {
+        if let Some(inner) = &self.0 {
+            inner.gone.as_ref().unwrap_or(&inner.wake)();
         }
     }
 

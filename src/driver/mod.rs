@@ -56,6 +56,13 @@ pub trait Backend: Send + Sync {
         None
     }
 
+    /// Whether a hold lasts as long as its lease, whatever becomes of the connection. Provided: yes. Where it ends
+    /// with the connection, a worker tells its jobs so at once, and goes on with those that
+    /// [come back](Driver::came_back) to it.
+    fn holds_outlive_connection(&self) -> bool {
+        true
+    }
+
     /// How long after opening suspects are left alone: whoever lost the same back end at the same moment, and
     /// lives, gets that long to renew its holds. Provided: a third of the lease, which is how often it renews.
     fn settling_in(&self, lease: Duration) -> Duration {
@@ -85,11 +92,19 @@ pub trait Driver: Send {
     /// Some may have been settled; settling them again answers those as lost.
     fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement>;
 
-    /// Renews holds for another lease from now, and answers the receipts of those that are lost.
+    /// Renews holds for another lease from now, and answers the receipts of those that are lost. A worker that
+    /// holds nothing renews none: the answer then says that the back end can be written to.
     ///
     /// # Errors
-    /// None may have been renewed.
+    /// None may have been renewed. The connection is gone: what it held is not answered from memory.
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>>;
+
+    /// Whether a job that was held when an earlier connection was lost is held by this one now. Asked only where
+    /// holds [end with their connection](Backend::holds_outlive_connection). Provided: yes.
+    fn came_back(&mut self, job: &Reserved) -> bool {
+        let _ = job;
+        true
+    }
 
     /// Counts what waits in these queues, or in all that it knows when none is named.
     ///
@@ -150,7 +165,8 @@ pub struct Want<'a> {
     /// From these queues, the first one first. None while all are paused: nothing is taken, and what was
     /// fetched ahead of a reserve goes back.
     pub queues: &'a [String],
-    /// At most this many jobs that are clean.
+    /// At most this many jobs that are clean. None while the worker only waits for what an earlier connection
+    /// held to [come back](Driver::came_back).
     pub fresh: usize,
     /// What to do about suspects.
     pub suspects: Suspects,

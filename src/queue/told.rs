@@ -42,6 +42,10 @@ impl Backend for Told {
         self.backend.longest_hold()
     }
 
+    fn holds_outlive_connection(&self) -> bool {
+        self.backend.holds_outlive_connection()
+    }
+
     fn settling_in(&self, lease: Duration) -> Duration {
         self.backend.settling_in(lease)
     }
@@ -88,6 +92,10 @@ impl Driver for ToldDriver {
 
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
         self.driver.extend(held, lease)
+    }
+
+    fn came_back(&mut self, job: &Reserved) -> bool {
+        self.driver.came_back(job)
     }
 
     fn size(&mut self, queues: &[String]) -> Result<Vec<Size>> {

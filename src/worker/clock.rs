@@ -120,7 +120,8 @@ impl Pump {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        let idle = self.held.is_empty() && self.judged.is_empty() && self.hooks == 0;
+        let idle =
+            self.held.is_empty() && self.judged.is_empty() && self.parked.is_empty() && self.hooks == 0;
         match self.stop {
             Stop::Now(_) | Stop::Broken(_) => true,
             Stop::Waiting { .. } => idle,
@@ -209,7 +210,8 @@ impl Pump {
 
     /// Running jobs of a process that is about to exit: uncounted, and due when they are surely dead.
     fn interrupt_what_runs(&mut self) {
-        let judged: Vec<_> = self.judged.iter().map(|judged| judged.task.job.receipt).collect();
+        let judged: Vec<_> =
+            self.judged.iter().chain(&self.parked).map(|judged| judged.task.job.receipt).collect();
         let running: Vec<_> = self
             .held
             .kept()

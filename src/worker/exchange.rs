@@ -64,17 +64,38 @@ impl Pump {
         }
         let lost = driver.extend(&kept, lease)?;
         self.line.works();
-        for holding in self.held.kept() {
+        for holding in self.held.kept().filter(|holding| !holding.away) {
             holding.task.hold.renew(before + lease);
         }
         lost.into_iter().for_each(|receipt| self.lose(receipt));
+        if self.held.any_away() {
+            // What is not back by then belongs to somebody else.
+            let settled_in = self.line.opened() + self.setup.backend.settling_in(lease);
+            if before < settled_in {
+                self.next_extend = self.next_extend.min(settled_in);
+            }
+            self.welcome_back(before);
+        }
         Ok(())
+    }
+
+    /// Goes on with what came back to this connection, and writes down what is decided on those jobs.
+    fn welcome_back(&mut self, now: Instant) {
+        let until = now + self.setup.lease;
+        let Some(driver) = self.line.driver() else { return };
+        self.held.welcome_back(until, |job| driver.came_back(job));
+        for judged in std::mem::take(&mut self.parked) {
+            self.decide(judged);
+        }
     }
 
     /// How many clean jobs to take, and what to do about suspects; `None` when it is no time to look.
     fn want(&mut self, now: Instant) -> Option<(usize, Suspects)> {
         if !self.may_look(now) || now < self.next_look {
             return None;
+        }
+        if !self.may_take(now) {
+            return Some((0, Suspects::Ignore));
         }
         // In threads a suspect runs alone, so that a death is charged to nobody else.
         if self.suspects_due && !self.runner.isolates() {
@@ -97,8 +118,13 @@ impl Pump {
         now >= self.line.opened() + self.setup.backend.settling_in(self.setup.lease)
     }
 
-    /// Whether there is room for what a look may find.
+    /// Whether a look may find something: there is room for it, or jobs may come back that are here already.
     pub(super) fn may_look(&mut self, now: Instant) -> bool {
+        self.held.any_away() || self.may_take(now)
+    }
+
+    /// Whether there is room for what a look may find.
+    fn may_take(&mut self, now: Instant) -> bool {
         if !matches!(self.stop, Stop::No) || self.is_paused() {
             return false;
         }
@@ -112,7 +138,7 @@ impl Pump {
 
     /// How many jobs are ready or running.
     fn busy(&self) -> usize {
-        self.held.len().saturating_sub(self.judged.len())
+        self.held.len().saturating_sub(self.judged.len() + self.parked.len())
     }
 
     /// How many more to take; 0 until a good part of what is ready has run: few steps, and large ones.
@@ -176,6 +202,9 @@ impl Pump {
         if found == 0 && !self.suspects_due {
             // Counted from where the look began: its own time is part of the poll.
             self.next_look = (now + self.nap(now, taken.next_due)).max(Instant::now() + SHORTEST_NAP);
+        }
+        if self.held.any_away() {
+            self.welcome_back(now);
         }
         let witness = self.setup.witness();
         let accept = |job| self.accept(job, witness.clone());

@@ -15,6 +15,8 @@ pub(super) struct Held {
     suspects: usize,
     /// How many of them somebody else has.
     lost: usize,
+    /// How many of them were held by a connection that is gone, and have not come back.
+    away: usize,
 }
 
 /// What tells the held jobs apart. A uuid does not: others write rows and messages too, and may use one twice.
@@ -45,6 +47,8 @@ pub(super) struct Holding {
     adopted: Option<Box<Reserved>>,
     /// Somebody else has it: what its run returns is dropped.
     pub(super) lost: bool,
+    /// The connection that held it is gone. It may come back, or go to somebody else.
+    pub(super) away: bool,
 }
 
 impl Holding {
@@ -70,7 +74,7 @@ impl Held {
     pub(super) fn insert(&mut self, task: Arc<Task>) {
         self.suspects += usize::from(task.job.suspect);
         let key = Key::of(&task);
-        self.jobs.insert(key, Holding { task, adopted: None, lost: false });
+        self.jobs.insert(key, Holding { task, adopted: None, lost: false, away: false });
     }
 
     pub(super) fn get(&self, task: &Task) -> Option<&Holding> {
@@ -81,6 +85,7 @@ impl Held {
         let holding = self.jobs.remove(&Key::of(task))?;
         self.suspects -= usize::from(holding.task.job.suspect);
         self.lost -= usize::from(holding.lost);
+        self.away -= usize::from(holding.away);
         Some(holding)
     }
 
@@ -100,8 +105,35 @@ impl Held {
         holding.task.hold.renew(job.held_until);
         holding.adopted = Some(Box::new(job));
         self.lost -= usize::from(holding.lost);
-        holding.lost = false;
+        self.away -= usize::from(holding.away);
+        (holding.lost, holding.away) = (false, false);
         None
+    }
+
+    /// Whether any may come back.
+    pub(super) fn any_away(&self) -> bool {
+        self.away > 0
+    }
+
+    /// The connection is gone, and the holds with it: all jobs are told.
+    pub(super) fn send_away(&mut self) {
+        for holding in self.jobs.values_mut().filter(|holding| !holding.away) {
+            holding.away = true;
+            holding.task.hold.lose();
+            self.away += 1;
+        }
+    }
+
+    /// Goes on with the jobs of which `came_back` says so.
+    pub(super) fn welcome_back(&mut self, until: Instant, mut came_back: impl FnMut(&Reserved) -> bool) {
+        for holding in self.jobs.values_mut().filter(|holding| holding.away) {
+            if came_back(holding.adopted.as_deref().unwrap_or(&holding.task.job)) {
+                self.lost -= usize::from(holding.lost);
+                (holding.away, holding.lost) = (false, false);
+                holding.task.hold.renew(until);
+                self.away -= 1;
+            }
+        }
     }
 
     /// The jobs whose hold is to be renewed.

@@ -43,6 +43,8 @@ use crate::runner::{Finished, MakeRunner, Runner, Task, Witness, Work};
 pub(crate) enum Note {
     Finished(Finished),
     Bell,
+    /// The connection is gone.
+    Gone,
     Stop,
     StopNow,
     Finish,
@@ -82,6 +84,8 @@ struct Pump {
     held: Held,
     /// What is decided and not yet written down.
     judged: Vec<Judged>,
+    /// What is decided on jobs whose connection is gone: written down when they come back.
+    parked: Vec<Judged>,
     /// After a settle that was refused: one by one, so that a bad one fails alone.
     one_by_one: bool,
     pace: Pace,
@@ -124,8 +128,8 @@ enum Stop {
 impl Pump {
     fn start(setup: Setup, runner: MakeRunner, inbox: Inbox) -> Result<Self> {
         let Inbox { notes: inbox, sender: notes } = inbox;
-        let wake = notes.clone();
-        let bell = Bell::new(move || drop(wake.send(Note::Bell)));
+        let (wake, gone) = (notes.clone(), notes.clone());
+        let bell = Bell::with_gone(move || drop(wake.send(Note::Bell)), move || drop(gone.send(Note::Gone)));
         let line = Line::open(setup.backend.clone(), bell)?;
         // A missing table of failed jobs is told now, and not when the first job dies.
         let failed_jobs = setup.failed.as_ref().map(|failed| failed.open()).transpose()?;
@@ -142,6 +146,7 @@ impl Pump {
             runner,
             held: Held::default(),
             judged: Vec::new(),
+            parked: Vec::new(),
             one_by_one: false,
             pace: Pace::new(now),
             report: Report::default(),
@@ -192,6 +197,8 @@ impl Pump {
                 self.next_look = Instant::now();
                 self.orders.next_look = self.next_look;
             }
+            // The driver answers with the error; if it is another one by now, it renews the holds.
+            Note::Gone => self.next_extend = Instant::now(),
             Note::Stop => self.begin_to_stop(Ended::Stopped),
             Note::StopNow => self.stop = Stop::Now(Ended::StoppedNow),
             Note::Finish => self.setup.bounds.when_empty = true,
@@ -260,9 +267,11 @@ impl Pump {
     /// A decision was made; it is written down with the next exchange. If somebody else has the job by now,
     /// whatever this run returned is dropped.
     fn decide(&mut self, judged: Judged) {
-        match self.held.get(&judged.task).is_none_or(|holding| holding.lost) {
-            true => drop(self.held.remove(&judged.task)),
-            false => self.judged.push(judged),
+        match self.held.get(&judged.task) {
+            None => {}
+            Some(holding) if holding.lost => drop(self.held.remove(&judged.task)),
+            Some(holding) if holding.away => self.parked.push(judged),
+            Some(_) => self.judged.push(judged),
         }
     }
 
@@ -275,8 +284,13 @@ impl Pump {
     fn lose_line(&mut self, error: &Error) {
         let now = Instant::now();
         // While jobs are held, it must be back long before their lease is over.
-        let longest = if self.held.is_empty() { Duration::MAX } else { self.setup.lease / 6 };
+        let longest = if self.held.is_empty() { Duration::MAX } else { self.setup.lease / 12 };
         let retry_in = self.line.lose(now, longest);
+        if !self.setup.backend.holds_outlive_connection() {
+            self.held.send_away();
+            self.judged.iter_mut().for_each(Judged::park);
+            self.parked.append(&mut self.judged);
+        }
         self.tell(&Event::Disconnected { error, retry_in });
     }
 

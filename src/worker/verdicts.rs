@@ -109,6 +109,10 @@ impl Pump {
     /// Settles what is decided.
     pub(super) fn settle(&mut self) -> Result<()> {
         while !self.judged.is_empty() {
+            // Without a driver nothing is written down.
+            if self.line.driver().is_none() {
+                return Err(Error::unavailable("the back end is away"));
+            }
             let judged = self.settleable();
             let settled = settled(&self.held, &judged);
             let answer = match self.line.driver() {
@@ -261,6 +265,11 @@ pub(super) fn settled<'a>(held: &'a Held, judged: &'a [Judged]) -> Vec<Settled<'
 }
 
 impl Judged {
+    /// The connection that held its job is gone. If the job comes back, nothing was written down.
+    pub(super) fn park(&mut self) {
+        self.in_doubt = false;
+    }
+
     fn told(&self) -> Told<'_> {
         Told { job: &self.task.job, attempts: self.task.limits.attempts, took: self.took }
     }

@@ -138,14 +138,19 @@ impl AmqpDriver {
                     settlement.lost.push(job.receipt);
                 }
                 Some(held) => match verdict {
-                    Verdict::Done => done.push(held.tag),
+                    Verdict::Done => done.push((job.receipt, held)),
                     verdict => copies.push((*job, verdict, held)),
                 },
             }
         }
         let Some(intake) = &mut self.intake else { return Ok(settlement) };
         // Not after the copies: should those fail, what is done is done.
-        intake.ack(done)?;
+        if let Err(error) = intake.ack(done.iter().map(|(_, held)| held.tag).collect()) {
+            // They may come back, and are known then.
+            done.into_iter().for_each(|(receipt, held)| intake.holds.hold(receipt, held));
+            copies.into_iter().for_each(|(job, _, held)| intake.holds.hold(job.receipt, held));
+            return Err(error);
+        }
         let publisher = &mut self.publisher;
         let copied = copies.iter().map(|(job, verdict, held)| copy(job, verdict, held, publisher));
         let copied = copied.collect::<Result<Vec<_>>>();
@@ -199,8 +204,11 @@ impl Driver for AmqpDriver {
 
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
         self.see(want.queues.iter().map(|queue| &**queue));
-        let taken =
-            self.intake().and_then(|(intake, publisher, orphans)| intake.reserve(want, publisher, orphans));
+        // Only that soon after opening may anything come back.
+        let settles_in = self.opened.elapsed() < SETTLING;
+        let taken = self.intake().and_then(|(intake, publisher, orphans)| {
+            intake.reserve(want, if settles_in { orphans.len() } else { 0 }, publisher, orphans)
+        });
         let mut taken = self.watched(taken)?;
         if taken.jobs.is_empty() && want.fresh > 0 {
             taken.next_due = taken.next_due.or_else(|| self.return_due());
@@ -215,6 +223,10 @@ impl Driver for AmqpDriver {
 
     /// The broker keeps a hold as long as the connection lives: nothing is sent.
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
+        if let Some(intake) = &mut self.intake {
+            let checked = intake.check();
+            self.watched(checked)?;
+        }
         let until = Instant::now() + lease;
         let mut lost = Vec::new();
         for job in held {
@@ -227,6 +239,10 @@ impl Driver for AmqpDriver {
             }
         }
         Ok(lost)
+    }
+
+    fn came_back(&mut self, job: &Reserved) -> bool {
+        self.intake.as_ref().is_some_and(|intake| intake.holds.has(job.receipt))
     }
 
     /// AMQP tells how many messages are ready in a queue, and nothing else.

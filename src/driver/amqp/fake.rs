@@ -180,6 +180,10 @@ impl Inbox for FakeInbox {
         Ok(())
     }
 
+    fn check(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     fn arrivals(&mut self) -> Result<Vec<Arrival>> {
         let mut arrivals = Vec::new();
         for (queue, prefetch) in self.subscribed.clone() {

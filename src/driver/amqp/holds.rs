@@ -61,6 +61,10 @@ impl Holds {
         self.jobs.len()
     }
 
+    pub(super) fn has(&self, receipt: Receipt) -> bool {
+        self.jobs.contains_key(&receipt)
+    }
+
     /// Renews a hold; false when it is not held.
     pub(super) fn extend(&mut self, receipt: Receipt, until: Instant) -> bool {
         self.jobs.get_mut(&receipt).map(|held| held.until = until).is_some()
@@ -110,6 +114,11 @@ const KEPT: Duration = Duration::from_secs(3_600);
 impl Orphans {
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, (Receipt, Instant)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many jobs may come back.
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
     }
 
     /// Remembers what a connection still held when it went.

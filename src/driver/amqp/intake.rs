@@ -56,10 +56,16 @@ impl Intake {
         }
     }
 
-    /// Gives out jobs.
+    /// Whether the connection is still there.
+    pub(super) fn check(&mut self) -> Result<()> {
+        self.inbox.check()
+    }
+
+    /// Gives out jobs. `away` is how many an earlier connection held that may come back now.
     pub(super) fn reserve(
         &mut self,
         want: &Want<'_>,
+        away: usize,
         publisher: &mut Publisher,
         orphans: &Orphans,
     ) -> Result<Taken> {
@@ -68,8 +74,10 @@ impl Intake {
         self.declare(&queues, publisher)?;
         self.sort_arrivals(publisher, orphans)?;
         self.suspect_lapsed(publisher)?;
-        if want.fresh > 0 {
-            self.subscribe(&queues, want.fresh, publisher, orphans)?;
+        // Who looks for suspects alone is about to run one alone. What comes back is first in line.
+        let away = if want.suspects == Suspects::Ignore { away } else { 0 };
+        if want.fresh + away > 0 {
+            self.subscribe(&queues, want.fresh + away, publisher, orphans)?;
         }
         let mut taken = Taken::default();
         self.hand_out(&queues, want.fresh, until, &mut taken);

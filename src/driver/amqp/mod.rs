@@ -130,6 +130,10 @@ impl Backend for AmqpBackend {
         Some((self.options.ack_timeout, "ack_timeout"))
     }
 
+    fn holds_outlive_connection(&self) -> bool {
+        false
+    }
+
     /// Whoever lost the connection has lost its holds, and there is no lease to wait for. Its short jobs get the
     /// time to end, and one that comes back to this process goes on.
     fn settling_in(&self, lease: Duration) -> Duration {

@@ -20,7 +20,7 @@ pub(super) trait Client: Send + Sync {
     /// A connection to publish on, with confirms.
     fn outbox(&self) -> Result<Box<dyn Outbox>>;
 
-    /// A connection to receive on. The bell rings when something arrived, and when the connection is lost.
+    /// A connection to receive on. The bell rings when something arrived, and when the connection is gone.
     fn inbox(&self, bell: Bell) -> Result<Box<dyn Inbox>>;
 }
 
@@ -78,6 +78,9 @@ pub(super) trait Inbox: Send {
 
     /// Ends all deliveries. What was on its way is among the next [`arrivals`](Inbox::arrivals).
     fn unsubscribe(&mut self, limit: Duration) -> Result<()>;
+
+    /// Whether the connection is still there, as far as anybody has noticed. Never waits.
+    fn check(&mut self) -> Result<()>;
 
     /// What arrived since the last call. Never waits.
     fn arrivals(&mut self) -> Result<Vec<Arrival>>;

@@ -3,6 +3,7 @@
 mod commands;
 mod conformance_classic;
 mod conformance_quorum;
+mod cuts;
 mod dead;
 mod delays;
 mod faults;

@@ -85,6 +85,7 @@ impl Consuming {
                 break end;
             }
         };
+        let unwanted = matches!(end, End::Unwanted);
         match end {
             End::Unwanted => consumers.drain(..).for_each(|(queue, consumer)| {
                 // When that fails, the connection is gone anyway.
@@ -99,7 +100,10 @@ impl Consuming {
             came.fault = Some(error);
         }
         drop(came);
-        self.bell.ring();
+        // The worker may be busy with all that it can run, and listens to no other ring then.
+        if !unwanted {
+            self.bell.ring_gone();
+        }
     }
 
     fn step<'c>(

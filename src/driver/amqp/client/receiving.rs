@@ -142,6 +142,11 @@ impl Inbox for Receiving {
         self.ask(limit, |reply| Request::Unsubscribe { reply })
     }
 
+    fn check(&mut self) -> Result<()> {
+        let ended = self.inbound.lock().ended;
+        if ended { Err(self.cause()) } else { Ok(()) }
+    }
+
     fn arrivals(&mut self) -> Result<Vec<Arrival>> {
         let mut inbound = self.inbound.lock();
         if inbound.ended {
