@@ -78,7 +78,7 @@
 //! - [`policy`]: what becomes of a job after it ran. Pure.
 //! - [`driver`]: the seam to a back end; write one of your own. [`failed`]: the seam to the failed jobs.
 //! - `conformance`: the contract of both as a test suite (feature `conformance`).
-//! - `main`: the command line for your own program (feature `cli`).
+//! - `main`, `App`: the command line for your own program (feature `cli`).
 
 mod backoff;
 #[cfg(feature = "cli")]
@@ -110,7 +110,7 @@ mod worker;
 
 pub use backoff::Backoff;
 #[cfg(feature = "cli")]
-pub use cli::{main, stock_jobs};
+pub use cli::{App, Call, main, stock_jobs};
 pub use config::{
     AmqpConfig, AsyncConfig, CommandJob, Config, Connection, DatabaseConfig, Durability, Entry, Flag, Mode,
     QueueType, Settings, Source,

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    craft_queue::main(craft_queue::stock_jobs())
+    craft_queue::App::new(craft_queue::stock_jobs()).name("craft").version(env!("CARGO_PKG_VERSION")).run()
 }

@@ -5,24 +5,33 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 
 use super::arguments::text;
+use super::program::Own;
 use crate::config::{Config, Flag};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::jobs::Jobs;
 use crate::queue::Queue;
 
 /// What a command works with.
 pub(super) struct App {
     jobs: Jobs,
+    own: Own,
     file: Option<PathBuf>,
     pub(super) quiet: bool,
     pub(super) verbosity: u8,
 }
 
 impl App {
-    pub(super) fn new(jobs: Jobs, matches: &ArgMatches) -> Result<Self> {
+    pub(super) fn new(jobs: Jobs, own: Own, matches: &ArgMatches) -> Result<Self> {
+        let file = matches.get_one::<String>("config").map(PathBuf::from);
+        if file.is_some() && own.config.is_some() {
+            return Err(Error::config(
+                "--config: this program has a configuration of its own, and reads no file",
+            ));
+        }
         Ok(Self {
             jobs,
-            file: matches.get_one::<String>("config").map(PathBuf::from),
+            own,
+            file,
             quiet: matches.get_flag("quiet"),
             verbosity: matches.get_count("verbose"),
         })
@@ -33,13 +42,19 @@ impl App {
         self.jobs.names().map(str::to_owned).collect()
     }
 
+    /// The configuration without the flags of a command.
+    pub(super) fn base_config(&self) -> Result<Config> {
+        match (&self.own.config, &self.file) {
+            (Some(own), _) => Ok(own.clone()),
+            (None, Some(file)) => Config::load_from(file),
+            (None, None) => Config::load(),
+        }
+    }
+
     /// The configuration, with the flags of this command on top. Everything is checked here, before
     /// anything is done.
     pub(super) fn config(&self, matches: &ArgMatches) -> Result<Config> {
-        let mut config = match &self.file {
-            Some(file) => Config::load_from(file)?,
-            None => Config::load()?,
-        };
+        let mut config = self.base_config()?;
         for flag in Flag::ALL {
             let name = flag.name().trim_start_matches("--");
             let given = matches.try_get_one::<String>(name).ok().flatten();
@@ -58,7 +73,7 @@ impl App {
 
     /// The queue of this configuration.
     pub(super) fn queue(self, config: Config) -> Result<Queue> {
-        Queue::open(config, self.jobs)
+        self.own.open(config, self.jobs)
     }
 
     /// The queue, with the configuration that this command's flags make.

@@ -4,15 +4,16 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::Entry;
+use super::{Entry, program};
 
 /// The whole command line.
 pub(super) fn root(entries: &[Entry]) -> Command {
     let global = |arg: Arg| arg.global(true).help_heading("Everywhere");
-    let root = Command::new("craft")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("Background jobs: workers, failed jobs, and the tables they need")
-        .override_usage("craft <COMMAND> [OPTIONS]")
+    let root = Command::new(program::name())
+        .bin_name(program::name())
+        .version(program::version())
+        .about(program::about())
+        .override_usage(format!("{} <COMMAND> [OPTIONS]", program::name()))
         .disable_help_subcommand(true)
         .arg(global(
             Arg::new("config").long("config").value_name("FILE").help("Read this file [default: queue.toml]"),
@@ -37,14 +38,21 @@ pub(super) fn root(entries: &[Entry]) -> Command {
                 .help("Colour: auto, always or never"),
         ));
     // Of an option that is given twice the last one counts, as scripts that add to a command expect.
-    root.subcommands(entries.iter().map(|entry| (entry.command)().args_override_self(true)))
+    root.subcommands(entries.iter().map(|entry| {
+        let command = (entry.command)().args_override_self(true);
+        match command.get_after_long_help().map(ToString::to_string) {
+            Some(help) => command.after_long_help(program::named(&help).into_owned()),
+            None => command,
+        }
+    }))
 }
 
 pub(super) fn parse(
+    root: Command,
     entries: &[Entry],
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<ArgMatches, clap::Error> {
-    root(entries).try_get_matches_from(joined(entries, arguments))
+    root.try_get_matches_from(joined(entries, arguments))
 }
 
 /// `queue work` means `queue:work`: shells split words at the colon when they complete.

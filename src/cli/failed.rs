@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, Command};
 use super::app::App;
 use super::arguments::{connection, driver, force, json, option, text};
 use super::retry::{given_ids, ids, job_id};
-use super::{Exit, print, usage};
+use super::{Exit, print, program, usage};
 use crate::error::{Error, Result};
 use crate::failed::{FailedJob, Filter};
 use crate::time;
@@ -80,7 +80,7 @@ fn table(all: &[FailedJob]) {
         ));
     }
     print::line("");
-    print::line("craft queue:failed-list ID shows one, craft queue:retry ID runs it again.");
+    print::line(program::named("craft queue:failed-list ID shows one, craft queue:retry ID runs it again."));
 }
 
 fn show(failed: &FailedJob) {

@@ -15,6 +15,7 @@ mod log;
 mod migrate;
 mod monitor;
 mod print;
+mod program;
 mod push;
 mod retry;
 mod signals;
@@ -29,16 +30,17 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
-use self::app::App;
+use self::program::{Own, OwnCommand};
 use crate::error::{Error, Result};
 use crate::jobs::Jobs;
 
+pub use self::program::{App, Call};
 pub use self::stock::jobs as stock_jobs;
 
 /// A command: how it is called, and what it does.
 struct Entry {
     command: fn() -> Command,
-    run: fn(App, &ArgMatches) -> Result<Exit>,
+    run: fn(app::App, &ArgMatches) -> Result<Exit>,
 }
 
 /// How a command ended, when it did not end in an error.
@@ -77,7 +79,8 @@ const ENTRIES: &[Entry] = &[
 ];
 
 /// Runs the command line of a program that knows these jobs, with the process's arguments. `main` should
-/// return what it returns at once: after a stop, threads may still run that must not run on.
+/// return what it returns at once: after a stop, threads may still run that must not run on. [`App`] does the
+/// same for a program that brings more than jobs.
 ///
 /// ```no_run
 /// fn main() -> std::process::ExitCode {
@@ -85,37 +88,69 @@ const ENTRIES: &[Entry] = &[
 /// }
 /// ```
 pub fn main(jobs: Jobs) -> ExitCode {
-    let jobs = jobs.serve_if_child_with(crate::bench::known_to_children);
-    let status = run(jobs, std::env::args_os());
+    App::new(jobs).run()
+}
+
+fn run(
+    jobs: Jobs,
+    own: Own,
+    commands: Vec<OwnCommand>,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> ExitCode {
+    let ran = OwnCommand::check(&commands).and_then(|()| dispatch(jobs, own, commands, arguments));
+    let status = match ran {
+        Ok(Ended::Command(code)) => {
+            print::flush();
+            return code;
+        }
+        Ok(Ended::Status(status)) => status,
+        Err(error) => {
+            print::error(&error);
+            if error.is_config() { 78 } else { 1 }
+        }
+    };
     print::flush();
     // Returning from main would not wait for threads either, but it would run destructors of statics and
     // leave stuck threads a moment more. A stopped worker has given its jobs away: it ends here.
     std::process::exit(i32::from(status))
 }
 
-fn run(jobs: Jobs, arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let matches = match arguments::parse(ENTRIES, arguments) {
+/// How the command line ended.
+enum Ended {
+    Status(u8),
+    /// A command of the program's own; the rest of `main` is its affair.
+    Command(ExitCode),
+}
+
+fn dispatch(
+    jobs: Jobs,
+    own: Own,
+    commands: Vec<OwnCommand>,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<Ended> {
+    let root = arguments::root(ENTRIES).subcommands(commands.iter().map(OwnCommand::command));
+    let root = root.mut_arg("config", |file| file.hide(own.config.is_some()));
+    let matches = match arguments::parse(root.clone(), ENTRIES, arguments) {
         Ok(matches) => matches,
-        Err(refused) => return print::refusal(refused),
+        Err(refused) => return Ok(Ended::Status(print::refusal(refused))),
     };
     print::start(&matches);
     log::start(&matches);
-    let Some((name, own)) = matches.subcommand() else {
-        print::overview(&arguments::root(ENTRIES));
-        return 0;
+    let Some((name, given)) = matches.subcommand() else {
+        print::overview(&root);
+        return Ok(Ended::Status(0));
     };
-    let Some(entry) = ENTRIES.iter().find(|entry| (entry.command)().get_name() == name) else {
-        return 2;
-    };
-    let ran = App::new(jobs, &matches).and_then(|app| (entry.run)(app, own));
-    match ran {
-        Ok(Exit::Fine) => 0,
-        Ok(Exit::Status(status)) => status,
-        Err(error) => {
-            print::error(&error);
-            if error.is_config() { 78 } else { 1 }
-        }
+    let app = app::App::new(jobs, own, &matches)?;
+    if let Some(command) = OwnCommand::take(commands, name) {
+        return command.run(app, given).map(Ended::Command);
     }
+    let Some(entry) = ENTRIES.iter().find(|entry| (entry.command)().get_name() == name) else {
+        return Ok(Ended::Status(2));
+    };
+    Ok(Ended::Status(match (entry.run)(app, given)? {
+        Exit::Fine => 0,
+        Exit::Status(status) => status,
+    }))
 }
 
 /// A wrong use that only the command itself can see; clap would exit with the same status.

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command};
 
-use super::{escape, stdout};
+use super::{escape, program, stdout};
 use crate::error::{Error, Result};
 
 static COLOR: OnceLock<Color> = OnceLock::new();
@@ -148,7 +148,7 @@ pub(super) fn error(error: &Error) {
         false => note(styled("error:", Style::Bad).and(format_args!(" {error}"))),
     }
     if let Some(help) = error.help() {
-        note(Text::from("  ").styled("help:", Style::Good).and(" ").and_lines(help));
+        note(Text::from("  ").styled("help:", Style::Good).and(" ").and_lines(program::named(help)));
     }
 }
 
@@ -173,7 +173,7 @@ pub(super) fn refusal(mut refused: clap::Error) -> u8 {
             note(format!("error: unrecognized subcommand '{wrong}'"));
             match text(ContextKind::SuggestedSubcommand) {
                 Some(similar) => note(format!("  tip: a similar subcommand exists: '{similar}'")),
-                None => note("  tip: craft alone lists all commands"),
+                None => note(program::named("  tip: craft alone lists all commands")),
             }
         }
         _ if refused.use_stderr() => note(Text::default().and_lines(refused.render().to_string().trim_end())),
@@ -184,9 +184,14 @@ pub(super) fn refusal(mut refused: clap::Error) -> u8 {
 
 /// All commands by namespace, for `craft` alone.
 pub(super) fn overview(root: &Command) {
-    line(format!("craft {}  {}", env!("CARGO_PKG_VERSION"), root.get_about().cloned().unwrap_or_default()));
+    line(format!(
+        "{} {}  {}",
+        program::name(),
+        program::version(),
+        root.get_about().cloned().unwrap_or_default()
+    ));
     line("");
-    line("Usage: craft <COMMAND> [OPTIONS]");
+    line(program::named("Usage: craft <COMMAND> [OPTIONS]"));
     line("");
     let mut last = None;
     for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
@@ -199,7 +204,7 @@ pub(super) fn overview(root: &Command) {
         line(format!("  {name:<20} {}", command.get_about().cloned().unwrap_or_default()));
     }
     line("");
-    line("craft <COMMAND> -h explains a command, --help with examples.");
+    line(program::named("craft <COMMAND> -h explains a command, --help with examples."));
 }
 
 /// Asks before something is destroyed. Without a terminal nobody can answer: then `--force` must be given.

@@ -10,7 +10,7 @@ use clap::{ArgMatches, Command};
 use super::app::App;
 use super::arguments::connection;
 use super::migrate::{Target, apply, directory, folder, targets};
-use super::{Exit, print};
+use super::{Exit, print, program};
 use crate::config::Config;
 use crate::driver::database::{DOWN, File as Migration, Table, files};
 use crate::error::{Error, Result};
@@ -39,7 +39,7 @@ pub(super) fn failed_command() -> Command {
 pub(super) fn failed(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
     write(&config, Table::Failed, &folder(matches))?;
-    print::line("craft queue:failed-list shows the failed jobs, once there are any.");
+    print::line(program::named("craft queue:failed-list shows the failed jobs, once there are any."));
     Ok(Exit::Fine)
 }
 

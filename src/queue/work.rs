@@ -165,11 +165,17 @@ impl Worker {
         self
     }
 
-    /// As [`Worker::listener`], for one that tells people all that the log would.
+    /// Tells people all that the log would, in its place. The listener of the queue is told as well.
     #[cfg(feature = "cli")]
-    pub(crate) fn reporter(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+    pub(crate) fn reporter(mut self, report: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.logs = false;
-        self.listener(listener)
+        let own = self.listener.take();
+        self.listener(move |event| {
+            report(event);
+            if let Some(own) = &own {
+                event::tell(own, event);
+            }
+        })
     }
 
     /// Says that the process exits as soon as [`Worker::run`] returns. Only then can a worker give back

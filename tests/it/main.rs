@@ -16,6 +16,7 @@ mod jobs;
 mod listeners;
 mod migrations;
 mod monitor;
+mod own_programs;
 mod plans;
 mod process_children;
 mod process_deaths;

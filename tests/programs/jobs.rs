@@ -3,6 +3,7 @@
 
 mod misbehave;
 mod pool;
+mod shop;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     match arguments.first().map(String::as_str) {
         Some("pool:deaths") => pool::deaths(jobs().serve_if_child()),
         Some("pool:begins") => pool::begins(jobs().serve_if_child()),
+        _ if std::env::var_os("SHOP").is_some() => return shop::app(jobs()).run(),
         _ => return craft_queue::main(jobs()),
     }
     ExitCode::SUCCESS

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::print::{Style, Text, indented, line, note};
+use super::super::program;
 use super::{Reporter, View};
 use crate::event::{Event, Told};
 use crate::time::{Timestamp, humane};
@@ -58,8 +59,9 @@ fn header(view: &View, back_end: &str, jobs: &[String]) {
         false => plural(view.workers, "thread", "threads"),
     };
     line(format!(
-        "  craft {}   {} · {back_end}   queue {}   {slots}   poll {}   attempts {}",
-        env!("CARGO_PKG_VERSION"),
+        "  {} {}   {} · {back_end}   queue {}   {slots}   poll {}   attempts {}",
+        program::name(),
+        program::version(),
         view.driver,
         view.queues.join(","),
         humane(view.poll),
