@@ -121,6 +121,18 @@ macro_rules! conformance_checks {
                 a_queue_that_has_no_jobs_has_zeros [sizes]
                 only_the_named_queues_are_answered [sizes]
                 where_none_is_named_all_queues_with_jobs_are_answered [sizes]
+                a_count_stops_at_its_bound_or_is_exact [sizes]
+            }
+            inspecting {
+                jobs_are_shown_by_id_with_what_they_do [inspect]
+                a_filter_shows_what_it_names [inspect]
+                names_and_queues_that_differ_by_case_or_spaces_are_told_apart [inspect]
+                pages_follow_each_other [inspect]
+                a_job_is_shown_with_its_payload_by_its_id_and_its_uuid [inspect unique_keys]
+                what_is_shown_can_be_taken_as_before [inspect]
+                a_cancelled_job_is_gone [inspect]
+                a_held_job_is_not_cancelled [inspect]
+                a_key_is_free_when_its_job_is_cancelled [inspect unique_keys]
             }
             clearing {
                 what_waits_is_removed_and_counted []

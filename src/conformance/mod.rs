@@ -37,6 +37,7 @@ mod delays;
 mod failed_jobs;
 mod hand;
 mod holds;
+mod inspecting;
 mod late;
 mod leases;
 mod order;

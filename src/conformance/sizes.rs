@@ -63,3 +63,28 @@ pub(super) fn where_none_is_named_all_queues_with_jobs_are_answered(stage: &Stag
     assert_eq!(of(&stage.queue), Some((Some(0), Some(0), Some(1))), "a queue whose jobs are all held");
     assert_eq!(of(&stage.other_queue), Some((Some(0), Some(1), Some(0))), "a queue with a delayed job");
 }
+
+pub(super) fn a_count_stops_at_its_bound_or_is_exact(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    hand.add_each(&["a", "b", "c", "d"]);
+    hand.add(Message { priority: 9, ..stage.job("e") });
+    hand.add(Message { delay: LONG, ..stage.job("later") });
+    hand.take(1);
+    hand.add(Message { queue: Arc::from(stage.other_queue.as_str()), ..stage.job("other") });
+    let exact = hand.size();
+    assert_eq!(counts(&exact), (Some(4), Some(1), Some(1)));
+    let mut up_to = |queues: &[String], most| must("count", hand.driver().size_up_to(queues, most));
+    let named = std::slice::from_ref(&stage.queue);
+    for queues in [named, &[]] {
+        let sizes = up_to(queues, 100);
+        let of = |queue: &str| sizes.iter().find(|size| size.queue == queue);
+        assert_eq!(of(&stage.queue).map(counts), Some(counts(&exact)), "nothing is near the bound");
+        assert!(of(&stage.queue).is_some_and(|size| size.oldest_wait >= exact.oldest_wait), "{sizes:?}");
+        assert_eq!(of(&stage.other_queue).is_some(), queues.is_empty(), "{sizes:?}");
+    }
+    let bounded = up_to(named, 2);
+    assert!(matches!(bounded[0].waiting, Some(2 | 4)), "the bound, or all: {bounded:?}");
+    assert_eq!((bounded[0].delayed, bounded[0].running), (Some(1), Some(1)));
+    let none = up_to(&[format!("{}-none", stage.queue)], 2);
+    assert_eq!((none.len(), counts(&none[0])), (1, (Some(0), Some(0), Some(0))));
+}

@@ -25,10 +25,12 @@ pub struct Subject {
 pub(super) type Storage = (Arc<dyn Backend>, Option<Arc<dyn FailedBackend>>);
 
 impl Subject {
-    /// A back end without failed jobs and without signals; set [`Can::signals`] where it keeps them. `make`
-    /// is called for each check, and must answer one with storage of its own that is empty. It is called from several threads when tests run in parallel.
+    /// A back end without failed jobs, without signals, and that shows no single jobs; set [`Can::signals`] and
+    /// [`Can::inspect`] where it can. `make` is called for each check, and must answer one with storage of its
+    /// own that is empty. It is called from several threads when tests run in parallel.
     pub fn new<B: Backend + 'static>(make: impl Fn() -> B + Send + Sync + 'static) -> Self {
-        let can = Can { failed_jobs: false, bury: false, signals: false, ..Can::everything() };
+        let can =
+            Can { failed_jobs: false, bury: false, signals: false, inspect: false, ..Can::everything() };
         Self::of(can, move || (Arc::new(make()), None))
     }
 
@@ -86,6 +88,8 @@ pub struct Can {
     pub shared_receipts: bool,
     /// Keeps what its workers are told ([`Driver::signal`](crate::driver::Driver::signal)).
     pub signals: bool,
+    /// Shows single jobs, and cancels them ([`Driver::jobs`](crate::driver::Driver::jobs)).
+    pub inspect: bool,
     /// Has failed jobs beside it; [`Subject`] knows.
     pub failed_jobs: bool,
     /// Moves a job to the failed jobs and back in one transaction
@@ -107,6 +111,7 @@ impl Can {
             leases: true,
             shared_receipts: true,
             signals: true,
+            inspect: true,
             failed_jobs: true,
             bury: true,
         }

@@ -22,12 +22,14 @@ pub mod amqp;
 mod bell;
 #[cfg(feature = "database")]
 pub mod database;
+mod inspect;
 pub mod memory;
 mod signal;
 
 use std::time::Duration;
 
 pub use bell::Bell;
+pub use inspect::{Cancelled, JobDetails, JobFilter, JobState, QueuedJob};
 pub use signal::{Signal, Signals};
 
 use crate::error::{Error, Result};
@@ -112,6 +114,45 @@ pub trait Driver: Send {
     /// The back end did not answer.
     fn size(&mut self, queues: &[String]) -> Result<Vec<Size>>;
 
+    /// The same for people who look: a back end that counts one by one stops at `most`, and answers that.
+    /// Provided: counts all; overridden where that takes long.
+    ///
+    /// # Errors
+    /// The back end did not answer.
+    fn size_up_to(&mut self, queues: &[String], most: u64) -> Result<Vec<Size>> {
+        let _ = most;
+        self.size(queues)
+    }
+
+    /// Shows jobs that wait or run, by id, those that were pushed first in front, without their payloads.
+    /// Takes nothing, and changes nothing. Provided: refused.
+    ///
+    /// # Errors
+    /// It cannot show single jobs ([`is_unsupported`](crate::Error::is_unsupported)), or did not answer.
+    fn jobs(&mut self, filter: &JobFilter<'_>) -> Result<Vec<QueuedJob>> {
+        let _ = filter;
+        Err(cannot_inspect())
+    }
+
+    /// Shows one job, by its id or its uuid; `None` when it is done, dead, or never was. Provided: refused.
+    ///
+    /// # Errors
+    /// As [`Driver::jobs`].
+    fn job(&mut self, id: &JobId) -> Result<Option<JobDetails>> {
+        let _ = id;
+        Err(cannot_inspect())
+    }
+
+    /// Removes jobs, by id or uuid, each only if nobody holds it at that moment, and answers for each, in order.
+    /// Provided: refused.
+    ///
+    /// # Errors
+    /// As [`Driver::jobs`]; then some may have been removed.
+    fn cancel(&mut self, ids: &[JobId]) -> Result<Vec<Cancelled>> {
+        let _ = ids;
+        Err(cannot_inspect())
+    }
+
     /// Removes all jobs of a queue that are not held, and says how many.
     ///
     /// # Errors
@@ -157,6 +198,11 @@ pub trait Driver: Send {
     fn buries(&self) -> bool {
         false
     }
+}
+
+fn cannot_inspect() -> Error {
+    Error::unsupported("this driver has no way to single out one job")
+        .with_help("queue:status counts them; queue:clear removes all of a queue")
 }
 
 /// What a worker wants to take.

@@ -86,6 +86,14 @@ impl FailedDesk {
         self.open()?.1.count()
     }
 
+    /// The same for people who look: a database counts `most` of them at most, of all drivers together.
+    ///
+    /// # Errors
+    /// As [`FailedDesk::list`].
+    pub fn count_up_to(&self, most: u64) -> Result<Vec<FailedCount>> {
+        self.open()?.1.count_up_to(most)
+    }
+
     /// Removes these, and says how many were there.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ mod desk;
 mod failed;
 mod fake;
 mod graveyard;
+mod inspect;
 mod outlet;
 mod pool;
 mod pusher;

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use crate::driver::database::{Database, SignalsTable};
 use crate::driver::{
-    Backend, Bell, Driver, Receipt, Reserved, Settled, Settlement, Signal, Signals, Size, Taken, Want,
+    Backend, Bell, Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled,
+    Settlement, Signal, Signals, Size, Taken, Want,
 };
 use crate::error::Result;
-use crate::message::{Message, Pushed};
+use crate::message::{JobId, Message, Pushed};
 
 /// How long a database that could not be read is left alone: the worker waits for it meanwhile.
 const PAUSE: Duration = Duration::from_secs(15);
@@ -100,6 +101,22 @@ impl Driver for ToldDriver {
 
     fn size(&mut self, queues: &[String]) -> Result<Vec<Size>> {
         self.driver.size(queues)
+    }
+
+    fn size_up_to(&mut self, queues: &[String], most: u64) -> Result<Vec<Size>> {
+        self.driver.size_up_to(queues, most)
+    }
+
+    fn jobs(&mut self, filter: &JobFilter<'_>) -> Result<Vec<QueuedJob>> {
+        self.driver.jobs(filter)
+    }
+
+    fn job(&mut self, id: &JobId) -> Result<Option<JobDetails>> {
+        self.driver.job(id)
+    }
+
+    fn cancel(&mut self, ids: &[JobId]) -> Result<Vec<Cancelled>> {
+        self.driver.cancel(ids)
     }
 
     fn clear(&mut self, queue: &str) -> Result<u64> {

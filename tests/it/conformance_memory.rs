@@ -3,4 +3,10 @@
 use craft_queue::conformance::Subject;
 use craft_queue::driver::memory::Memory;
 
-craft_queue::conformance_tests!(Subject::new(Memory::new));
+craft_queue::conformance_tests!(subject());
+
+fn subject() -> Subject {
+    let mut subject = Subject::new(Memory::new);
+    subject.can.inspect = true;
+    subject
+}

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::driver::{
-    Driver, Receipt, Reserved, Settled, Settlement, Signal, Signals, Size, Suspects, Taken, Verdict, Want,
+    Cancelled, Driver, JobFilter, QueuedJob, Receipt, Reserved, Settled, Settlement, Signal, Signals, Size,
+    Suspects, Taken, Verdict, Want,
 };
 use crate::error::Result;
-use crate::message::{Message, Pushed, new_uuid};
+use crate::message::{JobId, Message, Pushed, new_uuid};
 
 /// What is done in place of a verb of a sound driver.
 #[derive(Clone, Copy)]
@@ -28,6 +29,10 @@ pub(super) enum Fault {
     Signal(fn(&mut dyn Driver, &Signal<'_>) -> Result<bool>),
     /// Changes what the workers are told.
     Signals(fn(&mut Signals)),
+    Jobs(fn(&mut dyn Driver, &JobFilter<'_>) -> Result<Vec<QueuedJob>>),
+    /// Knows jobs by their ids only.
+    NoUuids,
+    Cancel(fn(&mut dyn Driver, &[JobId]) -> Result<Vec<Cancelled>>),
 }
 
 type SettleAndReserve = fn(&mut dyn Driver, &[Settled<'_>], &Want<'_>) -> Result<(Settlement, Taken)>;

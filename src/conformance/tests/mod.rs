@@ -3,6 +3,7 @@
 #[cfg(feature = "sqlite")]
 mod failed_jobs;
 mod faults;
+mod inspecting;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -12,11 +13,12 @@ use std::thread;
 use std::time::Duration;
 
 use self::faults::{FAULTS, Fault};
+use self::inspecting::INSPECTING;
 use super::{Check, Subject, checks};
 use crate::driver::memory::Memory;
 use crate::driver::{
-    Backend, Bell, Driver, Receipt, Reserved, Settled, Settlement, Signal, Signals, Size, Taken, Verdict,
-    Want,
+    Backend, Bell, Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled,
+    Settlement, Signal, Signals, Size, Taken, Verdict, Want,
 };
 use crate::error::Result;
 use crate::message::{JobId, Message, Pushed};
@@ -123,6 +125,27 @@ impl Driver for Handle {
         }
     }
 
+    fn jobs(&mut self, filter: &JobFilter<'_>) -> Result<Vec<QueuedJob>> {
+        match self.fault {
+            Fault::Jobs(jobs) => jobs(&mut *self.sound, filter),
+            _ => self.sound.jobs(filter),
+        }
+    }
+
+    fn job(&mut self, id: &JobId) -> Result<Option<JobDetails>> {
+        match (self.fault, id) {
+            (Fault::NoUuids, JobId::Text(_)) => Ok(None),
+            _ => self.sound.job(id),
+        }
+    }
+
+    fn cancel(&mut self, ids: &[JobId]) -> Result<Vec<Cancelled>> {
+        match self.fault {
+            Fault::Cancel(cancel) => cancel(&mut *self.sound, ids),
+            _ => self.sound.cancel(ids),
+        }
+    }
+
     fn clear(&mut self, queue: &str) -> Result<u64> {
         match self.fault {
             Fault::Clear(clear) => clear(&mut *self.sound, queue),
@@ -189,6 +212,17 @@ fn all_are_caught(mutants: Vec<(&'static str, Subject)>) {
         unnoticed.collect()
     });
     assert!(unnoticed.is_empty(), "faults went unnoticed:\n{}", unnoticed.join("\n"));
+}
+
+#[test]
+fn every_fault_of_showing_and_cancelling_is_caught() {
+    let mutant = |fault: &Fault| {
+        let fault = *fault;
+        let mut subject = hasty(Subject::new(move || Mutant::new(Memory::new(), fault)));
+        subject.can.inspect = true;
+        subject
+    };
+    all_are_caught(INSPECTING.iter().map(|(rule, fault)| (*rule, mutant(fault))).collect());
 }
 
 #[test]

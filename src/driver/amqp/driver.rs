@@ -12,7 +12,8 @@ use super::publisher::{Parcel, Place, Publisher};
 use super::state::State;
 use super::wire::{Client, Envelope, note};
 use crate::driver::{
-    Bell, Driver, Receipt, Reserved, Settled, Settlement, Signal, Size, Taken, Verdict, Want,
+    Bell, Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled, Settlement,
+    Signal, Size, Taken, Verdict, Want,
 };
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
@@ -270,11 +271,29 @@ impl Driver for AmqpDriver {
         self.watched(cleared)
     }
 
+    fn jobs(&mut self, _: &JobFilter<'_>) -> Result<Vec<QueuedJob>> {
+        Err(shows_no_jobs())
+    }
+
+    fn job(&mut self, _: &JobId) -> Result<Option<JobDetails>> {
+        Err(shows_no_jobs())
+    }
+
+    fn cancel(&mut self, _: &[JobId]) -> Result<Vec<Cancelled>> {
+        Err(shows_no_jobs())
+    }
+
     fn signal(&mut self, _: &Signal<'_>) -> Result<bool> {
         Err(Error::unsupported("a broker has no place to keep what its workers are told").with_help(
             "name a connection in [amqp], for a database that keeps it; or stop the workers by themselves, with systemctl",
         ))
     }
+}
+
+fn shows_no_jobs() -> Error {
+    Error::unsupported("a broker shows a message only to whoever takes it").with_help(
+        "craft queue:status counts them; RabbitMQ's management page can get messages and put them back, out of order",
+    )
 }
 
 impl Drop for AmqpDriver {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::driver::{Bell, Receipt, Reserved};
+use crate::driver::{Bell, Receipt, Reserved, Size};
 use crate::error::Result;
 use crate::message::{Message, Pushed};
 use crate::time::whole_millis;
@@ -82,6 +82,17 @@ pub(crate) trait Adapter: Send {
     /// Removes clean jobs of a queue, and says how many; a server removes at most 10,000 at a time.
     fn clear(&mut self, queue: &str) -> Result<u64> {
         self.execute("clear", &[queue.into()])
+    }
+
+    /// Counts what waits in these queues, or in all, no count beyond `most`. Provided; overridden where one
+    /// statement cannot do it for all.
+    fn size_up_to(&mut self, queues: &[String], most: u64) -> Result<Vec<Size>> {
+        let all = match queues {
+            [] => self.query("list_queues", &[])?.iter().map(|row| row.text(0)).collect(),
+            named => named.to_vec(),
+        };
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        Ok(self.query("size_up_to", &[list(&all), most.into()])?.iter().map(Row::size).collect())
     }
 
     /// Runs a statement that answers rows.
@@ -211,6 +222,17 @@ impl Row {
 
     pub(crate) fn count(&self, column: usize) -> u64 {
         self.number(column).and_then(|n| u64::try_from(n).ok()).unwrap_or(0)
+    }
+
+    /// How `size.sql` and `size_up_to.sql` answer.
+    pub(crate) fn size(&self) -> Size {
+        Size {
+            queue: self.text(0),
+            waiting: Some(self.count(1)),
+            delayed: Some(self.count(2)),
+            running: Some(self.count(3)),
+            oldest_wait: self.millis(4),
+        }
     }
 
     pub(crate) fn millis(&self, column: usize) -> Option<Duration> {

@@ -82,9 +82,12 @@ impl FailedJobs for FailedTable {
     }
 
     fn count(&mut self) -> Result<Vec<FailedCount>> {
-        let rows = self.adapter.query("count_failed", &[])?;
-        let count = |row: &Row| FailedCount { driver: row.text(0), queue: row.text(1), count: row.count(2) };
-        Ok(rows.iter().map(count).collect())
+        Ok(self.adapter.query("count_failed", &[])?.iter().map(count).collect())
+    }
+
+    fn count_up_to(&mut self, most: u64) -> Result<Vec<FailedCount>> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        Ok(self.adapter.query("count_failed_up_to", &[most.into()])?.iter().map(count).collect())
     }
 
     fn put_back(&mut self, jobs: &[(JobId, Message)]) -> Result<Option<Vec<Option<Pushed>>>> {
@@ -165,6 +168,10 @@ impl FailedTable {
             overrides: row.maybe_text(10),
         }
     }
+}
+
+fn count(row: &Row) -> FailedCount {
+    FailedCount { driver: row.text(0), queue: row.text(1), count: row.count(2) }
 }
 
 fn number(id: &JobId) -> Option<i64> {

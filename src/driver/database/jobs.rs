@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::adapter::{self, Adapter, PutBack, Survives, Take};
-use super::{Database, failed, signals};
+use super::{Database, failed, inspect, signals};
 use crate::driver::{
-    Driver, Receipt, Reserved, Settled, Settlement, Signal, Signals, Size, Suspects, Taken, Verdict, Want,
+    Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled, Settlement, Signal,
+    Signals, Size, Suspects, Taken, Verdict, Want,
 };
 use crate::error::Result;
-use crate::message::{Message, Pushed};
+use crate::message::{JobId, Message, Pushed};
 use crate::time::Timestamp;
 
 /// As the driver is called where others keep their signals beside its own.
@@ -84,16 +85,7 @@ impl Driver for JobsTable {
 
     fn size(&mut self, queues: &[String]) -> Result<Vec<Size>> {
         let rows = self.adapter.query("size", &[adapter::list(queues)])?;
-        let mut sizes: Vec<Size> = rows
-            .into_iter()
-            .map(|row| Size {
-                queue: row.text(0),
-                waiting: Some(row.count(1)),
-                delayed: Some(row.count(2)),
-                running: Some(row.count(3)),
-                oldest_wait: row.millis(4),
-            })
-            .collect();
+        let mut sizes: Vec<Size> = rows.iter().map(adapter::Row::size).collect();
         for queue in queues {
             if !sizes.iter().any(|size| size.queue == *queue) {
                 sizes.push(Size {
@@ -106,6 +98,22 @@ impl Driver for JobsTable {
             }
         }
         Ok(sizes)
+    }
+
+    fn size_up_to(&mut self, queues: &[String], most: u64) -> Result<Vec<Size>> {
+        self.adapter.size_up_to(queues, most)
+    }
+
+    fn jobs(&mut self, filter: &JobFilter<'_>) -> Result<Vec<QueuedJob>> {
+        inspect::list(&mut *self.adapter, filter, &self.database.zone)
+    }
+
+    fn job(&mut self, id: &JobId) -> Result<Option<JobDetails>> {
+        inspect::show(&mut *self.adapter, id, &self.database.zone)
+    }
+
+    fn cancel(&mut self, ids: &[JobId]) -> Result<Vec<Cancelled>> {
+        inspect::cancel(&mut *self.adapter, ids)
     }
 
     fn clear(&mut self, queue: &str) -> Result<u64> {

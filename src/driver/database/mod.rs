@@ -8,6 +8,7 @@ mod adapter;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod cursor;
 mod failed;
+mod inspect;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod interned;
 mod jobs;

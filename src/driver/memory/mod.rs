@@ -1,6 +1,7 @@
 //! Jobs wait in memory: the async driver. What waits is gone when the program ends; see
 //! [`Queue::close`](crate::Queue::close).
 
+mod inspect;
 mod store;
 
 use std::cmp::Reverse;
@@ -12,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use self::store::{Job, Store};
 use super::{
-    Backend, Bell, Driver, Receipt, Reserved, Settled, Settlement, Signal, Size, Suspects, Taken, Want,
+    Backend, Bell, Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled,
+    Settlement, Signal, Size, Suspects, Taken, Want,
 };
 use crate::error::{Error, Result};
-use crate::message::{Message, Pushed};
+use crate::message::{JobId, Message, Pushed};
 
 /// A store of jobs, shared by all drivers that are opened on it.
 #[derive(Clone, Default)]
@@ -204,6 +206,24 @@ impl Driver for Handle {
         self.memory.0.room.notify_all();
         Ok(removed.len() as u64)
     }
+
+    fn jobs(&mut self, filter: &JobFilter<'_>) -> Result<Vec<QueuedJob>> {
+        Ok(self.memory.lock().list(filter, Instant::now()))
+    }
+
+    fn job(&mut self, id: &JobId) -> Result<Option<JobDetails>> {
+        Ok(self.memory.lock().show(id, Instant::now()))
+    }
+
+    fn cancel(&mut self, ids: &[JobId]) -> Result<Vec<Cancelled>> {
+        let mut store = self.memory.lock();
+        let answers = ids.iter().map(|id| store.cancel(id)).collect();
+        self.memory.count(&store);
+        drop(store);
+        self.memory.0.room.notify_all();
+        Ok(answers)
+    }
+
     fn signal(&mut self, _: &Signal<'_>) -> Result<bool> {
         Err(Error::unsupported(
             "its jobs wait in the memory of the program that pushes them, which runs them by itself",

@@ -30,13 +30,13 @@ pub(super) struct Line {
 }
 
 pub(super) struct Job {
-    due: Instant,
-    id: i64,
+    pub(super) due: Instant,
+    pub(super) id: i64,
     pub(super) message: Message,
-    attempts: u32,
-    suspect: bool,
+    pub(super) attempts: u32,
+    pub(super) suspect: bool,
     unknown_since: Option<Instant>,
-    last_error: Option<String>,
+    pub(super) last_error: Option<String>,
 }
 
 pub(super) struct Held {
@@ -221,6 +221,26 @@ impl Line {
                 self.ready[usize::from(job.message.priority.min(PRIORITY_LIMIT))].push_back(job);
             }
         }
+    }
+
+    pub(super) fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.ready.iter().flatten().chain(self.delayed.iter().map(|Reverse(job)| job))
+    }
+
+    /// Takes out the one that is meant.
+    pub(super) fn remove(&mut self, is: impl Fn(&Job) -> bool) -> Option<Job> {
+        for ready in &mut self.ready {
+            if let Some(at) = ready.iter().position(&is) {
+                return ready.remove(at);
+            }
+        }
+        if !self.delayed.iter().any(|Reverse(job)| is(job)) {
+            return None;
+        }
+        let (mut found, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.delayed).into_iter().partition(|Reverse(job)| is(job));
+        self.delayed = others.into();
+        found.pop().map(|Reverse(job)| job)
     }
 
     fn first_due(&self) -> Option<Instant> {

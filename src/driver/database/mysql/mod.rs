@@ -8,6 +8,7 @@ mod explain;
 mod push_in;
 mod read;
 mod session;
+mod size;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, transaction};
 use super::cursor::Cursor;
 use super::statements::Statements;
 use crate::config::Server;
-use crate::driver::{Receipt, Reserved};
+use crate::driver::{Receipt, Reserved, Size};
 use crate::error::{Error, Result};
 use crate::message::{Message, PRIORITY_LIMIT, Pushed};
 use crate::payload;
@@ -305,6 +306,10 @@ impl Adapter for Mysql {
 
     fn clear(&mut self, queue: &str) -> Result<u64> {
         self.session.execute("clear", (queue, queue.len()))
+    }
+
+    fn size_up_to(&mut self, queues: &[String], most: u64) -> Result<Vec<Size>> {
+        size::up_to(self, queues, most)
     }
 
     fn query(&mut self, statement: &str, values: &[Value]) -> Result<Vec<Row>> {

@@ -1,0 +1,17 @@
+-- A page of the jobs, whoever holds them, without what may be long.
+SELECT id, uuid::text, name, queue, attempts::bigint, priority::bigint,
+    CASE WHEN token IS NOT NULL THEN 'running' WHEN available_at <= now() THEN 'waiting' ELSE 'delayed' END AS state,
+    CASE WHEN isfinite(available_at) THEN (extract(epoch FROM available_at - now()) * 1000)::bigint END AS due_in,
+    created_at,
+    CASE WHEN isfinite(lease) THEN (extract(epoch FROM lease - now()) * 1000)::bigint END AS hold_ends_in,
+    suspect
+FROM jobs
+WHERE id > $1
+    AND ($2::text IS NULL OR queue = $2)
+    AND ($3::text IS NULL OR name = $3)
+    AND (
+        $4::text IS NULL
+        OR $4 = CASE WHEN token IS NOT NULL THEN 'running' WHEN available_at <= now() THEN 'waiting' ELSE 'delayed' END
+    )
+ORDER BY id
+LIMIT $5;

@@ -1,0 +1,18 @@
+-- The queues that have jobs. One look into the index for each, however many wait in it; few jobs are held.
+WITH RECURSIVE clean (queue) AS (
+    SELECT (SELECT jobs.queue FROM jobs WHERE token IS NULL ORDER BY jobs.queue LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT jobs.queue FROM jobs WHERE token IS NULL AND jobs.queue > clean.queue ORDER BY jobs.queue LIMIT 1
+    )
+    FROM clean
+    WHERE clean.queue IS NOT NULL
+)
+SELECT queue
+FROM clean
+WHERE queue IS NOT NULL
+UNION
+SELECT queue
+FROM jobs
+WHERE token IS NOT NULL
+ORDER BY queue;

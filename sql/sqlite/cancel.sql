@@ -1,0 +1,3 @@
+-- Only while nobody holds it.
+DELETE FROM jobs
+WHERE id = ?1 AND token IS NULL;
