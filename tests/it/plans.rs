@@ -50,3 +50,19 @@ fn no_statement_of_the_hot_path_sorts_or_scans() {
         }
     }
 }
+
+#[test]
+fn a_count_up_to_a_bound_looks_into_the_index_for_what_it_counts() {
+    let folder = Folder::new();
+    let path = folder.join("jobs.sqlite3");
+    Queue::open(Config::sqlite(&path), Jobs::new()).unwrap().install().unwrap();
+    let file = rusqlite::Connection::open(path).unwrap();
+    let counted = plan(&file, "size_up_to");
+    for wanted in ["available_at<?)", "available_at>?)", "priority=?)"] {
+        let index = "INDEX jobs_ready (queue=? AND priority=";
+        assert!(counted.iter().any(|line| line.contains(index) && line.ends_with(wanted)), "{counted:#?}");
+    }
+    assert!(counted.iter().any(|line| line.contains("INDEX jobs_held")), "{counted:#?}");
+    let listed = plan(&file, "list_queues");
+    assert!(listed.iter().any(|line| line.contains("INDEX jobs_ready (queue>?)")), "{listed:#?}");
+}

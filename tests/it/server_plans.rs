@@ -110,6 +110,21 @@ fn postgres_neither_sorts_nor_scans_on_the_hot_path() {
     let plan = measure("first_due", &LINES);
     assert!(pages(&plan) < 50, "a few pages for each line: {plan}");
 
+    // A count reads about as much as its bound, whatever waits: 100,000 are due, and 500,000 are delayed.
+    let measure_as_set_up = |name: &str, values: &[&str]| {
+        let statement = filled("postgres", name, values);
+        run(&format!(
+            "SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off;
+            EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {statement}"
+        ))
+    };
+    let sizes = measure_as_set_up("size_up_to", &["'[\"other\", \"q1\"]'", "1000"]);
+    assert!(pages(&sizes) < 2_000, "{sizes}");
+    let queues = measure_as_set_up("list_queues", &[]);
+    assert!(pages(&queues) < 200, "a few pages for each queue, and the held ones: {queues}");
+    let failed = measure_as_set_up("count_failed_up_to", &["1000"]);
+    assert!(pages(&failed) < 200, "{failed}");
+
     // Nothing vacuums here: what is removed stays in the index.
     run("DELETE FROM jobs WHERE queue = 'other' AND priority = 9 AND id <= 90000");
     let none = "ARRAY[]::bigint[]";
@@ -213,6 +228,16 @@ fn mariadb_neither_sorts_nor_scans_on_the_hot_path() {
         let count = read(name, values);
         assert!(count < most, "{name} reads about as many rows as it looks for, not {count}");
     }
+    // Whatever waits: 100,000 are due, and 500,000 are delayed.
+    for queue in [["'other'", "5"], ["'q1'", "2"]] {
+        let values = [queue[0], queue[1], "1000"].repeat(3);
+        let count = read("size_up_to", &values);
+        assert!(count < 7_000, "each of three counts reads about as much as its bound, not {count}");
+    }
+    let count = read("list_queues", &["''", "1000"]);
+    assert!(count < 4_500, "it reads about as much as its bound, and a table of its own, not {count}");
+    let count = read("count_failed_up_to", &["1000"]);
+    assert!(count < 4_500, "{count}");
     let count = read("list_failed", &["5", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "50"]);
     assert!(count < 100, "a page of the failed jobs is 50 rows, and not {count}");
 }
