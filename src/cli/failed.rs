@@ -85,21 +85,28 @@ fn table(all: &[FailedJob]) {
 
 fn show(failed: &FailedJob) {
     print::line(format!("  Failed job #{}", failed.id));
-    let fields = [
-        ("job", &failed.name),
-        ("queue", &failed.queue),
-        ("driver", &failed.driver),
-        ("connection", &failed.connection),
-        ("attempts", &failed.attempts.to_string()),
-        ("failed at", &failed.failed_at),
-        ("uuid", &failed.uuid),
-        ("payload", &failed.payload),
-    ];
-    for (name, value) in fields {
-        print::line(format!("  {name:<11} {value}"));
-    }
+    let text = |text: &str| Some(text.to_owned());
+    fields(&[
+        ("job", text(&failed.name)),
+        ("queue", text(&failed.queue)),
+        ("driver", text(&failed.driver)),
+        ("connection", text(&failed.connection)),
+        ("attempts", text(&failed.attempts.to_string())),
+        ("failed at", text(&failed.failed_at)),
+        ("uuid", text(&failed.uuid)),
+        ("payload", text(&failed.payload)),
+    ]);
     print::line("  exception");
     print::indented("    ", &failed.exception);
+}
+
+/// What is known of a job, a line each.
+pub(super) fn fields(fields: &[(&str, Option<String>)]) {
+    for (name, value) in fields {
+        if let Some(value) = value {
+            print::line(format!("  {name:<11} {value}"));
+        }
+    }
 }
 
 pub(super) fn forget_command() -> Command {

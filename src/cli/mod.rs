@@ -11,6 +11,7 @@ mod clear;
 mod escape;
 mod failed;
 mod job;
+mod jobs;
 mod log;
 mod migrate;
 mod monitor;
@@ -56,6 +57,9 @@ const ENTRIES: &[Entry] = &[
     Entry { command: work::command, run: work::run },
     Entry { command: push::command, run: push::run },
     Entry { command: status::command, run: status::run },
+    Entry { command: jobs::list_command, run: jobs::list },
+    Entry { command: jobs::show_command, run: jobs::show },
+    Entry { command: jobs::cancel_command, run: jobs::cancel },
     Entry { command: monitor::command, run: monitor::run },
     Entry { command: signals::pause_command, run: signals::pause },
     Entry { command: signals::resume_command, run: signals::resume },

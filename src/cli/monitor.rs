@@ -9,6 +9,7 @@ use super::app::App;
 use super::arguments::{connection, driver, json, option, text};
 use super::print::{Style, Text};
 use super::signals::{given_queues, named_queues};
+use super::status::{BOUND, shown};
 use super::{Exit, print, usage};
 use crate::driver::Size;
 use crate::error::Result;
@@ -39,7 +40,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let limits = Limits::of(matches)?;
     let opened = app.open(matches)?;
     let queues = given_queues(matches);
-    let sizes = opened.size(None, &queues)?;
+    let sizes = opened.size_up_to(None, &queues, limits.bound())?;
     let lines: Vec<Line> = queues
         .iter()
         .filter_map(|queue| sizes.iter().find(|size| size.queue == *queue))
@@ -68,6 +69,9 @@ struct Line {
     over: Vec<&'static str>,
     /// The limits that the back end can't tell about.
     unknown: Vec<&'static str>,
+    /// The count of what waits stopped there: there may be more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    capped: bool,
 }
 
 impl Limits {
@@ -82,6 +86,11 @@ impl Limits {
             },
         };
         Ok(Self { max, max_wait })
+    }
+
+    /// A count need not go on beyond what is over the limit anyhow.
+    fn bound(&self) -> u64 {
+        self.max.map_or(BOUND, |max| max.saturating_add(1).max(BOUND))
     }
 
     fn check(&self, size: &Size) -> Line {
@@ -104,6 +113,7 @@ impl Limits {
             ok: over.is_empty() && unknown.is_empty(),
             over,
             unknown,
+            capped: size.waiting == Some(self.bound()),
         }
     }
 }
@@ -111,7 +121,10 @@ impl Limits {
 impl Line {
     /// `  invoices   12 waiting   oldest wait 3s   OK`
     fn text(&self, limits: &Limits) -> Text {
-        let waiting = self.waiting.map_or("an unknown number".to_owned(), |count| count.to_string());
+        let waiting = match self.waiting {
+            None => "an unknown number".to_owned(),
+            waiting => shown(waiting, self.capped),
+        };
         let oldest = match (self.oldest_wait_s.and_then(seconds_to_span), self.waiting) {
             (Some(wait), _) => humane(wait),
             (None, Some(0)) => "-".to_owned(),

@@ -7,12 +7,15 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
 use super::app::App;
-use super::arguments::{connection, driver, json, option, text};
+use super::arguments::{connection, driver, json, option, switch, text};
 use super::{Exit, print};
 use crate::driver::Size;
 use crate::error::Result;
 use crate::queue::Queue;
 use crate::time;
+
+/// Where a count stops: more need not be told to the last one, and would take long.
+pub(super) const BOUND: u64 = 10_000;
 
 pub(super) fn command() -> Command {
     Command::new("queue:status")
@@ -27,6 +30,7 @@ pub(super) fn command() -> Command {
         .arg(driver())
         .arg(connection())
         .arg(option("watch", "SEC", "Show it again and again"))
+        .arg(switch("exact", "Count all, however long it takes [default: up to 10000 of each]"))
         .arg(json())
 }
 
@@ -34,8 +38,9 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let queues: Vec<String> = matches.get_many::<String>("queues").into_iter().flatten().cloned().collect();
     let watch = text(matches, "watch").map(time::parse_span).transpose()?;
     let queue = app.open(matches)?;
+    let bound = if matches.get_flag("exact") { u64::MAX } else { BOUND };
     loop {
-        let lines = look(&queue, &queues)?;
+        let lines = look(&queue, &queues, bound)?;
         match matches.get_flag("json") {
             true => print::json(&lines),
             false => table(&lines),
@@ -58,14 +63,24 @@ struct Line {
     failed: Option<u64>,
     oldest_wait_s: Option<f64>,
     paused: Option<bool>,
+    /// Which of the counts stopped at their bound: there may be more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    capped: Vec<&'static str>,
 }
 
-fn look(queue: &Queue, queues: &[String]) -> Result<Vec<Line>> {
-    let mut sizes = queue.size(None, queues)?;
+fn look(queue: &Queue, queues: &[String], bound: u64) -> Result<Vec<Line>> {
+    let mut sizes = sizes(queue, queues, bound)?;
     let driver = &queue.config().default;
     // Without a table of failed jobs there is nothing to count, which is not this command's trouble. Nor is it
     // when what the workers are told lies in another database, which is away.
-    let failed: Option<BTreeMap<String, u64>> = queue.failed().count().ok().map(|counts| {
+    let counted = match bound {
+        u64::MAX => queue.failed().count(),
+        bound => queue.failed().count_up_to(bound),
+    };
+    let mut failed_capped = false;
+    let failed: Option<BTreeMap<String, u64>> = counted.ok().map(|counts| {
+        // Of all queues together.
+        failed_capped = counts.iter().map(|count| count.count).sum::<u64>() == bound;
         let ours = counts.into_iter().filter(|count| count.driver == *driver);
         ours.map(|count| (count.queue, count.count)).collect()
     });
@@ -74,17 +89,36 @@ fn look(queue: &Queue, queues: &[String]) -> Result<Vec<Line>> {
     let others = failed.iter().flat_map(BTreeMap::keys).chain(paused.iter().flatten());
     let more: Vec<String> = others.filter(unseen).cloned().collect();
     if !more.is_empty() {
-        sizes.extend(queue.size(None, &more)?);
+        sizes.extend(self::sizes(queue, &more, bound)?);
     }
     let mut lines: BTreeMap<String, Line> = BTreeMap::new();
     for Size { queue, waiting, delayed, running, oldest_wait } in sizes {
         let failed = failed.as_ref().map(|failed| failed.get(&queue).copied().unwrap_or(0));
         let oldest_wait_s = oldest_wait.map(|span| span.as_secs_f64());
         let paused = paused.as_ref().map(|paused| paused.contains(&queue));
-        let line = Line { queue: queue.clone(), waiting, delayed, running, failed, oldest_wait_s, paused };
+        let mut capped = Vec::new();
+        for (name, count) in [("waiting", waiting), ("delayed", delayed), ("running", running)] {
+            capped.extend((count == Some(bound)).then_some(name));
+        }
+        capped.extend(failed_capped.then_some("failed"));
+        let line =
+            Line { queue: queue.clone(), waiting, delayed, running, failed, oldest_wait_s, paused, capped };
         lines.insert(queue, line);
     }
     Ok(lines.into_values().collect())
+}
+
+fn sizes(queue: &Queue, queues: &[String], bound: u64) -> Result<Vec<Size>> {
+    match bound {
+        u64::MAX => queue.size(None, queues),
+        bound => queue.size_up_to(None, queues, bound),
+    }
+}
+
+/// `12`, or `10000+` where the count stopped; `-` where the back end cannot know.
+pub(super) fn shown(count: Option<u64>, is_capped: bool) -> String {
+    let more = if is_capped { "+" } else { "" };
+    count.map_or("-".to_owned(), |count| format!("{count}{more}"))
 }
 
 fn table(lines: &[Line]) {
@@ -96,18 +130,21 @@ fn table(lines: &[Line]) {
         "  {:<24} {:>9} {:>9} {:>9} {:>9}   oldest wait",
         "queue", "waiting", "delayed", "running", "failed"
     ));
-    let shown = |count: Option<u64>| count.map_or("-".to_owned(), |count| count.to_string());
     for line in lines {
         let oldest = line.oldest_wait_s.and_then(time::seconds_to_span).map_or("-".to_owned(), time::humane);
         let paused = if line.paused == Some(true) { "   paused" } else { "" };
+        let is_capped = |name| line.capped.contains(&name);
         print::line(format!(
             "  {:<24} {:>9} {:>9} {:>9} {:>9}   {oldest}{paused}",
             line.queue,
-            shown(line.waiting),
-            shown(line.delayed),
-            shown(line.running),
-            shown(line.failed)
+            shown(line.waiting, is_capped("waiting")),
+            shown(line.delayed, is_capped("delayed")),
+            shown(line.running, is_capped("running")),
+            shown(line.failed, is_capped("failed"))
         ));
+    }
+    if lines.iter().any(|line| !line.capped.is_empty()) {
+        print::line("  A \"+\" is where the count stopped; --exact counts all.");
     }
     if lines.iter().any(|line| line.delayed.is_none()) {
         print::line("  A \"-\" is what this back end does not tell.");

@@ -12,6 +12,7 @@ mod example_fourth_driver;
 mod example_invoices;
 mod hostile_text;
 mod installs;
+mod job_lists;
 mod jobs;
 mod listeners;
 mod migrations;

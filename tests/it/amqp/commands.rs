@@ -242,3 +242,18 @@ fn what_a_broker_cannot_do_is_said_with_what_to_do_instead() {
         "{worked}"
     );
 }
+
+#[test]
+fn a_broker_shows_no_single_jobs_and_the_reason_is_told() {
+    let site = Site::with("");
+    for (command, what) in [
+        (&["queue:list"][..], "list the jobs"),
+        (&["queue:show", "1"], "show a job"),
+        (&["queue:cancel", "1"], "cancel a job"),
+    ] {
+        let said = site.say(command);
+        let reason = "a broker shows a message only to whoever takes it";
+        let error = format!("error: cannot {what} of driver \"amqp\": {reason}\n  help: craft queue:status counts them");
+        assert!(said.status == 1 && said.err.starts_with(&error), "{}", said.err);
+    }
+}

@@ -1,0 +1,268 @@
+//! Jobs that wait or run, one by one: `queue:list`, `queue:show`, `queue:cancel`.
+
+use std::time::Duration;
+
+use clap::{Arg, ArgMatches, Command};
+use serde::Serialize;
+
+use super::app::App;
+use super::arguments::{connection, driver, json, option, text};
+use super::failed::fields;
+use super::print::{Style, Text};
+use super::retry::{given_ids, ids, job_id};
+use super::{Exit, print, usage};
+use crate::driver::{Cancelled, JobDetails, JobFilter, JobState, QueuedJob};
+use crate::error::{Error, Result};
+use crate::message::JobId;
+use crate::time::{Timestamp, Zone, humane};
+
+/// How many are listed when nobody says.
+const LIMIT: usize = 50;
+
+/// How many are asked for at once.
+const PAGE: usize = 500;
+
+pub(super) fn list_command() -> Command {
+    Command::new("queue:list")
+        .about("List the jobs that wait, are delayed, or run")
+        .arg(driver())
+        .arg(connection())
+        .arg(option("queue", "NAME", "Only of this queue"))
+        .arg(option("job", "NAME", "Only jobs of this name"))
+        .arg(option("state", "STATE", "Only those that are so: waiting, delayed or running"))
+        .arg(option("limit", "N", "At most so many; 0 for all [default: 50]"))
+        .arg(option("after", "ID", "Only what comes after this one: the next page"))
+        .arg(json())
+        .after_long_help(
+            "Examples:\n  \
+             craft queue:list --queue invoices --state delayed\n  \
+             craft queue:list --job SendEmail --limit 0 --json\n\n\
+             A job counts as running while a worker holds it, or one that died did and no other has taken it yet.",
+        )
+}
+
+pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
+    let limit = match text(matches, "limit") {
+        None => LIMIT,
+        Some(given) => match given.parse() {
+            Ok(0) => usize::MAX,
+            Ok(limit) => limit,
+            Err(_) => return Err(usage(format!("--limit: \"{given}\" is not a whole number"))),
+        },
+    };
+    let state = match text(matches, "state") {
+        None => None,
+        Some(given) => Some(JobState::parse(given).ok_or_else(|| {
+            usage(format!("--state: \"{given}\" is no state of a job"))
+                .with_help("it is waiting, delayed or running")
+        })?),
+    };
+    let mut after = text(matches, "after").map(job_id);
+    let opened = app.open(matches)?;
+    let zone = zone(&opened);
+    let as_json = matches.get_flag("json");
+    let (mut all, mut listed) = (Vec::new(), 0);
+    loop {
+        let filter = JobFilter {
+            queue: text(matches, "queue"),
+            job: text(matches, "job"),
+            state,
+            after: after.as_ref(),
+            limit: PAGE.min(limit - listed),
+        };
+        let page = opened.jobs(None, &filter)?;
+        let is_last = page.len() < filter.limit;
+        if !as_json {
+            if listed == 0 && !page.is_empty() {
+                header();
+            }
+            page.iter().for_each(|job| line(job));
+        }
+        listed += page.len();
+        after = page.last().map(|job| job.id.clone());
+        if as_json {
+            all.extend(page.into_iter().map(|job| Shown::of(job, &zone)));
+        }
+        if is_last || listed == limit {
+            break;
+        }
+    }
+    match (as_json, after) {
+        (true, _) => print::json(&all),
+        (false, _) if listed == 0 => print::line("No jobs found."),
+        (false, Some(last)) if listed == limit => {
+            print::note(format!("There may be more: add --after {last}, or --limit 0 for all."));
+        }
+        _ => {}
+    }
+    Ok(Exit::Fine)
+}
+
+fn header() {
+    print::line(format!(
+        "  {:<8} {:<8} {:>8} {:>8}  {:<16} {:<9} {:<36}  job",
+        "id", "state", "attempts", "priority", "due", "age", "uuid"
+    ));
+}
+
+fn line(job: &QueuedJob) {
+    let style = match job.state {
+        JobState::Running => Style::Good,
+        JobState::Delayed => Style::Faint,
+        JobState::Waiting => Style::Warning,
+    };
+    let rest = format!(
+        " {:>8} {:>8}  {:<16} {:<9} {:<36}  {} on {}",
+        job.attempts,
+        job.priority,
+        due(job),
+        age(job).map_or("-".to_owned(), humane),
+        job.uuid,
+        job.name,
+        job.queue
+    );
+    let id = format!("#{}", job.id);
+    let state = format!("{:<8}", job.state.as_str());
+    print::line(Text::from(format!("  {id:<8} ")).styled(state, style).and(rest));
+}
+
+/// In how long, or since when.
+fn due(job: &QueuedJob) -> String {
+    let (ms, future, past) = match job.state {
+        JobState::Running => (job.hold_ends_in_ms, "held for", "hold over"),
+        _ => (job.due_in_ms, "in", "for"),
+    };
+    match ms {
+        None => "-".to_owned(),
+        Some(ms) if ms > 0 => format!("{future} {}", humane(Duration::from_millis(ms.unsigned_abs()))),
+        Some(_) if job.state == JobState::Running => past.to_owned(),
+        Some(ms) => format!("{past} {}", humane(Duration::from_millis(ms.unsigned_abs()))),
+    }
+}
+
+/// How long ago it was pushed, by this machine's clock.
+fn age(job: &QueuedJob) -> Option<Duration> {
+    let pushed = Timestamp::parse(&job.created_at)?.as_millis();
+    let millis = Timestamp::now().as_millis().saturating_sub(pushed);
+    Some(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
+}
+
+fn zone(opened: &crate::queue::Queue) -> Zone {
+    let config = opened.config();
+    config.settings(&config.default).tz.clone()
+}
+
+/// A job with what follows from now.
+#[derive(Serialize)]
+struct Shown<J> {
+    #[serde(flatten)]
+    job: J,
+    due_at: Option<String>,
+    age_s: Option<f64>,
+}
+
+impl Shown<QueuedJob> {
+    fn of(job: QueuedJob, zone: &Zone) -> Self {
+        let (due_at, age_s) = times(&job, zone);
+        Self { job, due_at, age_s }
+    }
+}
+
+fn times(job: &QueuedJob, zone: &Zone) -> (Option<String>, Option<f64>) {
+    let due_at = job.due_in_ms.map(|ms| {
+        let at = Timestamp::now().as_millis().saturating_add(ms);
+        zone.format(Timestamp::from_millis(at))
+    });
+    (due_at, age(job).map(|age| age.as_secs_f64()))
+}
+
+pub(super) fn show_command() -> Command {
+    Command::new("queue:show")
+        .about("Show a job that waits or runs, with its payload")
+        .arg(Arg::new("id").value_name("ID").required(true).help("Its id or its uuid"))
+        .arg(driver())
+        .arg(connection())
+        .arg(json())
+}
+
+pub(super) fn show(app: App, matches: &ArgMatches) -> Result<Exit> {
+    let id = job_id(text(matches, "id").unwrap_or_default());
+    let opened = app.open(matches)?;
+    let zone = zone(&opened);
+    let Some(found) = opened.job(None, &id)? else {
+        return Err(Error::not_found(format!("no job #{id} waits or runs")).with_help(
+            "craft queue:list lists those that do; a job that is done is gone, and one that failed is shown by craft queue:failed-list",
+        ));
+    };
+    let (due_at, age_s) = times(&found.job, &zone);
+    if matches.get_flag("json") {
+        print::json(&Shown { job: found, due_at, age_s });
+        return Ok(Exit::Fine);
+    }
+    let JobDetails { job, payload, options, unique_key, last_error } = found;
+    print::line(format!("  Job #{}", job.id));
+    let number = |number: u64| Some(number.to_string());
+    let aged = age(&job).map(|age| format!("{} ago", humane(age)));
+    let pushed = aged.map_or(job.created_at.clone(), |aged| format!("{}, {aged}", job.created_at));
+    let state = match (job.state, job.suspect) {
+        (JobState::Running, true) => "running, or its worker died; it did once before".to_owned(),
+        (state, _) => state.as_str().to_owned(),
+    };
+    fields(&[
+        ("job", Some(job.name.clone())),
+        ("queue", Some(job.queue.clone())),
+        ("state", Some(state)),
+        ("attempts", number(u64::from(job.attempts))),
+        ("priority", number(u64::from(job.priority))),
+        ("due", due_at.map(|at| format!("{at}, {}", due(&job)))),
+        ("pushed", Some(pushed)),
+        ("uuid", Some(job.uuid.clone())),
+        ("unique key", unique_key),
+        ("options", options),
+        ("payload", Some(payload)),
+    ]);
+    if let Some(error) = last_error {
+        print::line("  last error");
+        print::indented("    ", &error);
+    }
+    Ok(Exit::Fine)
+}
+
+pub(super) fn cancel_command() -> Command {
+    Command::new("queue:cancel")
+        .about("Remove jobs that no worker holds: they are not run")
+        .arg(ids().required(true).num_args(1..).help("The jobs, by id or uuid"))
+        .arg(driver())
+        .arg(connection())
+        .arg(json())
+        .after_long_help(
+            "Examples:\n  \
+             craft queue:cancel 41 42\n\n\
+             A job that a worker holds stays, and the status is 1: it may be running. Of what was cancelled nothing is\n\
+             kept; a job that was pushed with a unique key frees it.",
+        )
+}
+
+pub(super) fn cancel(app: App, matches: &ArgMatches) -> Result<Exit> {
+    let ids = given_ids(matches);
+    let answers = app.open(matches)?.cancel(None, &ids)?;
+    if matches.get_flag("json") {
+        #[derive(Serialize)]
+        struct Answer<'a> {
+            id: &'a JobId,
+            cancelled: Cancelled,
+        }
+        let answers = ids.iter().zip(&answers);
+        print::json(&answers.map(|(id, cancelled)| Answer { id, cancelled: *cancelled }).collect::<Vec<_>>());
+    } else {
+        for (id, answer) in ids.iter().zip(&answers) {
+            match answer {
+                Cancelled::Removed => print::line(format!("Cancelled job #{id}.")),
+                Cancelled::Held => print::note(format!("error: job #{id} stays: a worker holds it")),
+                Cancelled::Unknown => print::note(format!("error: no job #{id} waits or runs")),
+            }
+        }
+    }
+    let all = answers.iter().all(|answer| *answer == Cancelled::Removed);
+    Ok(if all { Exit::Fine } else { Exit::Status(1) })
+}

@@ -1,0 +1,147 @@
+//! `queue:list`, `queue:show` and `queue:cancel`, and counts that stop at a bound.
+
+use serde_json::{Value, json};
+
+use crate::programs::{Running, craft, json, out, say};
+use crate::support::{Folder, on_each_database, wait_until};
+
+fn ids(list: &Value) -> Vec<i64> {
+    list.as_array().unwrap().iter().map(|job| job["id"].as_i64().unwrap()).collect()
+}
+
+#[test]
+fn jobs_are_listed_shown_and_cancelled_while_nobody_holds_them() {
+    for (folder, _) in on_each_database() {
+        let file = folder.join("queue.toml");
+        let mut config = std::fs::read_to_string(&file).unwrap();
+        config.push_str("[jobs.Slow]\ncommand = [\"sleep\", \"100\"]\n");
+        std::fs::write(file, config).unwrap();
+        out(&folder, &["queue:install"]);
+        out(&folder, &["queue:push", "Slow"]);
+        let worker = Running::start(craft(&folder, &["queue:work", "--json"]));
+        let listed = |arguments: &[&str]| json(&folder, &[&["queue:list", "--json"], arguments].concat());
+        wait_until("a running job", || ids(&listed(&["--state", "running"])) == [1]);
+        out(&folder, &["queue:pause", "default"]);
+        worker.wait_for("\"event\":\"paused\"");
+        out(&folder, &["queue:push", "Echo", r#"{"order_id": 1}"#]);
+        out(&folder, &["queue:push", "Echo", "2", "--delay", "1h", "--queue", "mail"]);
+        out(&folder, &["queue:push", "Fail", "--count", "3"]);
+
+        assert_eq!(ids(&listed(&[])), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(ids(&listed(&["--queue", "mail"])), [3]);
+        assert_eq!(ids(&listed(&["--job", "Fail", "--limit", "2"])), [4, 5]);
+        assert_eq!(ids(&listed(&["--job", "Fail", "--limit", "2", "--after", "5"])), [6]);
+        assert_eq!(ids(&listed(&["--state", "delayed"])), [3]);
+        assert_eq!(ids(&listed(&["--state", "waiting"])), [2, 4, 5, 6]);
+        let all = listed(&[]);
+        let keys: Vec<_> = all[0].as_object().unwrap().keys().map(String::as_str).collect();
+        let expected = [
+            "age_s",
+            "attempts",
+            "created_at",
+            "due_at",
+            "due_in_ms",
+            "hold_ends_in_ms",
+            "id",
+            "job",
+            "priority",
+            "queue",
+            "state",
+            "suspect",
+            "uuid",
+        ];
+        assert_eq!(keys, expected);
+        assert_eq!((&all[0]["attempts"], &all[0]["state"]), (&json!(1), &json!("running")));
+        assert!(all[2]["due_in_ms"].as_i64().unwrap() > 3_000_000, "{all}");
+        assert!(all[1]["age_s"].as_f64().unwrap() < 100.0, "{all}");
+
+        let lines = out(&folder, &["queue:list", "--state", "delayed"]);
+        assert!(lines.contains("#3       delayed "), "{lines}");
+        assert!(lines.contains(" in 59m ") && lines.contains(" Echo on mail\n"), "{lines}");
+        let shown = out(&folder, &["queue:show", "2"]);
+        assert!(shown.contains("  payload     {\"order_id\": 1}\n"), "{shown}");
+        let uuid = all[1]["uuid"].as_str().unwrap();
+        assert_eq!(json(&folder, &["queue:show", uuid, "--json"])["payload"], "{\"order_id\": 1}");
+        let gone = say(&folder, &["queue:show", "77"]);
+        assert_eq!((gone.status, gone.err.lines().next()), (1, Some("error: no job #77 waits or runs")));
+
+        let third = all[2]["uuid"].as_str().unwrap();
+        let cancelled = say(&folder, &["queue:cancel", "1", "2", third, "77", "none"]);
+        assert_eq!(cancelled.status, 1);
+        assert_eq!(cancelled.out, format!("Cancelled job #2.\nCancelled job #{third}.\n"));
+        assert_eq!(
+            cancelled.err,
+            "error: job #1 stays: a worker holds it\nerror: no job #77 waits or runs\nerror: no job #none waits or runs\n"
+        );
+        assert_eq!(out(&folder, &["queue:cancel", "#4"]), "Cancelled job #4.\n");
+        assert_eq!(
+            json(&folder, &["queue:cancel", "5", "--json"]),
+            json!([{"id": 5, "cancelled": "removed"}])
+        );
+        assert_eq!(ids(&listed(&[])), [1, 6]);
+    }
+}
+
+#[test]
+fn a_list_says_when_there_may_be_more() {
+    let folder = Folder::new();
+    out(&folder, &["queue:install"]);
+    assert_eq!(out(&folder, &["queue:list"]), "No jobs found.\n");
+    out(&folder, &["queue:push", "Echo", "1", "--count", "60"]);
+    let listed = say(&folder, &["queue:list"]);
+    assert_eq!(listed.out.lines().count(), 51);
+    assert_eq!(listed.err, "There may be more: add --after 50, or --limit 0 for all.\n");
+    assert_eq!(out(&folder, &["queue:list", "--after", "50"]).lines().count(), 11);
+    assert_eq!(ids(&json(&folder, &["queue:list", "--limit", "0", "--json"])).len(), 60);
+    let wrong = say(&folder, &["queue:list", "--state", "done"]);
+    assert_eq!(
+        (wrong.status, &*wrong.err),
+        (1, "error: --state: \"done\" is no state of a job\n  help: it is waiting, delayed or running\n")
+    );
+}
+
+#[test]
+fn a_program_looks_at_its_own_jobs_in_memory() {
+    use craft_queue::driver::{Cancelled, JobFilter};
+    use craft_queue::{Config, Jobs, Queue};
+    let queue = Queue::open(Config::default(), Jobs::new()).unwrap();
+    let push = || queue.options().driver("async").delay("1 hour");
+    push().push_json("A", "1", 2).unwrap();
+    let jobs = queue.jobs(Some("async"), &JobFilter::default()).unwrap();
+    assert_eq!(jobs.len(), 2);
+    assert_eq!(queue.job(Some("async"), &jobs[0].id).unwrap().unwrap().payload, "1");
+    assert_eq!(queue.cancel(Some("async"), &[jobs[0].id.clone()]).unwrap(), [Cancelled::Removed]);
+    assert_eq!(queue.jobs(Some("async"), &JobFilter::default()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_long_queue_is_counted_up_to_a_bound_unless_all_of_it_is_asked_for() {
+    let folder = Folder::new();
+    out(&folder, &["queue:install"]);
+    let file = rusqlite::Connection::open(folder.join("database.sqlite3")).unwrap();
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000)";
+    file.execute_batch(&format!(
+        "{many} INSERT INTO jobs (name, payload, priority) SELECT 'A', '1', i % 10 FROM n;
+        {many} INSERT INTO failed_jobs (uuid, driver, connection, queue, name, payload, exception, attempts, failed_at, created_at)
+            SELECT i, 'database', '', 'default', 'A', '1', 'why', 1, '', '' FROM n;
+        INSERT INTO jobs (name, payload, queue) VALUES ('A', '1', 'short');"
+    ))
+    .unwrap();
+    let told = json(&folder, &["queue:status", "--json"]);
+    assert_eq!((&told[0]["waiting"], &told[0]["capped"]), (&json!(10_000), &json!(["waiting", "failed"])));
+    assert_eq!((&told[1]["waiting"], &told[1]["capped"]), (&json!(1), &json!(["failed"])));
+    let table = out(&folder, &["queue:status"]);
+    assert!(table.contains("  default                     10000+         0         0    10000+ "), "{table}");
+    let exact = json(&folder, &["queue:status", "default", "--exact", "--json"]);
+    assert_eq!((&exact[0]["waiting"], &exact[0]["failed"]), (&json!(12_000), &json!(12_000)));
+    assert_eq!(exact[0].get("capped"), None);
+    // A limit beyond the bound is still checked.
+    assert_eq!(say(&folder, &["queue:monitor", "default", "--max", "11999"]).status, 1);
+    assert_eq!(say(&folder, &["queue:monitor", "default", "--max", "12000"]).status, 0);
+    let over = out_of_monitor(&folder);
+    assert!(over.contains("10000+ waiting") && over.contains("OVER --max 5"), "{over}");
+}
+
+fn out_of_monitor(folder: &Folder) -> String {
+    say(folder, &["queue:monitor", "default", "--max", "5"]).out
+}
