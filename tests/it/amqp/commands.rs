@@ -253,7 +253,9 @@ fn a_broker_shows_no_single_jobs_and_the_reason_is_told() {
     ] {
         let said = site.say(command);
         let reason = "a broker shows a message only to whoever takes it";
-        let error = format!("error: cannot {what} of driver \"amqp\": {reason}\n  help: craft queue:status counts them");
+        let error = format!(
+            "error: cannot {what} of driver \"amqp\": {reason}\n  help: craft queue:status counts them"
+        );
         assert!(said.status == 1 && said.err.starts_with(&error), "{}", said.err);
     }
 }
