@@ -76,7 +76,7 @@ pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
             if listed == 0 && !page.is_empty() {
                 header();
             }
-            page.iter().for_each(|job| line(job));
+            page.iter().for_each(line);
         }
         listed += page.len();
         after = page.last().map(|job| job.id.clone());
