@@ -22,9 +22,9 @@ impl Queue {
     /// # use craft_queue::driver::{JobFilter, JobState};
     /// # let queue = craft_queue::Queue::open(craft_queue::Config::load()?, craft_queue::Jobs::new())?;
     /// let filter = JobFilter { queue: Some("mail"), state: Some(JobState::Delayed), limit: 50, ..JobFilter::default() };
-    /// for job in queue.jobs(None, &filter)? {
-    ///     println!("#{} {} is due in {:?} ms", job.id, job.name, job.due_in_ms);
-    /// }
+    /// let page = queue.jobs(None, &filter)?;
+    /// let next_page = JobFilter { after: page.last().map(|job| &job.id), ..filter };
+    /// # let _ = next_page;
     /// # Ok::<(), craft_queue::Error>(())
     /// ```
     ///
