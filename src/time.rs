@@ -42,6 +42,11 @@ impl Timestamp {
         Self(self.0.saturating_add(whole_millis(span)))
     }
 
+    /// How long after an earlier instant this one is; zero when it is before that.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
     /// Reads an instant as [`Zone::format`] writes it, or any RFC 3339 text.
     pub fn parse(text: &str) -> Option<Self> {
         let timestamp: jiff::Timestamp = text.trim().parse().ok()?;

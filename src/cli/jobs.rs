@@ -142,9 +142,7 @@ fn due(job: &QueuedJob) -> String {
 
 /// How long ago it was pushed, by this machine's clock.
 fn age(job: &QueuedJob) -> Option<Duration> {
-    let pushed = Timestamp::parse(&job.created_at)?.as_millis();
-    let millis = Timestamp::now().as_millis().saturating_sub(pushed);
-    Some(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
+    Some(Timestamp::now().since(Timestamp::parse(&job.created_at)?))
 }
 
 fn zone(opened: &crate::queue::Queue) -> Zone {
@@ -170,8 +168,9 @@ impl Shown<QueuedJob> {
 
 fn times(job: &QueuedJob, zone: &Zone) -> (Option<String>, Option<f64>) {
     let due_at = job.due_in_ms.map(|ms| {
-        let at = Timestamp::now().as_millis().saturating_add(ms);
-        zone.format(Timestamp::from_millis(at))
+        let span = Duration::from_millis(ms.unsigned_abs());
+        let now = Timestamp::now();
+        zone.format(if ms < 0 { now.minus(span) } else { now.plus(span) })
     });
     (due_at, age(job).map(|age| age.as_secs_f64()))
 }
