@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::kind::{Field, debug};
+use super::mask::MASK;
 use super::{Settings, kinds};
 
 /// `[amqp]`: jobs wait in RabbitMQ.
@@ -94,10 +95,12 @@ impl AmqpConfig {
     }
 }
 
-/// Without the password.
+/// Without the password, and without the user's name: a URL whose colon is missing has both there.
 impl fmt::Debug for AmqpConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug(f, "AmqpConfig", &self.clone().fields())
+        let mut copy = self.clone();
+        copy.username = MASK.into();
+        debug(f, "AmqpConfig", &copy.fields())
     }
 }
 

@@ -69,8 +69,7 @@ impl Connection {
         if let Some(path) = text.strip_prefix("sqlite:") {
             return sqlite_url(path.strip_prefix("//").unwrap_or(path));
         }
-        let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-        match scheme.as_deref() {
+        match url::shown_scheme(text).as_deref() {
             Some("postgres" | "postgresql") => server("postgres", Url::parse(text)?),
             Some("mysql" | "mariadb") => server("mysql", Url::parse(text)?),
             found => {

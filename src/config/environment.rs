@@ -169,10 +169,23 @@ fn database_url(config: &mut Config, url: &str) -> Result<()> {
 /// file's. A user, a password or options that it leaves out remain as they are.
 fn amqp_url(config: &mut Config, text: &str) -> Result<()> {
     let wrong = |wrong: Wrong| wrong.at("AMQP_URL");
+    let example = "amqp://user:password@host:5672/vhost";
+    match url::shown_scheme(text).as_deref() {
+        Some("amqp") => {}
+        Some("amqps") => {
+            return Err(wrong(Wrong::new("amqps:// is not supported: this client has no TLS").with_help(
+                "use amqp:// within a network that you trust, or through a tunnel such as stunnel",
+            )));
+        }
+        found => {
+            let found = found.map_or("none".into(), |scheme| format!("\"{scheme}://\""));
+            let message = format!("expected a URL that starts with amqp://, found {found}");
+            return Err(wrong(Wrong::new(message).with_help(format!("write it as {example}"))));
+        }
+    }
     let url = Url::parse(text).map_err(wrong)?;
-    if url.scheme != "amqp" {
-        let found = format!("expected a URL that starts with amqp://, found \"{}://\"", url.scheme);
-        return Err(wrong(Wrong::new(found)));
+    if url.host.is_empty() {
+        return Err(wrong(Wrong::new("the URL names no host").with_help(format!("write it as {example}"))));
     }
     let (host, port) = url.host_and_port().map_err(wrong)?;
     let vhost = url::decode(&url.path).map_err(wrong)?;
@@ -181,13 +194,20 @@ fn amqp_url(config: &mut Config, text: &str) -> Result<()> {
         ("amqp.port", Some(port.unwrap_or(5672).to_string())),
         ("amqp.vhost", Some(vhost)),
         ("amqp.username", url.username),
-        ("amqp.password", url.password),
+        ("amqp.password", url.password.clone()),
         ("amqp.connection_options", url.query),
     ];
+    // A user without a password may be both, when the colon between them is missing.
+    let is_secret = url.password.is_none();
     for (key, value) in values {
-        if let Some(value) = value {
-            config.set(key, &Value::loose(&value), Source::Environment("AMQP_URL"))?;
+        if let Some(text) = value {
+            // Nothing of a URL is shown that is not what it should be.
+            let value = Value::Loose { text, shown: "${AMQP_URL}".to_owned() };
+            config.set(key, &value, Source::Environment("AMQP_URL"))?;
         }
+    }
+    if is_secret {
+        config.origins.keep_secret("amqp.username");
     }
     Ok(())
 }

@@ -31,7 +31,8 @@ pub(super) struct FromFile {
     pub(super) takes_database_url: Option<String>,
 }
 
-const SECTIONS_OF_FILE: [&str; 6] = ["default", "database", "amqp", "async", "connections", "jobs"];
+pub(super) const SECTIONS_OF_FILE: [&str; 6] =
+    ["default", "database", "amqp", "async", "connections", "jobs"];
 
 type Key<'i> = Spanned<DeString<'i>>;
 type Found<'i> = Spanned<DeValue<'i>>;
@@ -41,7 +42,7 @@ pub(super) fn read(document: Document, folder: &Path, environment: &Environment<
     let document = Arc::new(document);
     let root = DeTable::parse(&document.text).map_err(|error| {
         let message = error.message().replace('\n', ", ");
-        document.error("not valid TOML", error.span().unwrap_or(0..0), Wrong::new(message))
+        document.error_in_no_toml(error.span().unwrap_or(0..0), Wrong::new(message))
     })?;
     let origins = Origins::of(document.clone());
     let mut reader = Reader { document: &document, environment, origins, takes_database_url: None };

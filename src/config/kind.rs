@@ -99,6 +99,11 @@ impl<'a> Field<'a> {
         self.place.check()
     }
 
+    /// Whether the value must never be shown.
+    pub(super) fn is_secret(&self) -> bool {
+        self.place.is_secret()
+    }
+
     /// The value as people read it, secrets masked; `None` when it is absent.
     pub(super) fn show(&self) -> Option<String> {
         self.place.show()
@@ -118,6 +123,7 @@ trait Place {
     fn set(&mut self, value: &Value) -> Result<(), Wrong>;
     fn check(&self) -> Result<(), Wrong>;
     fn show(&self) -> Option<String>;
+    fn is_secret(&self) -> bool;
 }
 
 impl<T> Place for (&mut T, Kind<T>) {
@@ -133,6 +139,10 @@ impl<T> Place for (&mut T, Kind<T>) {
     fn show(&self) -> Option<String> {
         Some((self.1.show)(self.0))
     }
+
+    fn is_secret(&self) -> bool {
+        self.1.secret
+    }
 }
 
 impl<T> Place for (&mut Option<T>, Kind<T>) {
@@ -147,5 +157,9 @@ impl<T> Place for (&mut Option<T>, Kind<T>) {
 
     fn show(&self) -> Option<String> {
         self.0.as_ref().map(self.1.show)
+    }
+
+    fn is_secret(&self) -> bool {
+        self.1.secret
     }
 }

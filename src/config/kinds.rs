@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kind::Kind;
-use super::mask::MASK;
+use super::mask::{self, MASK};
 use super::tls;
 use super::value::Value;
 use super::{Durability, Mode, QueueType};
@@ -18,7 +18,7 @@ use crate::time::{self, Zone};
 
 /// A driver, a connection, a method, a channel.
 pub(super) const NAME: Kind<String> =
-    Kind::new("a name of 1 to 255 bytes", text, |name| check_name("name", name).is_ok(), String::clone);
+    Kind::new("a name of 1 to 255 bytes", text, |name| check_name("name", name).is_ok(), shown);
 
 /// The commas of `queue:work --queue a,b` separate queues.
 pub(super) const QUEUE: Kind<String> = Kind::new(
@@ -49,7 +49,7 @@ pub(super) const WORD: Kind<String> = Kind::new(
     "at most 255 bytes without control characters",
     text,
     |word| word.len() <= 255 && is_plain(word),
-    String::clone,
+    shown,
 );
 
 /// The name of a database, or the path of its file.
@@ -57,7 +57,7 @@ pub(super) const DATABASE: Kind<String> = Kind::new(
     "the name of a database or the path of an SQLite file",
     text,
     |name| !name.is_empty() && is_plain(name),
-    String::clone,
+    shown,
 );
 
 pub(super) const HOST: Kind<String> = Kind::new(
@@ -66,7 +66,7 @@ pub(super) const HOST: Kind<String> = Kind::new(
     |host| {
         !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c.is_control() || "@?#".contains(c))
     },
-    String::clone,
+    shown,
 );
 
 pub(super) const PASSWORD: Kind<String> = Kind::new("a string", text, |_| true, |_| MASK.into()).secret();
@@ -90,7 +90,7 @@ pub(super) const SSLMODE: Kind<String> =
     Kind::new(tls::MODES, |value| tls::mode(value.text()?).map(str::to_owned), |_| true, String::clone);
 
 pub(super) const FILE: Kind<String> =
-    Kind::new("the path of a file", text, |path| !path.is_empty() && is_plain(path), String::clone);
+    Kind::new("the path of a file", text, |path| !path.is_empty() && is_plain(path), shown);
 
 // Numbers
 
@@ -234,7 +234,7 @@ pub(super) const COMMAND: Kind<Vec<String>> = Kind::new(
     |words| {
         words.first().is_some_and(|word| !word.is_empty()) && !words.iter().any(|word| word.contains('\0'))
     },
-    |words| words.join(" "),
+    |words| words.iter().map(shown).collect::<Vec<_>>().join(" "),
 );
 
 pub(super) const FOLDER: Kind<PathBuf> = Kind::new(
@@ -256,6 +256,12 @@ pub(super) const VARIABLES: Kind<BTreeMap<String, String>> = Kind::<BTreeMap<_, 
 .secret();
 
 // How they are read and shown
+
+/// Text that is free to choose. What a slip may have put there is masked.
+#[allow(clippy::ptr_arg, reason = "how a kind of `String` is shown")]
+fn shown(text: &String) -> String {
+    mask::shown(text).to_owned()
+}
 
 fn text(value: &Value) -> Option<String> {
     value.text().map(str::to_owned)

@@ -27,6 +27,7 @@ mod tests;
 mod tls;
 mod url;
 mod value;
+mod visible;
 mod wrong;
 
 use std::collections::BTreeMap;

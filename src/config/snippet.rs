@@ -2,15 +2,17 @@
 
 use std::ops::Range;
 
-use super::mask::{self, MASK};
+use super::mask::MASK;
+use super::visible::visible;
 
 /// The number of the line, from 1, that the byte `offset` lies in.
 pub(super) fn line_number(text: &str, offset: usize) -> usize {
     1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// Three lines: `  --> queue.toml:4:1`, the source line, and carets under `span`. Secrets are masked.
-pub(super) fn snippet(name: &str, text: &str, span: Range<usize>) -> String {
+/// Three lines: `  --> queue.toml:4:1`, the source line, and carets under `span`. What may hold a secret is
+/// masked; `valid`: the text is TOML.
+pub(super) fn snippet(name: &str, text: &str, span: Range<usize>, valid: bool) -> String {
     let start = floor(text, span.start);
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
@@ -20,7 +22,17 @@ pub(super) fn snippet(name: &str, text: &str, span: Range<usize>) -> String {
 
     let number = line_number(text, start);
     let column = 1 + text[line_start..start].chars().count();
-    let [before, wrong, after] = masked(text, [line_start, start, end, line_end]);
+    let shown_end = line_start + visible(text, line_start..line_end, valid);
+    // A file is not trusted to drive the terminal.
+    let plain = |part: &str| -> String {
+        part.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+    };
+    let before = plain(&text[line_start..start.min(shown_end)]);
+    let mut wrong = plain(&text[start.min(shown_end)..end.min(shown_end)]);
+    let mut after = plain(&text[end.min(shown_end)..shown_end]);
+    if shown_end < line_end {
+        if end > shown_end || start >= shown_end { wrong.push_str(MASK) } else { after.push_str(MASK) }
+    }
     let indent: String = before.chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
     let carets = "^".repeat(wrong.chars().count().max(1));
     let margin = " ".repeat(number.to_string().len());
@@ -35,46 +47,13 @@ fn floor(text: &str, offset: usize) -> usize {
     (0..=offset).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
-/// The three parts of a line that its four `cuts` bound, with secrets masked. A secret that is cut in
-/// two belongs to the part that is wrong.
-fn masked(text: &str, cuts: [usize; 4]) -> [String; 3] {
-    let [line_start, mut start, mut end, line_end] = cuts;
-    let secrets = mask::secrets(text);
-    let secrets: Vec<_> = secrets.into_iter().filter(|s| s.start < line_end && s.end > line_start).collect();
-    for secret in &secrets {
-        if secret.start < start && start < secret.end {
-            start = secret.start.max(line_start);
-            end = end.max(start);
-        }
-        if secret.start < end && end < secret.end {
-            end = secret.end.min(line_end);
-        }
-    }
-    let part = |from: usize, to: usize| {
-        if from == to {
-            return String::new();
-        }
-        let mut shown = String::new();
-        let mut next = from;
-        for secret in secrets.iter().filter(|s| s.start < to && s.end > from) {
-            shown.push_str(&text[next..secret.start.max(next)]);
-            shown.push_str(MASK);
-            next = secret.end.min(to);
-        }
-        shown.push_str(&text[next..to]);
-        // A file is not trusted to drive the terminal.
-        shown.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
-    };
-    [part(line_start, start), part(start, end), part(end, line_end)]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn shown(text: &str, wrong: &str) -> String {
         let start = text.find(wrong).unwrap();
-        snippet("queue.toml", text, start..start + wrong.len())
+        snippet("queue.toml", text, start..start + wrong.len(), true)
     }
 
     #[test]
@@ -83,8 +62,8 @@ mod tests {
         let table = [
             ("default", "  --> queue.toml:1:1\n  1 | default = \"async\"\n    | ^^^^^^^"),
             ("database", "  --> queue.toml:2:2\n  2 | [database]\n    |  ^^^^^^^^"),
-            ("table", "  --> queue.toml:3:2\n  3 | \ttable = 'é' # ö\n    | \t^^^^^"),
-            ("'é'", "  --> queue.toml:3:10\n  3 | \ttable = 'é' # ö\n    | \t        ^^^"),
+            ("table", "  --> queue.toml:3:2\n  3 | \ttable = 'é' ***\n    | \t^^^^^"),
+            ("'é'", "  --> queue.toml:3:10\n  3 | \ttable = 'é' ***\n    | \t        ^^^"),
         ];
         for (wrong, expected) in table {
             assert_eq!(shown(text, wrong), expected);
@@ -93,13 +72,13 @@ mod tests {
 
     #[test]
     fn odd_places() {
-        assert_eq!(snippet("q", "", 0..0), "  --> q:1:1\n  1 | \n    | ^");
-        assert_eq!(snippet("q", "a", 9..12), "  --> q:1:2\n  1 | a\n    |  ^");
-        assert_eq!(snippet("q", "a = '''\nb'''", 4..12), "  --> q:1:5\n  1 | a = '''\n    |     ^^^");
-        assert_eq!(snippet("q", "é", 1..1), "  --> q:1:1\n  1 | é\n    | ^");
-        assert_eq!(snippet("q", "a\u{1b}[2J", 0..1), "  --> q:1:1\n  1 | a\u{fffd}[2J\n    | ^");
+        assert_eq!(snippet("q", "", 0..0, true), "  --> q:1:1\n  1 | \n    | ^");
+        assert_eq!(snippet("q", "a", 9..12, true), "  --> q:1:2\n  1 | a\n    |  ^");
+        assert_eq!(snippet("q", "a = '''\nb'''", 4..12, true), "  --> q:1:5\n  1 | a = ***\n    |     ^^^");
+        assert_eq!(snippet("q", "é", 1..1, true), "  --> q:1:1\n  1 | ***\n    | ^^^");
+        assert_eq!(snippet("q", "a\u{1b}[2J", 0..1, true), "  --> q:1:1\n  1 | a***\n    | ^");
         let ten_lines = "\n".repeat(9) + "x = 1";
-        assert_eq!(shown(&ten_lines, "x"), "  --> queue.toml:10:1\n  10 | x = 1\n     | ^");
+        assert_eq!(shown(&ten_lines, "x"), "  --> queue.toml:10:1\n  10 | x = ***\n     | ^");
     }
 
     #[test]
@@ -110,7 +89,7 @@ mod tests {
             let text = &nasty[..end];
             for start in 0..=end {
                 for length in [0, 1, 2, 7, 99] {
-                    assert!(snippet("q", text, start..start + length).ends_with('^'));
+                    assert!(snippet("q", text, start..start + length, true).ends_with('^'));
                 }
             }
         }
@@ -121,16 +100,8 @@ mod tests {
         let table = [
             ("password = 'a b'", "'a b'", "password = ***\n    |            ^^^"),
             ("password = 'a b'", "b", "password = ***\n    |            ^^^"),
-            (
-                "url = 'mysql://u:p@h/db'",
-                "h/db",
-                "url = 'mysql://u:***@h/db'\n    |                      ^^^^",
-            ),
-            (
-                "url = 'mysql://u:p@h/db'",
-                "'mysql://u:p@h/db'",
-                "url = 'mysql://u:***@h/db'\n    |       ^^^^^^^^^^^^^^^^^^^^",
-            ),
+            ("url = 'mysql://u:p@h/db'", "h/db", "url = ***\n    |       ^^^"),
+            ("url = 'mysql://u:p@h/db'", "'mysql://u:p@h/db'", "url = ***\n    |       ^^^"),
         ];
         for (text, wrong, expected) in table {
             assert!(shown(text, wrong).ends_with(&format!("  1 | {expected}")), "{}", shown(text, wrong));

@@ -62,7 +62,16 @@ pub(super) struct Document {
 impl Document {
     /// The error for what stands at `span`.
     pub(super) fn error(&self, key: &str, span: Range<usize>, wrong: Wrong) -> Error {
-        let snippet = snippet(&self.path.display().to_string(), &self.text, span);
+        self.error_in(key, span, wrong, true)
+    }
+
+    /// The same where the text is no TOML.
+    pub(super) fn error_in_no_toml(&self, span: Range<usize>, wrong: Wrong) -> Error {
+        self.error_in("not valid TOML", span, wrong, false)
+    }
+
+    fn error_in(&self, key: &str, span: Range<usize>, wrong: Wrong, valid: bool) -> Error {
+        let snippet = snippet(&self.path.display().to_string(), &self.text, span, valid);
         wrong.into_error(|message| format!("{key}: {message}\n{snippet}"))
     }
 
@@ -107,6 +116,13 @@ impl Origins {
     /// Notes that a variable or a flag says what `key` is.
     pub(super) fn note(&mut self, key: &str, source: Source) {
         self.by_key.insert(key.to_owned(), Origin { source, span: 0..0, shown: None, secret: false });
+    }
+
+    /// Notes that the value of `key` may hold a secret.
+    pub(super) fn keep_secret(&mut self, key: &str) {
+        if let Some(origin) = self.by_key.get_mut(key) {
+            origin.secret = true;
+        }
     }
 
     /// Notes that `key` follows from `from`.

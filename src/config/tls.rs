@@ -77,7 +77,11 @@ pub(super) fn take(url: &mut Url) -> Result<Option<Tls>, Wrong> {
         Some("require") => Tls::Require,
         Some(_) => return Ok(Some(Tls::VerifyFull { authorities })),
         None => {
-            let wrong = Wrong::new(format!("expected sslmode to be {MODES}, found \"{asked}\""));
+            // What is no word may be two options, one of them a password.
+            let is_word =
+                asked.len() <= 20 && asked.chars().all(|c| c.is_ascii_alphabetic() || "-_".contains(c));
+            let found = if is_word { format!("\"{asked}\"") } else { "other text".to_owned() };
+            let wrong = Wrong::new(format!("expected sslmode to be {MODES}, found {found}"));
             return Err(match asked.to_ascii_lowercase().as_str() {
                 "verify-ca" | "verify_ca" => wrong.with_help("verify-full also checks the server's name"),
                 _ => wrong,

@@ -28,12 +28,16 @@ pub(super) struct Url {
 impl Url {
     /// Takes a URL apart. What is wrong is said without showing the URL.
     pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
-        let no_url = || Wrong::new("expected a URL such as \"postgres://user:password@host/database\"");
+        let no_url = || Wrong::new("expected a URL, scheme://user:password@host:port/name");
         let (scheme, rest) = text.trim().split_once("://").ok_or_else(no_url)?;
         let (place, query) = match rest.split_once('?') {
             Some((place, query)) => (place, Some(query.to_owned())),
             None => (rest, None),
         };
+        if !place.contains('@') && query.as_ref().is_some_and(|query| !is_query(query)) {
+            return Err(Wrong::new("the URL has an @ behind its ?")
+                .with_help("a password that holds \"?\" must be percent-encoded: %3F"));
+        }
         let (user, place) = match place.rsplit_once('@') {
             Some((user, place)) => (Some(user), place),
             None => (None, place),
@@ -64,15 +68,17 @@ impl Url {
         Ok((host.trim_matches(['[', ']']).to_owned(), port))
     }
 
-    /// For people: the password masked, and without the query, which may hold one too.
+    /// For people: the password masked, and without the query, which may hold one too. A user without a
+    /// password may be both, when the colon between them is missing.
     pub(super) fn masked(&self) -> String {
         let mut shown = self.clone();
         shown.password = None;
         shown.query = None;
         let user = self.username.as_deref().map(encode).unwrap_or_default();
-        match self.password {
-            Some(_) => shown.write(&format!("{user}:{MASK}@")),
-            None => shown.to_string(),
+        match (&self.username, &self.password) {
+            (_, Some(_)) => shown.write(&format!("{user}:{MASK}@")),
+            (Some(_), None) => shown.write(&format!("{MASK}@")),
+            (None, None) => shown.write(""),
         }
     }
 
@@ -95,6 +101,21 @@ impl fmt::Display for Url {
     }
 }
 
+/// The scheme of a URL, as far as it may be shown: a text that is no URL may hold a password before its first
+/// `://`.
+pub(super) fn shown_scheme(text: &str) -> Option<String> {
+    let (scheme, _) = text.trim().split_once("://")?;
+    let is_word = scheme.len() <= 20 && scheme.chars().all(|c| c.is_ascii_alphabetic() || c == '+');
+    is_word.then(|| scheme.to_ascii_lowercase())
+}
+
+/// Whether a query's options come before an `@` in it.
+fn is_query(query: &str) -> bool {
+    query
+        .split_once('@')
+        .is_none_or(|(before, _)| before.rsplit('&').next().is_some_and(|it| it.contains('=')))
+}
+
 /// A host as a URL has it: an IPv6 address in brackets, the path of a socket encoded.
 pub(super) fn host_in_url(host: &str, port: Option<u16>) -> String {
     let host = match host {
@@ -106,14 +127,30 @@ pub(super) fn host_in_url(host: &str, port: Option<u16>) -> String {
 }
 
 fn split_host(host: &str) -> Result<(&str, Option<u16>), Wrong> {
-    let after_address = host.rfind(']').map_or(0, |at| at + 1);
-    let Some(colon) = host[after_address..].find(':').map(|at| after_address + at) else {
-        return Ok((host, None));
+    let (address, port) = match host.strip_prefix('[').map(|inside| inside.find(']')) {
+        Some(None) => return Err(Wrong::new("an address in the URL has no closing ]")),
+        Some(Some(end)) => host.split_at(end + 2),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
     };
-    match host[colon + 1..].parse() {
-        Ok(port) if port > 0 => Ok((&host[..colon], Some(port))),
-        _ => Err(Wrong::new("the URL's port is not a number from 1 to 65535")
-            .with_help("a password that holds \"?\" or \"%\" must be percent-encoded: %3F, %25")),
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || "[]@\"'".contains(c);
+    if address.trim_start_matches('[').trim_end_matches(']').contains(is_odd) {
+        return Err(Wrong::new("the URL's host is none").with_help("scheme://user:password@host/name"));
+    }
+    match port.strip_prefix(':') {
+        None if port.is_empty() => Ok((address, None)),
+        None => Err(Wrong::new("the URL's host is none")
+            .with_help("behind the ] of an address only a port may stand")),
+        Some(port)
+            if port.contains(':') && host.chars().all(|c| c.is_ascii_hexdigit() || ":.".contains(c)) =>
+        {
+            Err(Wrong::new("the URL's host is an IPv6 address without brackets")
+                .with_help("write it as [::1]"))
+        }
+        Some(port) => match port.parse() {
+            Ok(port) if port > 0 => Ok((address, Some(port))),
+            _ => Err(Wrong::new("the URL's port is not a number from 1 to 65535")
+                .with_help("a password that holds \"?\" or \"%\" must be percent-encoded: %3F, %25")),
+        },
     }
 }
 
@@ -154,7 +191,7 @@ mod tests {
     fn urls_are_put_together_for_strict_readers_and_masked_for_people() {
         let table = [
             ("postgres://h/db", "postgres://h/db", "postgres://h/db"),
-            ("POSTGRES://u@h:5432/db", "postgres://u@h:5432/db", "postgres://u@h:5432/db"),
+            ("POSTGRES://u@h:5432/db", "postgres://u@h:5432/db", "postgres://***@h:5432/db"),
             ("mysql://u:p@h/db?x=1", "mysql://u:p@h/db?x=1", "mysql://u:***@h/db"),
             ("mysql://u:p%40@h/db", "mysql://u:p%40@h/db", "mysql://u:***@h/db"),
             ("mysql://u:p@:/ß@h/db", "mysql://u:p%40%3A%2F%C3%9F@h/db", "mysql://u:***@h/db"),
@@ -172,10 +209,27 @@ mod tests {
 
     #[test]
     fn what_is_no_url() {
-        for text in
-            ["", "localhost", "mysql://h:x/db", "mysql://h:0/db", "mysql://u:p?w@h/db", "mysql://%FF:@h"]
-        {
+        for text in [
+            "",
+            "localhost",
+            "mysql://h:x/db",
+            "mysql://h:0/db",
+            "mysql://u:p?w@h/db",
+            "mysql://%FF:@h",
+            "mysql://u?:p@h/db",
+            "mysql://u:p[::1]:1/db",
+            "mysql://[::1/db",
+            "mysql://[::1]x/db",
+            "mysql://a b/db",
+        ] {
             assert!(Url::parse(text).is_err(), "{text}");
+        }
+        for (text, help) in [
+            ("postgres://u@::1/db", "write it as [::1]"),
+            ("postgres://u@fe80::1:5432/db", "write it as [::1]"),
+            ("mysql://u:p?w@h/db", "a password that holds \"?\" must be percent-encoded: %3F"),
+        ] {
+            assert_eq!(Url::parse(text).err().and_then(|wrong| wrong.help).as_deref(), Some(help), "{text}");
         }
     }
 

@@ -127,7 +127,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) | Self::Loose { shown: text, .. } => {
-                let mut text = mask::masked(text);
+                let mut text = mask::shown(text).to_owned();
                 if let Some((end, _)) = text.char_indices().nth(SHOWN) {
                     text.truncate(end);
                     text.push('…');

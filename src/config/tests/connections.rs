@@ -58,7 +58,7 @@ fn they_are_shown_without_passwords() {
         (sqlite("a.db"), "a.db"),
         (postgres("postgres://u:p@h/db?password=p"), "postgres://u:***@h/db"),
         (mysql("mysql://u:p@:/w@h/db"), "mysql://u:***@h/db"),
-        (mysql("mysql://u@h/db"), "mysql://u@h/db"),
+        (mysql("mysql://u@h/db"), "mysql://***@h/db"),
         (mysql("host=h password=p"), "mysql://***"),
     ];
     for (connection, expected) in table {

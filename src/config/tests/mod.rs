@@ -5,6 +5,7 @@ mod finding;
 mod messages;
 mod precedence;
 mod program;
+mod slips;
 mod sources;
 mod values;
 

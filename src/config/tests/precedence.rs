@@ -71,11 +71,10 @@ fn a_wrong_variable_or_flag_is_named_instead_of_a_line() {
             "DATABASE_URL: expected a URL that starts with sqlite:, postgres:// or mysql://, found \"redis://\"",
         ),
         ("AMQP_URL", "http://u:p@h", "AMQP_URL: expected a URL that starts with amqp://, found \"http://\""),
-        (
-            "AMQP_URL",
-            "amqp://u:p@",
-            "AMQP_URL: expected the name or the address of a host, without a port, found \"\"",
-        ),
+        ("AMQP_URL", "amqp://u:p@", "AMQP_URL: the URL names no host"),
+        ("AMQP_URL", "127.0.0.1:5672", "AMQP_URL: expected a URL that starts with amqp://, found none"),
+        ("AMQP_URL", "amqps://u:p@h", "AMQP_URL: amqps:// is not supported: this client has no TLS"),
+        ("AMQP_URL", "amqp://u:p@::1/v", "AMQP_URL: the URL's host is an IPv6 address without brackets"),
     ];
     for (variable, value, expected) in table {
         let error = parse_with("[amqp]\nport = 5", &[(variable, value)]).unwrap_err();
