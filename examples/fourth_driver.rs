@@ -281,6 +281,7 @@ fn read(path: &Path, uuid: &str) -> Option<Message> {
         delay: Duration::ZERO,
         priority: 0,
         unique_key: None,
+        replaces: false,
         overrides: overrides.map(Arc::from),
     })
 }

@@ -32,10 +32,24 @@ pub struct Message {
     pub delay: Duration,
     /// 0 to 9, higher first.
     pub priority: u8,
-    /// While a job with this key waits or runs, another push of it adds nothing.
+    /// While a job with this key waits or runs, another push of it adds nothing. A driver lets the key go
+    /// when it hands out a job that [frees it at its start](Message::frees_key_at_start).
     pub unique_key: Option<Arc<str>>,
+    /// Whether this push takes the place of the job that has its unique key, as long as that one waits: its
+    /// queue, payload, priority, due time and overrides, with no attempt used. `false` in a job that was taken.
+    pub replaces: bool,
     /// What the push overrode, as JSON ([`Overrides`]); kept for the worker, opaque to drivers.
     pub overrides: Option<Arc<str>>,
+}
+
+impl Message {
+    /// Whether others may have its unique key as soon as it was handed out to be run.
+    pub fn frees_key_at_start(&self) -> bool {
+        // Read as JSON only where it may say so.
+        let may = |overrides: &&str| self.unique_key.is_some() && overrides.contains("unique_until_start");
+        let overrides = self.overrides.as_deref().filter(may);
+        overrides.is_some_and(|overrides| Overrides::from_json(overrides).unique_until_start)
+    }
 }
 
 /// What a back end calls a job: a row's number, or the text a broker carries.
@@ -72,13 +86,16 @@ pub enum Pushed {
     Added(JobId),
     /// Nothing was added: this job with the same unique key waits or runs.
     Duplicate(JobId),
+    /// This job with the same unique key waited, and is now the one that was pushed
+    /// ([`Push::replace`](crate::Push::replace)).
+    Replaced(JobId),
 }
 
 impl Pushed {
     /// The job that is on the queue now: the pushed one, or the one that holds the unique key.
     pub fn id(&self) -> &JobId {
         match self {
-            Self::Added(id) | Self::Duplicate(id) => id,
+            Self::Added(id) | Self::Duplicate(id) | Self::Replaced(id) => id,
         }
     }
 
@@ -108,6 +125,9 @@ pub struct Overrides {
     /// See [`Message::unique_key`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unique_key: Option<String>,
+    /// The unique key is free as soon as the job begins.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unique_until_start: bool,
 }
 
 impl Overrides {
@@ -215,6 +235,7 @@ mod tests {
             timeout: Some(2.5),
             priority: Some(9),
             unique_key: Some("order-1".into()),
+            unique_until_start: true,
         };
         let text = overrides.to_json().unwrap();
         assert_eq!(Overrides::from_json(&text), overrides);

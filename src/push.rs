@@ -40,6 +40,7 @@ pub trait Enlist {
 }
 
 /// A job that was written down and not yet addressed.
+#[derive(Clone)]
 pub(crate) struct Letter {
     pub(crate) name: Cow<'static, str>,
     pub(crate) payload: Vec<u8>,
@@ -53,6 +54,8 @@ pub(crate) struct Options {
     pub(crate) driver: Option<String>,
     pub(crate) queue: Option<String>,
     pub(crate) delay: Duration,
+    /// What is pushed takes the place of what waits with its unique key.
+    pub(crate) replace: bool,
     pub(crate) overrides: Overrides,
 }
 
@@ -119,6 +122,47 @@ impl<'a> Push<'a> {
     /// [`Pushed::Duplicate`].
     pub fn unique(mut self, key: impl Into<String>) -> Self {
         self.options.overrides.unique_key = Some(key.into());
+        self.options.overrides.unique_until_start = false;
+        self
+    }
+
+    /// As [`Push::unique`], but the key is free once a worker has taken the job to run it: for a job that does
+    /// all there is to do, such as to index a document anew. What changed while it ran would be lost if the
+    /// push were a duplicate; so it is added, and runs afterwards or beside it.
+    ///
+    /// ```
+    /// # use craft_queue::{Config, Context, JobResult, Jobs, Queue, Queueable};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Index { document: i64 }
+    /// # impl Queueable for Index {
+    /// #     const NAME: &'static str = "Index";
+    /// #     fn handle(&self, _: &Context) -> JobResult { Ok(()) }
+    /// # }
+    /// # let folder = std::env::temp_dir().join(format!("craft-unique-{}", std::process::id()));
+    /// # let queue = Queue::open(Config::sqlite(&folder), Jobs::new().add::<Index>())?;
+    /// # queue.install()?;
+    /// let index = || queue.options().unique_until_start("document-7").push(Index { document: 7 });
+    /// assert!(index()?.is_added());
+    /// assert!(!index()?.is_added(), "one that waits is enough");
+    /// # drop(queue);
+    /// # std::fs::remove_file(folder).unwrap();
+    /// # Ok::<(), craft_queue::Error>(())
+    /// ```
+    pub fn unique_until_start(mut self, key: impl Into<String>) -> Self {
+        self.options.overrides.unique_key = Some(key.into());
+        self.options.overrides.unique_until_start = true;
+        self
+    }
+
+    /// The newest one wins: where a job with the same unique key still waits, it becomes this one, with its
+    /// payload, queue, options and due time, and the answer is [`Pushed::Replaced`]. One that runs already
+    /// stays as it is: the answer is [`Pushed::Duplicate`] then, or with [`Push::unique_until_start`] the job is
+    /// added. A push that is due later puts off what waits.
+    ///
+    /// Drivers that know no unique keys refuse it, as they do those.
+    pub fn replace(mut self) -> Self {
+        self.options.replace = true;
         self
     }
 
@@ -154,20 +198,39 @@ impl<'a> Push<'a> {
         self.hand_in(letters)
     }
 
+    /// Pushes many jobs within a transaction of yours, as [`Push::push_in`] does one.
+    ///
+    /// # Errors
+    /// As [`Push::push_in`].
+    pub fn push_many_in<J: Queueable>(
+        self,
+        transaction: &mut dyn Enlist,
+        jobs: impl IntoIterator<Item = J>,
+    ) -> Result<Vec<Pushed>> {
+        let letters = jobs.into_iter().map(|job| Letter::of(&job)).collect::<Result<Vec<_>>>()?;
+        let (desk, options) = self.checked()?;
+        desk.accept_in(transaction, &options, letters)
+    }
+
+    /// Pushes a job by its name, with its payload as JSON text, within a transaction of yours.
+    ///
+    /// # Errors
+    /// As [`Push::push_in`] and [`Push::push_json`].
+    pub fn push_json_in(self, transaction: &mut dyn Enlist, name: &str, payload: &str) -> Result<Pushed> {
+        let letter = Letter::json(name, payload)?;
+        let (desk, options) = self.checked()?;
+        let mut pushed = desk.accept_in(transaction, &options, vec![letter])?;
+        pushed.pop().ok_or_else(|| no_answer(name))
+    }
+
     /// Pushes a job by its name, with its payload as JSON text; this is how jobs that are programs, or
     /// whose type this program does not know, are pushed. No text at all is `null`: the job has no fields.
     ///
     /// # Errors
     /// As [`Queue::push`](crate::Queue::push); and when the payload is not JSON.
     pub fn push_json(self, name: &str, payload: &str, count: usize) -> Result<Vec<Pushed>> {
-        let payload = if payload.trim().is_empty() { "null" } else { payload };
-        if let Err(cause) = serde_json::from_str::<serde::de::IgnoredAny>(payload) {
-            return Err(Error::invalid(format!("cannot push {name}: the payload is not JSON: {cause}")));
-        }
-        let letters = (0..count)
-            .map(|_| Letter { name: Cow::Owned(name.to_owned()), payload: payload.into(), queue: None })
-            .collect();
-        self.hand_in(letters)
+        let letter = Letter::json(name, payload)?;
+        self.hand_in(vec![letter; count])
     }
 
     fn hand_in(self, letters: Vec<Letter>) -> Result<Vec<Pushed>> {
@@ -176,8 +239,11 @@ impl<'a> Push<'a> {
     }
 
     fn checked(self) -> Result<(&'a dyn Desk, Options)> {
+        let needs_key = self.options.replace && self.options.overrides.unique_key.is_none();
         match self.wrong {
             Some(error) => Err(error),
+            None if needs_key => Err(Error::invalid("replace needs a unique key: what shall be replaced?")
+                .with_help("say `.unique(key)` or `.unique_until_start(key)`, too")),
             None => self.options.overrides.check().map(|()| (self.desk, self.options)),
         }
     }
@@ -194,6 +260,18 @@ impl Letter {
             Error::invalid(format!("cannot push {}: cannot write it as JSON", J::NAME)).because(&cause)
         })?;
         Ok(Self { name: Cow::Borrowed(J::NAME), payload, queue: J::queue() })
+    }
+
+    /// # Errors
+    /// The payload is no JSON.
+    fn json(name: &str, payload: &str) -> Result<Self> {
+        let payload = if payload.trim().is_empty() { "null" } else { payload };
+        match serde_json::from_str::<serde::de::IgnoredAny>(payload) {
+            Ok(_) => Ok(Self { name: Cow::Owned(name.to_owned()), payload: payload.into(), queue: None }),
+            Err(cause) => {
+                Err(Error::invalid(format!("cannot push {name}: the payload is not JSON: {cause}")))
+            }
+        }
     }
 }
 

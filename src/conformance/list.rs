@@ -34,6 +34,13 @@ macro_rules! conformance_checks {
                 a_key_is_free_when_its_job_is_buried [unique_keys bury]
                 a_key_is_free_when_its_job_is_cleared [unique_keys]
                 keys_that_differ_by_case_or_spaces_are_different [unique_keys]
+                the_newest_takes_the_place_of_the_one_that_waits [unique_keys replace]
+                one_that_was_tried_is_replaced_with_no_attempt_used [unique_keys replace]
+                one_that_is_held_is_not_replaced [unique_keys replace]
+                a_replacement_is_due_when_it_says [unique_keys replace]
+                a_key_until_the_start_is_taken_while_its_job_waits [unique_keys replace]
+                a_key_until_the_start_is_free_once_its_job_is_handed_out [unique_keys replace]
+                a_key_that_was_let_go_stays_with_its_next_job [unique_keys replace]
             }
             order {
                 no_more_is_taken_than_was_asked_for []

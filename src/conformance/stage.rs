@@ -63,6 +63,7 @@ impl<'a> Stage<'a> {
             delay: Duration::ZERO,
             priority: 0,
             unique_key: None,
+            replaces: false,
             overrides: None,
         }
     }

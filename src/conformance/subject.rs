@@ -71,6 +71,10 @@ pub struct Can {
     pub know_uuids: bool,
     /// Keeps a second job with the same unique key away.
     pub unique_keys: bool,
+    /// Lets a push take the place of the job that waits with its key
+    /// ([`Message::replaces`](crate::Message::replaces)), and a key go once its job is handed out
+    /// ([`Message::frees_key_at_start`](crate::Message::frees_key_at_start)).
+    pub replace: bool,
     /// Gives higher priorities first.
     pub priorities: bool,
     /// Gives jobs in exactly the promised order, whatever is on its way.
@@ -103,6 +107,7 @@ impl Can {
         Self {
             know_uuids: true,
             unique_keys: true,
+            replace: true,
             priorities: true,
             strict_order: true,
             sizes: true,

@@ -132,6 +132,7 @@ impl Inner {
                     delay: options.delay,
                     priority: options.overrides.priority.unwrap_or(0),
                     unique_key: unique_key.clone(),
+                    replaces: options.replace,
                     overrides: overrides.clone(),
                 })
             })

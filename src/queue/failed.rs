@@ -179,7 +179,9 @@ impl FailedDesk {
         for ((failed, queue), answer) in page.into_iter().zip(queues).zip(answers) {
             tell(match answer {
                 Some(Pushed::Added(id)) => Retried::Back { failed, queue, id: Some(id) },
-                Some(Pushed::Duplicate(holder)) => Retried::Kept { failed, holder },
+                Some(Pushed::Duplicate(holder) | Pushed::Replaced(holder)) => {
+                    Retried::Kept { failed, holder }
+                }
                 None if retry.dry_run => Retried::Back { failed, queue, id: None },
                 None => Retried::Taken(failed),
             });
@@ -227,6 +229,7 @@ fn message(failed: &FailedJob, retry: &Retry) -> Message {
         delay: Duration::ZERO,
         priority: overrides.priority.unwrap_or(0),
         unique_key: overrides.unique_key.as_deref().map(Arc::from),
+        replaces: false,
         overrides: overrides.to_json(),
     }
 }

@@ -119,6 +119,18 @@ impl Queue {
         self.options().push_in(transaction, job)
     }
 
+    /// Pushes many jobs within a transaction of yours.
+    ///
+    /// # Errors
+    /// As [`Push::push_in`].
+    pub fn push_many_in<J: Queueable>(
+        &self,
+        transaction: &mut dyn Enlist,
+        jobs: impl IntoIterator<Item = J>,
+    ) -> Result<Vec<Pushed>> {
+        self.options().push_many_in(transaction, jobs)
+    }
+
     /// Starts a push with options: `queue.options().delay("10 minutes").push(job)`.
     pub fn options(&self) -> Push<'_> {
         Push::new(&*self.0.0)

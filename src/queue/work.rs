@@ -15,6 +15,8 @@ use crate::runner::{MakeRunner, Threads};
 use crate::runner::{Processes, Rules};
 use crate::worker::{self, Bounds, Inbox, Report, Setup, Stopper};
 
+type Change = Box<dyn FnOnce(&mut Settings) + Send + Sync>;
+
 /// A worker: takes jobs from a driver and runs them in its threads.
 ///
 /// ```no_run
@@ -32,7 +34,8 @@ pub struct Worker {
     inner: Arc<Inner>,
     driver: String,
     queues: Vec<String>,
-    settings: Settings,
+    /// What was said about it, put on the settings of its driver once that is known.
+    changes: Vec<Change>,
     bounds: Bounds,
     listener: Option<Listener>,
     /// Whether events are written to the log, too.
@@ -45,7 +48,7 @@ impl Worker {
     pub(super) fn new(inner: Arc<Inner>) -> Self {
         let driver = inner.config.default.clone();
         Self {
-            settings: inner.config.settings(&driver).clone(),
+            changes: Vec::new(),
             listener: inner.listener.clone(),
             inner,
             driver,
@@ -57,10 +60,14 @@ impl Worker {
         }
     }
 
-    /// Works for this driver, with its settings: say it before the others.
+    /// Works for this driver, with its settings where nothing else is said, before or after.
     pub fn driver(mut self, name: impl Into<String>) -> Self {
         self.driver = name.into();
-        self.settings = self.inner.config.settings(&self.driver).clone();
+        self
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Settings) + Send + Sync + 'static) -> Self {
+        self.changes.push(Box::new(change));
         self
     }
 
@@ -71,64 +78,55 @@ impl Worker {
     }
 
     /// How many jobs run at once, at least 1.
-    pub fn threads(mut self, count: usize) -> Self {
-        self.settings.workers = count.max(1);
-        self
+    pub fn threads(self, count: usize) -> Self {
+        self.set(move |settings| settings.workers = count.max(1))
     }
 
     /// Runs jobs in threads, or in child processes. A program whose own `main` calls
     /// [`Jobs::serve_if_child`](crate::Jobs::serve_if_child) first can have children.
-    pub fn mode(mut self, mode: Mode) -> Self {
-        self.settings.mode = mode;
-        self
+    pub fn mode(self, mode: Mode) -> Self {
+        self.set(move |settings| settings.mode = mode)
     }
 
     /// Replaces a child process after this many jobs, at least 1.
-    pub fn max_jobs_per_child(mut self, count: u64) -> Self {
-        self.settings.max_jobs_per_child = Some(count.max(1));
-        self
+    pub fn max_jobs_per_child(self, count: u64) -> Self {
+        self.set(move |settings| settings.max_jobs_per_child = Some(count.max(1)))
     }
 
     /// The most memory that a child process may have, in MB; a job that wants more ends its child.
-    pub fn child_memory(mut self, megabytes: u64) -> Self {
-        self.settings.child_memory = Some(megabytes);
-        self
+    pub fn child_memory(self, megabytes: u64) -> Self {
+        self.set(move |settings| settings.child_memory = Some(megabytes))
     }
 
     /// The longest it sleeps before it looks for jobs.
-    pub fn poll(mut self, poll: Duration) -> Self {
-        self.settings.poll = poll;
-        self
+    pub fn poll(self, poll: Duration) -> Self {
+        self.set(move |settings| settings.poll = poll)
     }
 
     /// How long a job stays held without a sign of life.
-    pub fn lease(mut self, lease: Duration) -> Self {
-        self.settings.lease = lease;
-        self
+    pub fn lease(self, lease: Duration) -> Self {
+        self.set(move |settings| settings.lease = lease)
     }
 
     /// How often a job is attempted that says nothing itself, at least 1.
-    pub fn attempts(mut self, attempts: u32) -> Self {
-        self.settings.attempts = attempts.max(1);
-        self
+    pub fn attempts(self, attempts: u32) -> Self {
+        self.set(move |settings| settings.attempts = attempts.max(1))
     }
 
     /// How long to wait between attempts of a job that says nothing itself.
-    pub fn backoff(mut self, backoff: impl Into<Backoff>) -> Self {
-        self.settings.backoff = backoff.into();
-        self
+    pub fn backoff(self, backoff: impl Into<Backoff>) -> Self {
+        let backoff = backoff.into();
+        self.set(move |settings| settings.backoff = backoff)
     }
 
     /// How long one attempt may take of a job that says nothing itself.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.settings.timeout = Some(timeout);
-        self
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.set(move |settings| settings.timeout = Some(timeout))
     }
 
     /// How long it waits for running jobs when it is stopped.
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.settings.grace = grace;
-        self
+    pub fn grace(self, grace: Duration) -> Self {
+        self.set(move |settings| settings.grace = grace)
     }
 
     /// Ends when nothing is due, nothing runs, and no retry of its own is still to come.
@@ -209,8 +207,10 @@ impl Worker {
     }
 
     fn prepare(self) -> Result<Prepared> {
-        let Self { inner, driver, mut queues, settings, bounds, listener, logs, process_ends, inbox } = self;
+        let Self { inner, driver, mut queues, changes, bounds, listener, logs, process_ends, inbox } = self;
         let outlet = inner.outlet(Some(&driver))?.clone();
+        let mut settings = inner.config.settings(&driver).clone();
+        changes.into_iter().for_each(|change| change(&mut settings));
         if queues.is_empty() {
             queues.push(settings.queue.clone());
         }

@@ -1,10 +1,11 @@
 //! Pushes and their options, on a real file.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use craft_queue::{Backoff, Jobs, Pushed, Queue};
+use craft_queue::{Backoff, Event, Jobs, Pushed, Queue};
 
-use crate::support::{Act, Folder, Then, config, queue, work_off};
+use crate::support::{Act, Folder, Then, config, queue, shells, work_off};
 
 fn fine(name: &str) -> Act {
     Act::new(name, Then::Succeed)
@@ -243,4 +244,84 @@ fn words_and_spans_are_delays_and_backoffs_are_read() {
         .unwrap();
     let size = &queue.size(None, &[]).unwrap()[0];
     assert_eq!((size.waiting, size.delayed, size.running), (Some(0), Some(3), Some(0)));
+}
+
+/// Indexing a document anew: what changes while the job runs is not lost, and what waits is enough.
+#[test]
+fn a_key_until_the_start_is_free_while_the_job_runs() {
+    for (_folder, config, _) in shells() {
+        let (queue, _) = queue(config);
+        let push = |name: &str, replace: bool| {
+            let push = queue.options().unique_until_start("document-7");
+            let push = if replace { push.replace() } else { push };
+            push.push(Act::new(name, Then::Succeed)).unwrap()
+        };
+        assert!(push("first", false).is_added());
+        assert!(matches!(push("second", false), Pushed::Duplicate(_)));
+        let newest = push("third", true);
+        assert!(matches!(newest, Pushed::Replaced(_)), "{newest:?}");
+        let pushed = Arc::new(Mutex::new(Vec::new()));
+        let (answers, pushing) = (pushed.clone(), queue.clone());
+        let worker = queue.worker().stop_when_empty().listener(move |event| {
+            if let Event::Began { job, .. } = event
+                && job.job.message.payload.starts_with(br#"{"name":"third""#)
+            {
+                let push = pushing.options().unique_until_start("document-7").replace();
+                answers.lock().unwrap().push(push.push(Act::new("fourth", Then::Succeed)).unwrap());
+            }
+        });
+        assert_eq!(worker.run().unwrap().done, 2);
+        let pushed = pushed.lock().unwrap();
+        assert!(pushed.len() == 1 && pushed[0].is_added(), "{pushed:?}");
+    }
+}
+
+#[test]
+fn replace_needs_a_key_and_a_driver_that_has_keys() {
+    let folder = Folder::new();
+    let (queue, _) = queue(config(&folder));
+    let act = || Act::new("act", Then::Succeed);
+    let error = queue.options().replace().push(act()).unwrap_err();
+    assert!(error.is_invalid() && error.to_string().contains("unique key"), "{error}");
+    let error = queue.options().driver("amqp").unique_until_start("k").replace().push(act()).unwrap_err();
+    assert!(error.is_unsupported() && error.to_string().contains("no unique keys"), "{error}");
+}
+
+/// Whichever comes first.
+#[test]
+fn what_is_said_of_a_worker_stays_when_its_driver_is_named_later() {
+    let folder = Folder::new();
+    let mut config = config(&folder);
+    config.default = "async".into();
+    let (queue, _) = queue(config);
+    queue.options().driver("database").push(Act::new("failing", Then::Fail)).unwrap();
+    let worker = queue.worker().attempts(1).poll(Duration::from_millis(20)).driver("database");
+    let report = worker.stop_when_empty().run().unwrap();
+    assert_eq!((report.retried, report.failed), (0, 1));
+}
+
+/// Many, and those whose type this program does not know.
+#[test]
+fn many_jobs_and_json_are_pushed_within_a_transaction() {
+    let folder = Folder::new();
+    let (queue, diary) = queue(config(&folder));
+    let mut database = rusqlite::Connection::open(folder.join("jobs.sqlite3")).unwrap();
+    let mut push = |commit: bool| {
+        let behavior = rusqlite::TransactionBehavior::Immediate;
+        let mut transaction = database.transaction_with_behavior(behavior).unwrap();
+        let many = ["one", "two"].map(|name| Act::new(name, Then::Succeed));
+        assert_eq!(queue.push_many_in(&mut transaction, many).unwrap().len(), 2);
+        let json = r#"{"name":"three","then":"Succeed"}"#;
+        let pushed = queue.options().unique("three").push_json_in(&mut transaction, "Act", json);
+        assert!(pushed.unwrap().is_added());
+        let error = queue.options().push_json_in(&mut transaction, "Act", "{").unwrap_err();
+        assert!(error.is_invalid(), "{error}");
+        if commit {
+            transaction.commit().unwrap();
+        }
+    };
+    push(false);
+    push(true);
+    assert_eq!(work_off(&queue).done, 3);
+    assert_eq!(diary.lines(), ["one 1", "two 1", "three 1"]);
 }

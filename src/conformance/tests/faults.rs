@@ -106,6 +106,12 @@ pub(super) const FAULTS: &[(&str, Fault)] = &[
         taken.jobs.reverse();
         Ok(taken)
     })),
+    ("unique keys: the newest takes the place of the one that waits", Fault::Push(|driver, messages| {
+        push(driver, messages, |message| message.replaces = false)
+    })),
+    ("unique keys: a key until the start is free once its job is handed out", Fault::Push(|driver, messages| {
+        push(driver, messages, |message| message.overrides = None)
+    })),
     ("delays: a taken job says how long it was due", Fault::Job(|job| {
         job.due_for = job.due_for.map(|due_for| due_for + Duration::from_secs(10));
     })),

@@ -106,6 +106,7 @@ pub(super) fn reserved(arrival: &mut Arrival, uuid: &Arc<str>, receipt: Receipt,
             delay: Duration::ZERO,
             priority: envelope.priority.unwrap_or(0).min(PRIORITY_LIMIT),
             unique_key: None,
+            replaces: false,
             overrides: envelope.notes.get(note::OVERRIDES).map(|text| text.as_str().into()),
         },
         id: JobId::Text(Arc::clone(uuid)),
@@ -145,6 +146,7 @@ mod tests {
             delay: Duration::ZERO,
             priority: 0,
             unique_key: None,
+            replaces: false,
             overrides: Some(r#"{"attempts":5}"#.into()),
         }
     }

@@ -41,6 +41,7 @@ fn job(payload: &str) -> Message {
         delay: NOW,
         priority: 0,
         unique_key: None,
+        replaces: false,
         overrides: None,
     }
 }

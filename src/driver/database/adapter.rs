@@ -49,6 +49,11 @@ pub(crate) trait Adapter: Send {
     /// Takes at most `most` jobs whose hold has ended.
     fn take_suspects(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>>;
 
+    /// Lets the unique keys of jobs go that were taken under this token.
+    fn free_keys(&mut self, ids: &[i64], token: i64) -> Result<()> {
+        self.execute("free_keys", &[list(ids), Value::Number(token)]).map(drop)
+    }
+
     /// Removes held jobs, and answers those that were not held by these receipts.
     fn delete(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>>;
 

@@ -36,21 +36,8 @@ impl Driver for JobsTable {
     }
 
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
-        if self.adapter.take_is_a_look() && want.fresh > 0 && want.suspects == Suspects::Ignore {
-            let (_, jobs) = self.adapter.delete_and_take(&[], &hold(want), want.fresh)?;
-            if !jobs.is_empty() || self.asked_when_due.is_some_and(|asked| asked.elapsed() < RECENTLY) {
-                return Ok(Taken { jobs, ..Taken::default() });
-            }
-        }
-        let (taken, due) = self.look(want)?;
-        if !due {
-            return Ok(taken);
-        }
-        if matches!(want.suspects, Suspects::Take(_)) {
-            return self.transaction(Survives::Crash, |table| table.take(want));
-        }
-        let (_, jobs) = self.adapter.delete_and_take(&[], &hold(want), want.fresh)?;
-        Ok(Taken { jobs, suspects_due: taken.suspects_due, next_due: None })
+        let taken = self.look_and_take(want)?;
+        self.let_keys_go(taken)
     }
 
     fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
@@ -65,17 +52,8 @@ impl Driver for JobsTable {
         settled: &[Settled<'_>],
         want: &Want<'_>,
     ) -> Result<(Settlement, Taken)> {
-        if settled.is_empty() {
-            return Ok((Settlement::default(), self.reserve(want)?));
-        }
-        if want.suspects == Suspects::Ignore
-            && let Some(done) = all_done(settled)
-        {
-            let (lost, jobs) = self.adapter.delete_and_take(&done, &hold(want), want.fresh)?;
-            let settlement = Settlement { lost, buried: Vec::new() };
-            return Ok((settlement, Taken { jobs, ..Taken::default() }));
-        }
-        self.transaction(Survives::PowerCut, |table| Ok((table.write_down(settled)?, table.take(want)?)))
+        let (settlement, taken) = self.settle_and_take(settled, want)?;
+        Ok((settlement, self.let_keys_go(taken)?))
     }
 
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
@@ -161,6 +139,54 @@ impl JobsTable {
                 Err(error)
             }
         }
+    }
+
+    fn look_and_take(&mut self, want: &Want<'_>) -> Result<Taken> {
+        if self.adapter.take_is_a_look() && want.fresh > 0 && want.suspects == Suspects::Ignore {
+            let (_, jobs) = self.adapter.delete_and_take(&[], &hold(want), want.fresh)?;
+            if !jobs.is_empty() || self.asked_when_due.is_some_and(|asked| asked.elapsed() < RECENTLY) {
+                return Ok(Taken { jobs, ..Taken::default() });
+            }
+        }
+        let (taken, due) = self.look(want)?;
+        if !due {
+            return Ok(taken);
+        }
+        if matches!(want.suspects, Suspects::Take(_)) {
+            return self.transaction(Survives::Crash, |table| table.take(want));
+        }
+        let (_, jobs) = self.adapter.delete_and_take(&[], &hold(want), want.fresh)?;
+        Ok(Taken { jobs, suspects_due: taken.suspects_due, next_due: None })
+    }
+
+    fn settle_and_take(&mut self, settled: &[Settled<'_>], want: &Want<'_>) -> Result<(Settlement, Taken)> {
+        if settled.is_empty() {
+            return Ok((Settlement::default(), self.look_and_take(want)?));
+        }
+        if want.suspects == Suspects::Ignore
+            && let Some(done) = all_done(settled)
+        {
+            let (lost, jobs) = self.adapter.delete_and_take(&done, &hold(want), want.fresh)?;
+            let settlement = Settlement { lost, buried: Vec::new() };
+            return Ok((settlement, Taken { jobs, ..Taken::default() }));
+        }
+        self.transaction(Survives::PowerCut, |table| Ok((table.write_down(settled)?, table.take(want)?)))
+    }
+
+    /// Jobs that keep others away until they begin are about to: what is pushed from now on is added. A crash
+    /// before this leaves the key with a job that has not begun.
+    fn let_keys_go(&mut self, mut taken: Taken) -> Result<Taken> {
+        let mut ids = Vec::new();
+        let mut token = 0;
+        for job in taken.jobs.iter_mut().filter(|job| job.message.frees_key_at_start()) {
+            job.message.unique_key = None;
+            ids.push(job.receipt.0.cast_signed());
+            token = job.receipt.1.cast_signed();
+        }
+        if !ids.is_empty() {
+            self.adapter.free_keys(&ids, token)?;
+        }
+        Ok(taken)
     }
 
     /// Finds out, without taking the write lock, whether a take would find anything.

@@ -140,7 +140,7 @@ macro_rules! files {
     ($folder:literal $($own:literal)*) => {
         files!(@ $folder
             "create_jobs" "create_failed_jobs" "check_jobs" "check_failed_jobs"
-            "push" "find_pushed" "first_due" "take" "first_lease" "take_suspects"
+            "push" "find_pushed" "replace" "free_keys" "first_due" "take" "first_lease" "take_suspects"
             "done" "again" "give_back" "extend" "size" "clear"
             "record" "withdraw" "list_failed" "count_failed" "forget" "lock_failed"
             "lock_unmarked" "mark_retried" "forget_retried"

@@ -46,30 +46,35 @@ pub(super) struct Held {
 }
 
 impl Store {
-    pub(super) fn push(&mut self, message: Message, now: Instant) -> Pushed {
+    pub(super) fn push(&mut self, mut message: Message, now: Instant) -> Pushed {
+        let replaces = std::mem::take(&mut message.replaces);
         if let Some(id) = self.uuids.get(&message.uuid) {
             return Pushed::Added(JobId::Number(*id));
         }
         if let Some(key) = &message.unique_key {
-            if let Some(id) = self.unique_keys.get(key) {
-                return Pushed::Duplicate(JobId::Number(*id));
+            if let Some(id) = self.unique_keys.get(key).copied() {
+                return match replaces && self.replace(id, message, now) {
+                    true => Pushed::Replaced(JobId::Number(id)),
+                    false => Pushed::Duplicate(JobId::Number(id)),
+                };
             }
             self.unique_keys.insert(key.clone(), self.last_id + 1);
         }
         self.last_id += 1;
         let id = self.last_id;
         self.uuids.insert(message.uuid.clone(), id);
-        let job = Job {
-            due: now + message.delay,
-            id,
-            message,
-            attempts: 0,
-            suspect: false,
-            unknown_since: None,
-            last_error: None,
-        };
-        self.queue_up(job, now);
+        self.queue_up(Job::new(id, message, now), now);
         Pushed::Added(JobId::Number(id))
+    }
+
+    /// Puts a message in the place of a job, if that one waits. It keeps its uuid.
+    fn replace(&mut self, id: i64, message: Message, now: Instant) -> bool {
+        let Some(old) = self.lines.values_mut().find_map(|line| line.remove(|job| job.id == id)) else {
+            return false;
+        };
+        let message = Message { uuid: old.message.uuid, ..message };
+        self.queue_up(Job::new(id, message, now), now);
+        true
     }
 
     fn queue_up(&mut self, job: Job, now: Instant) {
@@ -103,6 +108,11 @@ impl Store {
                 {
                     most -= 1;
                     job.attempts += 1;
+                    if job.message.frees_key_at_start()
+                        && let Some(key) = job.message.unique_key.take()
+                    {
+                        self.unique_keys.remove(&key);
+                    }
                     let (held, reserved) = hold(job, now, want.lease);
                     self.held.insert(held.job.id, held);
                     jobs.push(reserved);
@@ -211,6 +221,20 @@ impl Store {
             size.oldest_wait = oldest.map(|due| now.saturating_duration_since(due));
         }
         size
+    }
+}
+
+impl Job {
+    fn new(id: i64, message: Message, now: Instant) -> Self {
+        Self {
+            due: now + message.delay,
+            id,
+            message,
+            attempts: 0,
+            suspect: false,
+            unknown_since: None,
+            last_error: None,
+        }
     }
 }
 

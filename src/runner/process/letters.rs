@@ -26,6 +26,7 @@ pub(super) fn put_push(out: &mut Vec<u8>, number: u32, options: &Options, letter
         put_option(out, options.driver.as_deref());
         put_option(out, options.queue.as_deref().or(of_type));
         put_span(out, options.delay);
+        out.push(options.replace.into());
         put_option(out, options.overrides.to_json().as_deref());
         put_u32(out, u32::try_from(letters.len()).unwrap_or(u32::MAX));
         for letter in letters {
@@ -42,6 +43,7 @@ pub(super) fn read_push(body: &[u8]) -> Option<Request> {
         driver: body.option()?.map(str::to_owned),
         queue: body.option()?.map(str::to_owned),
         delay: body.span()?,
+        replace: body.flag()?,
         overrides: body.option()?.map(Overrides::from_json).unwrap_or_default(),
     };
     let count = body.u32()?;
@@ -61,7 +63,11 @@ pub(super) fn put_pushed(out: &mut Vec<u8>, number: u32, answer: &Result<Vec<Pus
                 out.push(1);
                 put_u32(out, u32::try_from(pushed.len()).unwrap_or(u32::MAX));
                 for pushed in pushed {
-                    out.push(pushed.is_added().into());
+                    out.push(match pushed {
+                        Pushed::Added(_) => 0,
+                        Pushed::Duplicate(_) => 1,
+                        Pushed::Replaced(_) => 2,
+                    });
                     put_id(out, pushed.id());
                 }
             }
@@ -80,9 +86,11 @@ pub(super) fn read_pushed(body: &[u8]) -> Option<(u32, Result<Vec<Pushed>>)> {
     let number = body.u32()?;
     if body.flag()? {
         let count = body.u32()?;
-        let pushed = |body: &mut Body<'_>| match body.flag()? {
-            true => read_id(body).map(Pushed::Added),
-            false => read_id(body).map(Pushed::Duplicate),
+        let pushed = |body: &mut Body<'_>| match body.u8()? {
+            0 => read_id(body).map(Pushed::Added),
+            1 => read_id(body).map(Pushed::Duplicate),
+            2 => read_id(body).map(Pushed::Replaced),
+            _ => None,
         };
         return Some((number, Ok((0..count).map(|_| pushed(&mut body)).collect::<Option<_>>()?)));
     }
@@ -115,6 +123,7 @@ mod tests {
             driver: Some("database".into()),
             queue: None,
             delay: Duration::from_millis(1_250),
+            replace: true,
             overrides: Overrides { attempts: Some(7), ..Overrides::default() },
         };
         let letter = Letter { name: "A".into(), payload: b"{}".to_vec(), queue: Some("mail") };
@@ -123,12 +132,14 @@ mod tests {
         let request = through(&sent, read_push);
         assert_eq!((request.number, request.options.queue.as_deref()), (9, Some("mail")));
         assert_eq!((request.options.delay, &request.options.overrides), (options.delay, &options.overrides));
+        assert!(request.options.replace);
         assert_eq!((&*request.letters[0].name, &*request.letters[0].payload), ("A", &b"{}"[..]));
     }
 
     #[test]
     fn the_answer_arrives_with_what_a_program_tells_apart() {
-        let pushed = vec![Pushed::Added(JobId::Number(-7)), Pushed::Duplicate(JobId::Text("m-1".into()))];
+        let id = || JobId::Text("m-1".into());
+        let pushed = vec![Pushed::Added(JobId::Number(-7)), Pushed::Duplicate(id()), Pushed::Replaced(id())];
         let mut sent = Vec::new();
         put_pushed(&mut sent, 1, &Ok(pushed.clone()));
         assert_eq!(through(&sent, read_pushed).1.unwrap(), pushed);

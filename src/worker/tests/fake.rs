@@ -299,6 +299,7 @@ pub(super) fn job(id: u64, says: &str) -> Reserved {
             delay: Duration::ZERO,
             priority: 0,
             unique_key: None,
+            replaces: false,
             overrides: None,
         },
         id: JobId::Number(id.cast_signed()),

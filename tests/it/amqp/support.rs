@@ -40,6 +40,7 @@ pub fn message(queue: &str, payload: &str) -> Message {
         delay: Duration::ZERO,
         priority: 0,
         unique_key: None,
+        replaces: false,
         overrides: None,
     }
 }

@@ -316,6 +316,10 @@ impl Adapter for Mysql {
         self.session.rows(statement, parameters(values))
     }
 
+    fn free_keys(&mut self, ids: &[i64], token: i64) -> Result<()> {
+        self.session.fenced("free_keys", ids, &[token]).map(drop)
+    }
+
     fn execute(&mut self, statement: &str, values: &[Value]) -> Result<u64> {
         self.session.execute(statement, parameters(values))
     }

@@ -41,8 +41,8 @@ impl Enlist for Transaction<'_> {
         let about: Option<(i64, usize)> = about.map_err(|cause| explain(&cause))?;
         let (id_step, packet) = about.unwrap_or((1, usize::MAX));
         check(messages, packet)?;
-        let (push, find) = (statement("push"), statement("find_pushed"));
-        let sql = Sql { push: &push, find: &find, id_step, created_at };
+        let (push, find, replace) = (statement("push"), statement("find_pushed"), statement("replace"));
+        let sql = Sql { push: &push, find: &find, replace: &replace, id_step, created_at };
         insert_by(self, &sql, messages).map_err(|cause| explain(&cause))?.ok_or_else(too_quick)
     }
 }
@@ -78,6 +78,7 @@ pub(super) fn push_new(
 struct Sql<'a> {
     push: &'a str,
     find: &'a str,
+    replace: &'a str,
     id_step: i64,
     created_at: &'a str,
 }
@@ -85,7 +86,7 @@ struct Sql<'a> {
 impl<'a> Sql<'a> {
     fn of(session: &Session, statements: &'a Statements, created_at: &'a str) -> Self {
         let (push, find) = (statements.get("push"), statements.get("find_pushed"));
-        Self { push, find, id_step: session.id_step, created_at }
+        Self { push, find, replace: statements.get("replace"), id_step: session.id_step, created_at }
     }
 }
 
@@ -160,6 +161,9 @@ fn add_or_find(
             Err(cause) if is_duplicate(&cause) => {}
             Err(cause) => return Err(cause),
         }
+        if let Some(replaced) = replace(connection, sql, message)? {
+            return Ok(Some(replaced));
+        }
         let found = connection.exec_first(sql.find, (&*message.uuid, message.unique_key.as_deref()))?;
         match found {
             Some((id, true)) => return Ok(Some(Pushed::Added(JobId::Number(id)))),
@@ -169,6 +173,30 @@ fn add_or_find(
         }
     }
     Ok(None)
+}
+
+/// Puts a message in the place of the job that waits with its key, where it asks for that and there is one.
+fn replace(
+    connection: &mut impl Queryable,
+    sql: &Sql<'_>,
+    message: &Message,
+) -> ::mysql::Result<Option<Pushed>> {
+    if !message.replaces {
+        return Ok(None);
+    }
+    let values = vec![
+        Value::from(&*message.name),
+        Value::from(&*message.queue),
+        Value::from(&*message.payload),
+        Value::from(message.priority),
+        Value::from(micros(message.delay)),
+        Value::from(sql.created_at),
+        Value::from(message.overrides.as_deref()),
+        Value::from(message.unique_key.as_deref()),
+    ];
+    let result = connection.exec_iter(sql.replace, Params::Positional(values))?;
+    let id = result.last_insert_id().filter(|_| result.affected_rows() > 0);
+    Ok(id.map(|id| Pushed::Replaced(JobId::Number(id.cast_signed()))))
 }
 
 /// `push.sql` with as many brackets as there are rows.

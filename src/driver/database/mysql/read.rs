@@ -26,6 +26,7 @@ pub(super) fn reserved(mut row: ServerRow, take: &Take<'_>) -> Result<Reserved> 
         delay: Duration::ZERO,
         priority: 0,
         unique_key: text(10)?.map(Arc::from),
+        replaces: false,
         overrides: text(11)?.map(Arc::from),
     };
     let last_error = text(9)?;

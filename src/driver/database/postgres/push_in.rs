@@ -80,7 +80,10 @@ fn insert_by(run: &mut Run<'_>, messages: &[Message], created_at: &str) -> Resul
         for at in open {
             pushed[at] = match added.remove(&uuids[at]) {
                 Some(id) => Some(Pushed::Added(JobId::Number(id))),
-                None => find(run, &messages[at], uuids[at])?,
+                None => match replace(run, &messages[at], created_at)? {
+                    Some(replaced) => Some(replaced),
+                    None => find(run, &messages[at], uuids[at])?,
+                },
             };
         }
     }
@@ -163,6 +166,27 @@ fn add_one(run: &mut Run<'_>, message: &Message, uuid: Uuid, created_at: &str) -
 
 fn ids(rows: &[Row]) -> Result<HashMap<Uuid, i64>> {
     rows.iter().map(|row| Ok((get(row, 1)?, get(row, 0)?))).collect()
+}
+
+/// Puts a message in the place of the job that waits with its key, where it asks for that and there is one.
+fn replace(run: &mut Run<'_>, message: &Message, created_at: &str) -> Result<Option<Pushed>> {
+    if !message.replaces {
+        return Ok(None);
+    }
+    let rows = run(
+        "replace",
+        &[
+            &message.unique_key.as_deref(),
+            &&*message.name,
+            &&*message.queue,
+            &text(message)?,
+            &i16::from(message.priority),
+            &whole_millis(message.delay),
+            &created_at,
+            &message.overrides.as_deref(),
+        ],
+    )?;
+    rows.first().map(|row| Ok(Pushed::Replaced(JobId::Number(get(row, 0)?)))).transpose()
 }
 
 /// The job that kept a message from being added: itself under the same uuid, or another with its key.

@@ -51,6 +51,7 @@ pub(super) fn reserved(rows: &[ServerRow], take: &Take<'_>) -> Result<Vec<Reserv
                 delay: Duration::ZERO,
                 priority: u8::try_from(priority).unwrap_or(PRIORITY_LIMIT),
                 unique_key: get::<Option<&str>>(row, 11)?.map(Arc::from),
+                replaces: false,
                 overrides: get::<Option<&str>>(row, 12)?.map(Arc::from),
             },
             attempt: u32::try_from(get::<i32>(row, 5)?).unwrap_or(1),

@@ -354,6 +354,7 @@ mod tests {
             delay: Duration::ZERO,
             priority: 0,
             unique_key: None,
+            replaces: false,
             overrides: None,
         }
     }

@@ -40,16 +40,11 @@ pub(in super::super) fn insert(
     let mut push = connection.prepare_cached(&statement("push"))?;
     let mut pushed = Vec::with_capacity(messages.len());
     for message in messages {
-        // A retried job of a foreign program may be no text; SQLite keeps any bytes.
-        let payload = match std::str::from_utf8(&message.payload) {
-            Ok(text) => ValueRef::Text(text.as_bytes()),
-            Err(_) => ValueRef::Blob(&message.payload),
-        };
         let added = push.execute(params![
             message.uuid,
             message.name,
             message.queue,
-            ToSqlOutput::Borrowed(payload),
+            payload(message),
             message.priority,
             whole_millis(message.delay),
             created_at,
@@ -57,11 +52,46 @@ pub(in super::super) fn insert(
             message.overrides,
         ])?;
         pushed.push(match added {
-            0 => find(connection, statement, message)?,
+            0 => match replace(connection, statement, message, created_at)? {
+                Some(id) => Pushed::Replaced(id),
+                None => find(connection, statement, message)?,
+            },
             _ => Pushed::Added(JobId::Number(connection.last_insert_rowid())),
         });
     }
     Ok(pushed)
+}
+
+/// A retried job of a foreign program may be no text; SQLite keeps any bytes.
+fn payload(message: &Message) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(match std::str::from_utf8(&message.payload) {
+        Ok(text) => ValueRef::Text(text.as_bytes()),
+        Err(_) => ValueRef::Blob(&message.payload),
+    })
+}
+
+/// Puts a message in the place of the job that waits with its key, where it asks for that and there is one.
+fn replace(
+    connection: &Connection,
+    statement: &dyn Fn(&str) -> String,
+    message: &Message,
+    created_at: &str,
+) -> rusqlite::Result<Option<JobId>> {
+    if !message.replaces {
+        return Ok(None);
+    }
+    let values = params![
+        message.unique_key,
+        message.name,
+        message.queue,
+        payload(message),
+        message.priority,
+        whole_millis(message.delay),
+        created_at,
+        message.overrides,
+    ];
+    let mut replace = connection.prepare_cached(&statement("replace"))?;
+    replace.query_row(values, |row| row.get(0).map(JobId::Number)).optional()
 }
 
 /// The job that kept a message from being added: itself under the same uuid, or another with its key.

@@ -41,6 +41,7 @@ pub(super) fn reserved(
                 delay: Duration::ZERO,
                 priority: u8::try_from(number(row.get_ref(6)?)).unwrap_or(PRIORITY_LIMIT),
                 unique_key: maybe_text(11)?.map(Arc::from),
+                replaces: false,
                 overrides: maybe_text(12)?.map(Arc::from),
             },
             attempt: u32::try_from(number(row.get_ref(5)?)).unwrap_or(1),
