@@ -90,6 +90,12 @@ impl Row {
                 attempts: self.attempts.saturating_sub(u32::from(!counted)),
                 ..Self::default()
             }),
+            Verdict::Exhausted { after, attempts, .. } => Some(Self {
+                due: now() + nanos(*after),
+                uuid: self.uuid.clone(),
+                attempts: self.attempts.max(*attempts),
+                ..Self::default()
+            }),
             Verdict::Unknown { after } => {
                 let unknown_since = if self.unknown_since == 0 { now() } else { self.unknown_since };
                 Some(Self { unknown_since, ..self.given_back(*after) })

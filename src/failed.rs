@@ -21,24 +21,51 @@ pub trait FailedBackend: Send + Sync {
 
 /// The failed jobs, open. Used by one thread at a time.
 pub trait FailedJobs: Send {
-    /// Keeps a dead job, and says as what if it did: a uuid that is there already stays as it is, unless
-    /// it is marked as being retried; then it is replaced and the mark is gone.
+    /// Keeps a dead job, and says as what. When a record of it is there already, this one takes its place, under a
+    /// new id: whoever made the old one, and has lost the job since, must not take this one away with it. Another
+    /// job that happens to have the same uuid stays, and this one is kept beside it. Of an exception that the place
+    /// can't keep it keeps as much as it can.
     ///
     /// # Errors
-    /// It may have been kept; recording it again is safe.
-    fn record(&mut self, job: &Reserved, failure: &Failure) -> Result<Option<JobId>>;
+    /// It may have been kept; recording it again is safe. It refuses this very job, and would refuse it again
+    /// ([`is_invalid`](crate::Error::is_invalid)).
+    fn record(&mut self, job: &Reserved, failure: &Failure) -> Result<Record>;
 
-    /// Removes the record of a job that turned out not to be dead. None there: fine.
+    /// Keeps several, and answers in order. Provided: one after another.
     ///
     /// # Errors
-    /// It may still be there.
-    fn withdraw(&mut self, job: &Message) -> Result<()>;
+    /// Some may have been kept; recording them again is safe. It may refuse one of them
+    /// ([`is_invalid`](crate::Error::is_invalid)).
+    fn record_all(&mut self, dead: &[(&Reserved, &Failure)]) -> Result<Vec<Record>> {
+        dead.iter().map(|(job, failure)| self.record(job, failure)).collect()
+    }
+
+    /// What is recorded of this job of a driver now. A worker that holds a job asks for what its predecessors
+    /// recorded and did not settle.
+    ///
+    /// # Errors
+    /// The back end did not answer.
+    fn records_of(&mut self, job: &Message, driver: &str) -> Result<Vec<JobId>>;
+
+    /// Removes these records, and none that was made since. Those that are gone already: fine.
+    ///
+    /// # Errors
+    /// Some may still be there.
+    fn withdraw(&mut self, records: &[JobId]) -> Result<()>;
 
     /// Lists failed jobs by id, the oldest first.
     ///
     /// # Errors
     /// The back end did not answer.
     fn list(&mut self, filter: &Filter<'_>) -> Result<Vec<FailedJob>>;
+
+    /// Where the list ends now: what fails from here on comes after it. Provided: unknown.
+    ///
+    /// # Errors
+    /// The back end did not answer.
+    fn last(&mut self) -> Result<Option<JobId>> {
+        Ok(None)
+    }
 
     /// Removes these, and says how many were there.
     ///
@@ -76,11 +103,30 @@ pub trait FailedJobs: Send {
     /// None was marked.
     fn mark(&mut self, ids: &[JobId]) -> Result<Vec<JobId>>;
 
+    /// Takes the marks off these, which could not be pushed after all. Provided: nothing; a mark ends by itself.
+    ///
+    /// # Errors
+    /// They are still marked.
+    fn unmark(&mut self, ids: &[JobId]) -> Result<()> {
+        let _ = ids;
+        Ok(())
+    }
+
     /// Removes those of these that are still marked: the ones that have not failed again meanwhile.
     ///
     /// # Errors
     /// None was removed.
     fn forget_marked(&mut self, ids: &[JobId]) -> Result<()>;
+}
+
+/// A job that was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What the failed jobs call it.
+    pub id: JobId,
+    /// Nothing was recorded of it before. Only then, and only by this id, may the record be taken back when the job
+    /// turns out to be somebody else's: else that one may count on it.
+    pub fresh: bool,
 }
 
 /// Why, when and where a job died.

@@ -38,10 +38,20 @@ pub fn storable_text(text: &str) -> String {
     if text.len() <= EXCEPTION_LIMIT {
         return text;
     }
-    let half = EXCEPTION_LIMIT / 2 - 8;
+    cut(&text, EXCEPTION_LIMIT, "\n…\n")
+}
+
+/// At most so many bytes of a text, in any character set: its two ends.
+#[cfg(feature = "database")]
+pub(crate) fn shortened(text: &str, limit: usize) -> String {
+    if text.len() <= limit { text.to_owned() } else { cut(text, limit, "\n...\n") }
+}
+
+fn cut(text: &str, limit: usize, between: &str) -> String {
+    let half = limit / 2 - 8;
     let head = text.floor_char_boundary(half);
     let tail = text.ceil_char_boundary(text.len() - half);
-    format!("{}\n…\n{}", &text[..head], &text[tail..])
+    format!("{}{between}{}", &text[..head], &text[tail..])
 }
 
 /// Reads a job from a payload that says "no fields" in another way than its type does: clients write nothing

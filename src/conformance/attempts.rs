@@ -50,6 +50,20 @@ pub(super) fn the_last_error_comes_back(stage: &Stage<'_>) {
     assert_eq!(fourth.last_error.as_deref(), Some("not now"), "the newest error is kept");
 }
 
+pub(super) fn an_exhausted_job_comes_back_over_its_limit(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    hand.add_each(&["a"]);
+    let first = hand.take_one();
+    let exhausted = |attempts| Verdict::Exhausted { after: Duration::ZERO, attempts, error: "dead".into() };
+    let second = after(&mut hand, &first, exhausted(3));
+    assert_eq!((second.attempt, second.suspect), (4, false), "over a limit of three");
+    if stage.can().last_errors {
+        assert_eq!(second.last_error.as_deref(), Some("dead"));
+    }
+    let third = after(&mut hand, &second, exhausted(3));
+    assert_eq!(third.attempt, 5, "it loses none");
+}
+
 pub(super) fn a_job_given_back_unstarted_has_its_attempt_back(stage: &Stage<'_>) {
     let mut hand = stage.hand();
     hand.add_each(&["a"]);

@@ -78,3 +78,57 @@ pub(super) fn a_job_that_dies_again_during_its_retry_is_not_forgotten(stage: &St
     // It failed again after it was pushed, so it stays.
     assert_eq!(only(stage, &mut *failed).uuid, *message.uuid);
 }
+
+/// The answer to the first may have been lost on its way.
+pub(super) fn a_burial_that_is_told_twice_is_buried_once(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    hand.push(&[stage.job("a"), stage.job("b")]);
+    let jobs = hand.take(2);
+    let why = bury();
+    let first = hand.settle_all(&[(&jobs[0], why.clone()), (&jobs[1], Verdict::Done)]);
+    let again = hand.settle_all(&[(&jobs[0], why), (&jobs[1], bury())]);
+    assert_eq!(again.buried, first.buried, "that very burial was made");
+    assert_eq!(again.lost, [jobs[1].receipt], "and this one was not");
+    only(stage, &mut *stage.failed());
+}
+
+pub(super) fn many_are_buried_at_once_each_with_its_own_error(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    let messages: Vec<_> = (0..120).map(|number| stage.job(&format!("job {number}"))).collect();
+    hand.push(&messages);
+    let jobs = hand.take(120);
+    // Some of 16 KiB, and some with all that a JSON text must escape.
+    let error = |job: &crate::driver::Reserved| match job.message.name.ends_with('7') {
+        true => format!("{} {}", job.message.name, "é".repeat(8_000)),
+        false => format!("{} \\ \"quoted\" 'single' \t \u{1} \u{2028} 😀", job.message.name),
+    };
+    let dead: Vec<_> = jobs
+        .iter()
+        .map(|job| (job, Verdict::Bury(Failure::now("database", "sqlite", &error(job)))))
+        .collect();
+    let settlement = hand.settle_all(&dead);
+    assert!(settlement.lost.is_empty() && settlement.refused.is_empty());
+    assert_eq!(settlement.buried.len(), 120);
+    let failed = all(stage, &mut *stage.failed());
+    assert_eq!(failed.len(), 120);
+    for (receipt, id) in &settlement.buried {
+        let job = jobs.iter().find(|job| job.receipt == *receipt).expect("a receipt that was settled");
+        let row = failed.iter().find(|failed| failed.id == *id).expect("an id that is listed");
+        assert_eq!((row.uuid.as_str(), &row.exception), (&*job.message.uuid, &error(job)));
+        assert_eq!(row.payload.as_bytes(), &*job.message.payload);
+    }
+}
+
+/// Failed jobs have no columns of their own for these.
+pub(super) fn priority_and_unique_key_are_kept(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    let overrides = Some(Arc::from(r#"{"attempts":1}"#));
+    let key = Some(Arc::from("key of its own"));
+    hand.add(Message { overrides, priority: 7, unique_key: key, ..stage.job("a") });
+    let job = hand.take_one();
+    hand.settle(&job, bury());
+    let kept = only(stage, &mut *stage.failed()).overrides.expect("it has options");
+    let kept = crate::message::Overrides::from_json(&kept);
+    assert_eq!((kept.attempts, kept.priority), (Some(1), Some(7)));
+    assert_eq!(kept.unique_key.as_deref(), Some("key of its own"));
+}

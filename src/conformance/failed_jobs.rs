@@ -48,15 +48,14 @@ pub(super) fn failure(exception: &str) -> Failure {
 
 /// Records a job that is not there yet.
 pub(super) fn record(failed: &mut dyn FailedJobs, message: &Message) -> JobId {
-    let id = must("record", failed.record(&dying(message.clone()), &failure("first")));
-    id.expect("a job that is not there is inserted, and its id answered")
+    must("record", failed.record(&dying(message.clone()), &failure("first"))).id
 }
 
 pub(super) fn a_record_comes_back_as_it_was(stage: &Stage<'_>) {
     let mut failed = stage.failed();
     let message = Message { overrides: Some(Arc::from(r#"{"priority":9}"#)), ..stage.job("SendInvoice") };
     let why = failure("a\0b „ç“ 😀");
-    let id = must("record", failed.record(&dying(message.clone()), &why)).expect("is inserted");
+    let id = must("record", failed.record(&dying(message.clone()), &why)).id;
     let row = only(stage, &mut *failed);
     assert_eq!((&row.id, &*row.uuid), (&id, &*message.uuid));
     assert_eq!((row.driver.as_str(), row.connection.as_str()), ("database", "sqlite"));
@@ -76,22 +75,67 @@ pub(super) fn a_payload_that_is_no_text_is_kept(stage: &Stage<'_>) {
     assert_eq!(payload::from_text(&kept), bytes, "as base64 with a mark, not as {kept:?}");
 }
 
-pub(super) fn a_record_that_is_there_stays_as_it_is(stage: &Stage<'_>) {
+/// Two workers record one job, and the first one has lost it: what it takes back is not what the second one made.
+pub(super) fn a_newer_record_takes_the_place_of_the_older_and_has_an_id_of_its_own(stage: &Stage<'_>) {
     let mut failed = stage.failed();
     let message = stage.job("a");
-    record(&mut *failed, &message);
-    let second = must("record", failed.record(&dying(message), &failure("second")));
-    assert_eq!(second, None, "nothing was inserted");
-    assert_eq!(only(stage, &mut *failed).exception, "first");
+    let mut record = |why| must("record", failed.record(&dying(message.clone()), &failure(why)));
+    let (first, second) = (record("first"), record("second"));
+    assert!(first.fresh, "nothing was there");
+    assert!(!second.fresh, "something was there");
+    assert_ne!(first.id, second.id);
+    must("withdraw", failed.withdraw(&[first.id]));
+    let row = only(stage, &mut *failed);
+    assert_eq!((row.exception.as_str(), row.id), ("second", second.id));
+}
+
+pub(super) fn two_jobs_of_one_uuid_are_both_kept(stage: &Stage<'_>) {
+    let mut failed = stage.failed();
+    let one = stage.job("a");
+    let other = Message { payload: Arc::from(b"{\"other\":1}".as_slice()), ..one.clone() };
+    let kept = [&one, &other].map(|job| must("record", failed.record(&dying(job.clone()), &failure("dead"))));
+    assert!(kept.iter().all(|record| record.fresh));
+    // Recording again makes none of them twice, and touches not the other.
+    must("record", failed.record(&dying(other.clone()), &failure("again")));
+    let rows = all(stage, &mut *failed);
+    let mut payloads: Vec<_> = rows.iter().map(|row| payload::from_text(&row.payload)).collect();
+    payloads.sort();
+    let mut expected = [one.payload.to_vec(), other.payload.to_vec()];
+    expected.sort();
+    assert_eq!(payloads, expected);
+    let found = must("look for it", failed.records_of(&other, "database"));
+    must("withdraw", failed.withdraw(&found));
+    assert_eq!(payload::from_text(&only(stage, &mut *failed).payload), *one.payload);
+}
+
+pub(super) fn several_are_recorded_at_once(stage: &Stage<'_>) {
+    let mut failed = stage.failed();
+    let jobs = ["a", "b", "c", "d"].map(|name| stage.job(name));
+    let old = record(&mut *failed, &jobs[1]);
+    let (dead, why) = (jobs.clone().map(dying), failure("together"));
+    let asked: Vec<_> = dead.iter().map(|job| (job, &why)).collect();
+    let records = must("record", failed.record_all(&asked));
+    let fresh: Vec<_> = records.iter().map(|record| record.fresh).collect();
+    assert_eq!(fresh, [true, false, true, true]);
+    assert_ne!(records[1].id, old);
+    let rows = all(stage, &mut *failed);
+    for (record, job) in records.iter().zip(&jobs) {
+        let row = rows.iter().find(|row| row.id == record.id).expect("each is there by its id");
+        assert_eq!((row.uuid.as_str(), row.exception.as_str()), (&*job.uuid, "together"));
+    }
+    assert_eq!(rows.len(), 4);
 }
 
 pub(super) fn a_withdrawn_record_is_gone(stage: &Stage<'_>) {
     let mut failed = stage.failed();
     let (a, b) = (stage.job("a"), stage.job("b"));
-    record(&mut *failed, &a);
+    let id = record(&mut *failed, &a);
     record(&mut *failed, &b);
-    must("withdraw", failed.withdraw(&a));
-    must("withdraw what is not there", failed.withdraw(&a));
+    assert_eq!(must("look for it", failed.records_of(&a, "database")), std::slice::from_ref(&id));
+    assert_eq!(must("look for another", failed.records_of(&stage.job("c"), "database")), []);
+    must("withdraw", failed.withdraw(std::slice::from_ref(&id)));
+    must("withdraw what is not there", failed.withdraw(&[id]));
+    assert_eq!(must("look for it", failed.records_of(&a, "database")), []);
     assert_eq!(only(stage, &mut *failed).name, "b", "only that one is gone");
 }
 

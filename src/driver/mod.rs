@@ -88,7 +88,8 @@ pub trait Driver: Send {
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken>;
 
     /// Writes down what became of jobs. Each is fenced by its receipt; the lost ones are answered and
-    /// nothing else is changed for them.
+    /// nothing else is changed for them. What the back end refuses of one job does not keep the others from being
+    /// settled: of text that it can't keep it keeps as much as it can, and what it refuses nevertheless is answered.
     ///
     /// # Errors
     /// Some may have been settled; settling them again answers those as lost.
@@ -267,6 +268,16 @@ pub enum Verdict {
         /// What went wrong, kept where the back end can.
         error: String,
     },
+    /// It is dead, and the failed jobs can't take it now: put it back with all its attempts used, so that the next
+    /// take finds it over its limit, and no worker runs it again.
+    Exhausted {
+        /// How long until it is due.
+        after: Duration,
+        /// How many attempts it then has, at least.
+        attempts: u32,
+        /// What it died of, kept where the back end can.
+        error: String,
+    },
     /// It was not run because its name is unknown: put it back, take the attempt back, keep it a suspect if
     /// it is one, and note when that was first so.
     Unknown {
@@ -289,8 +300,12 @@ pub enum Verdict {
 pub struct Settlement {
     /// The holds that were lost: nothing was changed for these.
     pub lost: Vec<Receipt>,
-    /// The jobs that were buried, and what the failed jobs call them.
+    /// The jobs that were buried, and what the failed jobs call them. A burial that is settled again, because the
+    /// first answer was lost, is named here and not among the lost ones.
     pub buried: Vec<(Receipt, JobId)>,
+    /// What the back end refuses to write down, and would refuse again: nothing was changed for these, and they are
+    /// still held. With the reason.
+    pub refused: Vec<(Receipt, String)>,
 }
 
 /// How much waits in a queue. `None` is what the back end cannot know.

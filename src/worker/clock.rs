@@ -120,8 +120,8 @@ impl Pump {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        let idle =
-            self.held.is_empty() && self.judged.is_empty() && self.parked.is_empty() && self.hooks == 0;
+        let written = self.judged.is_empty() && self.parked.is_empty() && self.burials.len() == 0;
+        let idle = self.held.is_empty() && written && self.hooks == 0;
         match self.stop {
             Stop::Now(_) | Stop::Broken(_) => true,
             Stop::Waiting { .. } => idle,
@@ -129,7 +129,7 @@ impl Pump {
                 let now = Instant::now();
                 let stuck = |at: Instant| at + self.setup.grace <= now;
                 let all_stuck = self.held.all().all(|holding| holding.task.stuck_after().is_some_and(stuck));
-                all_stuck && self.judged.is_empty()
+                all_stuck && written
             }
             Stop::No => {
                 // What waits in a paused queue is not to come.
@@ -152,6 +152,7 @@ impl Pump {
             Some(retry) => at(Some(retry)),
             None => {
                 at((!self.judged.is_empty()).then(|| self.settles_at(now)));
+                at(self.burials.wakes_at().map(|at| at.max(self.settles_at(now))));
                 at((!self.held.is_empty()).then_some(self.next_extend));
                 at(self.may_look(now).then_some(self.next_look));
                 at(self.may_obey().then_some(self.orders.next_look));
@@ -210,8 +211,8 @@ impl Pump {
 
     /// Running jobs of a process that is about to exit: uncounted, and due when they are surely dead.
     fn interrupt_what_runs(&mut self) {
-        let judged: Vec<_> =
-            self.judged.iter().chain(&self.parked).map(|judged| judged.task.job.receipt).collect();
+        let judged = self.judged.iter().chain(&self.parked).map(|judged| judged.task.job.receipt);
+        let judged: Vec<_> = judged.chain(self.burials.receipts()).collect();
         let running: Vec<_> = self
             .held
             .kept()
@@ -239,7 +240,10 @@ impl Pump {
 
     fn settle_for_the_last_time(&mut self) {
         let settled = match self.line.reopen(Instant::now()) {
-            Ok(_) => self.record_dead().and_then(|()| self.settle()),
+            Ok(_) => {
+                self.end_burials();
+                self.settle()
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = settled {

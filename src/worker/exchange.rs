@@ -32,20 +32,33 @@ impl Pump {
         if self.line.driver().is_none() {
             return Ok(());
         }
-        self.record_dead()?;
         self.obey_signals(now)?;
         if now >= self.next_extend {
+            // What could not be written down must not keep the holds of the others from being renewed.
+            if self.settle_failed {
+                self.extend()?;
+            }
             self.settle()?;
-            self.extend()?;
+            if now >= self.next_extend {
+                self.extend()?;
+            }
+        }
+        if now >= self.settles_at(now) {
+            self.bury(now)?;
         }
         let done = match self.want(now) {
             Some((fresh, suspects)) => self.settle_and_reserve(now, fresh, suspects),
             None if now < self.settles_at(now) => return Ok(()),
             None => self.settle(),
         };
-        let ended = Instant::now();
-        self.next_settle = ended + (ended - now).saturating_mul(SETTLES_REST).min(LONGEST_REST);
+        self.rest_after(now);
         done
+    }
+
+    /// What ends meanwhile shares the next commit.
+    pub(super) fn rest_after(&mut self, began: Instant) {
+        let ended = Instant::now();
+        self.next_settle = ended + (ended - began).saturating_mul(SETTLES_REST).min(LONGEST_REST);
     }
 
     /// When what is over is to be written down; at once where nothing runs that could be over meanwhile.
@@ -131,14 +144,15 @@ impl Pump {
         // Before a suspect begins and until it has ended nothing else runs.
         let alone = self.suspects_due || self.held.has_suspect();
         match alone && !self.runner.isolates() {
-            true => self.busy() == 0 && self.hooks == 0,
+            true => self.busy() == 0 && self.hooks == 0 && self.burials.survivors() == 0,
             false => self.room(now) > 0,
         }
     }
 
     /// How many jobs are ready or running.
     fn busy(&self) -> usize {
-        self.held.len().saturating_sub(self.judged.len() + self.parked.len())
+        let decided = self.judged.len() + self.parked.len() + self.burials.len();
+        self.held.len().saturating_sub(decided)
     }
 
     /// How many more to take; 0 until a good part of what is ready has run: few steps, and large ones.
@@ -155,6 +169,10 @@ impl Pump {
     }
 
     fn settle_and_reserve(&mut self, now: Instant, fresh: usize, suspects: Suspects) -> Result<()> {
+        if self.one_by_one {
+            // What may be refused is not sent together with a look.
+            self.settle()?;
+        }
         // From here on a ring counts: a job that is pushed after this look wakes the sleep that follows it.
         self.line.listen();
         let judged = self.settleable();

@@ -8,11 +8,13 @@
 //! Invariants: the worker names no driver; it decides nothing that the policy decides; a job that it
 //! holds is in `held` until its outcome is written down or its hold is lost and its run is over.
 
+mod burials;
 mod clock;
 mod exchange;
 mod held;
 mod line;
 mod pace;
+mod recorder;
 mod setup;
 mod signals;
 #[cfg(test)]
@@ -24,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
+use self::burials::Burials;
 use self::held::Held;
 use self::line::Line;
 use self::pace::Pace;
@@ -42,6 +45,7 @@ use crate::runner::{Finished, MakeRunner, Runner, Task, Witness, Work};
 /// What wakes the pump.
 pub(crate) enum Note {
     Finished(Finished),
+    Tended(recorder::Answer),
     Bell,
     /// The connection is gone.
     Gone,
@@ -78,7 +82,10 @@ pub(crate) fn run(setup: Setup, runner: MakeRunner, inbox: Inbox) -> Result<Repo
 struct Pump {
     setup: Setup,
     inbox: Receiver<Note>,
+    /// Into the inbox.
+    notes: Sender<Note>,
     line: Line,
+    /// Opened at the start, for the recorder.
     failed_jobs: Option<Box<dyn FailedJobs>>,
     runner: Box<dyn Runner>,
     held: Held,
@@ -86,8 +93,12 @@ struct Pump {
     judged: Vec<Judged>,
     /// What is decided on jobs whose connection is gone: written down when they come back.
     parked: Vec<Judged>,
+    /// The same, of what concerns the failed jobs.
+    burials: Burials,
     /// After a settle that was refused: one by one, so that a bad one fails alone.
     one_by_one: bool,
+    /// The last settle failed: holds are renewed before the next one.
+    settle_failed: bool,
     pace: Pace,
     report: Report,
     hooks: usize,
@@ -130,10 +141,12 @@ impl Pump {
         let Inbox { notes: inbox, sender: notes } = inbox;
         let (wake, gone) = (notes.clone(), notes.clone());
         let bell = Bell::with_gone(move || drop(wake.send(Note::Bell)), move || drop(gone.send(Note::Gone)));
-        let line = Line::open(setup.backend.clone(), bell)?;
+        let mut line = Line::open(setup.backend.clone(), bell)?;
+        let buries = line.driver().is_some_and(|driver| driver.buries());
         // A missing table of failed jobs is told now, and not when the first job dies.
         let failed_jobs = setup.failed.as_ref().map(|failed| failed.open()).transpose()?;
-        let tell = Arc::new(move |finished| drop(notes.send(Note::Finished(finished))));
+        let told = notes.clone();
+        let tell = Arc::new(move |finished| drop(told.send(Note::Finished(finished))));
         let runner = runner(tell)?;
         let now = Instant::now();
         let mut pump = Self {
@@ -141,13 +154,16 @@ impl Pump {
             orders: Orders::new(&setup.queues, now),
             setup,
             inbox,
+            notes,
             line,
             failed_jobs,
             runner,
             held: Held::default(),
             judged: Vec::new(),
             parked: Vec::new(),
+            burials: Burials::new(buries, now),
             one_by_one: false,
+            settle_failed: false,
             pace: Pace::new(now),
             report: Report::default(),
             hooks: 0,
@@ -193,6 +209,7 @@ impl Pump {
     fn read(&mut self, note: Note) {
         match note {
             Note::Finished(finished) => self.finished(finished),
+            Note::Tended(answer) => self.tended(answer),
             Note::Bell => {
                 self.next_look = Instant::now();
                 self.orders.next_look = self.next_look;
@@ -271,7 +288,10 @@ impl Pump {
             None => {}
             Some(holding) if holding.lost => drop(self.held.remove(&judged.task)),
             Some(holding) if holding.away => self.parked.push(judged),
-            Some(_) => self.judged.push(judged),
+            Some(_) => {
+                let judged = self.send_to_failed_jobs(judged);
+                self.judged.extend(judged);
+            }
         }
     }
 
@@ -288,6 +308,7 @@ impl Pump {
         let retry_in = self.line.lose(now, longest);
         if !self.setup.backend.holds_outlive_connection() {
             self.held.send_away();
+            self.judged.append(&mut self.burials.give_up());
             self.judged.iter_mut().for_each(Judged::park);
             self.parked.append(&mut self.judged);
         }

@@ -8,13 +8,16 @@ use super::{Pump, Setup};
 use crate::driver::{Receipt, Settled, Settlement, Verdict};
 use crate::error::{Error, Result};
 use crate::event::{Event, Told};
-use crate::failed::Failure;
-use crate::message::{JobId, Message};
+use crate::failed::{Failure, Record};
+use crate::message::JobId;
 use crate::policy::Judgement;
 use crate::runner::{Task, Work};
 
-/// How long a job waits whose failure could not be recorded.
+/// How long a job waits at first whose failure could not be recorded.
 const UNRECORDED_WAIT: Duration = Duration::from_secs(30);
+
+/// How long it waits at last.
+const LONG_WAIT: Duration = Duration::from_secs(3_600);
 
 /// A decision that is not yet written down.
 pub(super) struct Judged {
@@ -22,18 +25,21 @@ pub(super) struct Judged {
     pub(super) verdict: Verdict,
     error: Option<String>,
     took: Option<Duration>,
-    /// The failed jobs hold it already; the verdict that is left is `Done`.
-    recorded: Recorded,
-    /// An earlier settle ended in an error and may have gone through: "lost" means nothing then.
-    in_doubt: bool,
+    pub(super) step: Step,
+    /// An earlier settle ended in an error and may have gone through: "lost" may mean that it did.
+    pub(super) in_doubt: bool,
 }
 
-/// What the failed jobs answered.
-#[derive(PartialEq)]
-enum Recorded {
-    No,
-    /// It is in there, under this name if this worker put it there.
-    Yes(Option<JobId>),
+/// How far a decision is with the failed jobs, where they lie elsewhere.
+pub(super) enum Step {
+    /// Nothing was done there.
+    Settle,
+    /// It is to be looked for what predecessors recorded.
+    Look,
+    /// Which is this, and is withdrawn once the hold is proven to be older than they are.
+    Found(Vec<JobId>),
+    /// All is done there. It is recorded like this; `None` when it lives, or when failed jobs are not kept.
+    Recorded(Option<Record>),
 }
 
 impl Judged {
@@ -49,63 +55,16 @@ impl Judged {
                 (Verdict::Bury(failure), Some(exception))
             }
         };
-        Self { task, verdict, error, took, recorded: Recorded::No, in_doubt: false }
+        Self { task, verdict, error, took, step: Step::Settle, in_doubt: false }
     }
 
     pub(super) fn returned(task: Arc<Task>, after: Duration) -> Self {
         let verdict = Verdict::Unstarted { after };
-        Self { task, verdict, error: None, took: None, recorded: Recorded::No, in_doubt: false }
+        Self { task, verdict, error: None, took: None, step: Step::Settle, in_doubt: false }
     }
 }
 
 impl Pump {
-    /// Keeps the dead, for a driver that can't do it in the same transaction: proves the hold by renewing
-    /// it, records, and leaves `Done` to be settled.
-    pub(super) fn record_dead(&mut self) -> Result<()> {
-        let Some(driver) = self.line.driver() else { return Ok(()) };
-        if driver.buries() || !self.judged.iter().any(|judged| matches!(judged.verdict, Verdict::Bury(_))) {
-            return Ok(());
-        }
-        let mut judged = std::mem::take(&mut self.judged);
-        let result = judged.iter_mut().try_for_each(|judged| self.record(judged));
-        self.judged.extend(judged);
-        result
-    }
-
-    fn record(&mut self, judged: &mut Judged) -> Result<()> {
-        let Verdict::Bury(failure) = &judged.verdict else { return Ok(()) };
-        let Some(holding) = self.held.get(&judged.task) else { return Ok(()) };
-        let Some(backend) = &self.setup.failed else {
-            judged.recorded = Recorded::Yes(None);
-            judged.verdict = Verdict::Done;
-            return Ok(());
-        };
-        let Some(driver) = self.line.driver() else { return Ok(()) };
-        let lost = !driver.extend(&[holding.job()], self.setup.lease)?.is_empty();
-        if lost {
-            // The fence of the settle answers it as lost.
-            judged.verdict = Verdict::Done;
-        } else {
-            let recorded = match &mut self.failed_jobs {
-                Some(open) => open.record(holding.job(), failure),
-                none => backend.open().and_then(|open| none.insert(open).record(holding.job(), failure)),
-            };
-            match recorded {
-                Ok(id) => {
-                    judged.recorded = Recorded::Yes(id);
-                    judged.verdict = Verdict::Done;
-                }
-                Err(error) => {
-                    self.failed_jobs = None;
-                    let warning = format!("cannot keep a failed job, it is put back: {error}");
-                    self.tell(&Event::Warning(&warning));
-                    judged.put_off(failure.exception.clone());
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Settles what is decided.
     pub(super) fn settle(&mut self) -> Result<()> {
         while !self.judged.is_empty() {
@@ -145,27 +104,34 @@ impl Pump {
     }
 
     pub(super) fn not_written_down(&mut self, mut judged: Vec<Judged>, error: Error) -> Error {
+        self.settle_failed = true;
+        judged.iter_mut().for_each(|judged| judged.in_doubt = true);
         // A refusal, not an absence: find the one that is refused.
         if !error.is_unavailable() {
-            if let [only] = &mut judged[..]
-                && let Verdict::Bury(failure) = &only.verdict
-            {
-                let exception = failure.exception.clone();
-                only.put_off(exception);
-            }
             self.one_by_one = true;
         }
-        judged.iter_mut().for_each(|judged| judged.in_doubt = true);
-        self.judged.extend(judged);
+        if error.is_invalid() && judged.len() == 1 {
+            judged.into_iter().for_each(|only| self.put_aside(only, &error.to_string()));
+        } else {
+            self.judged.extend(judged);
+        }
         error
     }
 
     pub(super) fn written_down(&mut self, judged: Vec<Judged>, settlement: Settlement) {
+        self.settle_failed = false;
         for judged in judged {
-            let Some(holding) = self.held.remove(&judged.task) else { continue };
+            let Some(holding) = self.held.get(&judged.task) else { continue };
             let receipt = holding.job().receipt;
-            if settlement.lost.contains(&receipt) && !judged.in_doubt {
-                self.tidy_up_after_loss(&judged);
+            if let Some((_, why)) = settlement.refused.iter().find(|(other, _)| *other == receipt) {
+                self.put_aside(judged, why);
+                continue;
+            }
+            // While the hold lasts nobody else can have taken it: an earlier settle went through.
+            let settled_before = judged.in_doubt && !judged.task.hold.is_lost();
+            self.held.remove(&judged.task);
+            if settlement.lost.contains(&receipt) && !settled_before {
+                self.take_record_back(&judged);
                 self.report.lost += 1;
                 self.tell(&Event::Lost(judged.told()));
                 continue;
@@ -178,19 +144,55 @@ impl Pump {
         }
     }
 
+    /// The back end refuses what became of a job, and would refuse it again. It is put back so that nobody runs it
+    /// and it is soon buried; when that is refused as well, it is let go.
+    pub(super) fn put_aside(&mut self, mut judged: Judged, why: &str) {
+        let job = &judged.task.job;
+        let name = format!("{} #{}", job.message.name, job.id);
+        let (after, error) = match &judged.verdict {
+            Verdict::Done => {
+                let done = || format!("it is done, and could not be removed: {why}");
+                (LONG_WAIT, judged.error.clone().unwrap_or_else(done))
+            }
+            Verdict::Again { error, .. } => (unrecorded_wait(&judged.task), error.clone()),
+            Verdict::Bury(failure) => (unrecorded_wait(&judged.task), failure.exception.clone()),
+            Verdict::Exhausted { .. } | Verdict::Unknown { .. } | Verdict::Unstarted { .. } => {
+                let warning = format!("what became of {name} is refused, and it runs again: {why}");
+                self.tell(&Event::Warning(&warning));
+                self.held.remove(&judged.task);
+                self.report.unsettled.push(name);
+                return;
+            }
+        };
+        let warning = match judged.verdict {
+            Verdict::Bury(_) => {
+                format!("cannot keep failed job {name}, it is put back and not run again: {why}")
+            }
+            _ => format!("what became of {name} is refused, it is put aside: {why}"),
+        };
+        self.tell(&Event::Warning(&warning));
+        let attempts = judged.task.limits.attempts.max(job.attempt);
+        judged.error.get_or_insert_with(|| error.clone());
+        (judged.verdict, judged.step) = (Verdict::Exhausted { after, attempts, error }, Step::Settle);
+        self.decide(judged);
+    }
+
     fn count_and_tell(&mut self, judged: &Judged, buried: Option<&JobId>) {
         let job = judged.told();
         let error = judged.error.as_deref().unwrap_or_default();
-        match (&judged.verdict, &judged.recorded) {
-            (Verdict::Done, Recorded::No) => {
+        match (&judged.verdict, &judged.step) {
+            (Verdict::Done, Step::Recorded(record)) if judged.error.is_some() => {
+                self.count_dead(judged, record.as_ref().map(|record| &record.id), error);
+            }
+            (Verdict::Done, _) => {
                 self.report.done += 1;
-                if job.job.suspect {
-                    self.withdraw_record(&job.job.message);
-                }
                 self.tell(&Event::Done(job));
             }
-            (Verdict::Done, Recorded::Yes(id)) => self.bury(judged, id.as_ref(), error),
-            (Verdict::Bury(_), _) => self.bury(judged, buried, error),
+            (Verdict::Bury(_), _) => self.count_dead(judged, buried, error),
+            (Verdict::Exhausted { after, .. }, _) => {
+                self.report.retried += 1;
+                self.tell(&Event::Again { job, after: *after, counted: true, error });
+            }
             (Verdict::Again { after, counted, .. }, _) => {
                 self.report.retried += 1;
                 self.note_retry(*after);
@@ -207,7 +209,7 @@ impl Pump {
         }
     }
 
-    fn bury(&mut self, judged: &Judged, failed_id: Option<&JobId>, error: &str) {
+    fn count_dead(&mut self, judged: &Judged, failed_id: Option<&JobId>, error: &str) {
         self.report.failed += 1;
         self.tell(&Event::Buried { job: judged.told(), failed_id, error });
         if judged.task.kind.is_some() {
@@ -222,24 +224,6 @@ impl Pump {
         self.own_retries_until = self.own_retries_until.max(due);
         // It may be due before the next look.
         self.next_look = self.next_look.min(due);
-    }
-
-    /// The record of a job that somebody else has is wrong, if it is this worker's.
-    fn tidy_up_after_loss(&mut self, judged: &Judged) {
-        if matches!(judged.recorded, Recorded::Yes(Some(_))) {
-            self.withdraw_record(&judged.task.job.message);
-        }
-    }
-
-    /// A predecessor may have died between the record and the settle of a job that is done now.
-    fn withdraw_record(&mut self, job: &Message) {
-        if let Some(failed_jobs) = &mut self.failed_jobs
-            && let Err(error) = failed_jobs.withdraw(job)
-        {
-            self.failed_jobs = None;
-            let uuid = &job.uuid;
-            log::warn!("cannot remove job {uuid} from the failed jobs, though it is not dead: {error}");
-        }
     }
 
     /// A hold is gone. The run may go on; what it returns is dropped.
@@ -273,10 +257,10 @@ impl Judged {
     fn told(&self) -> Told<'_> {
         Told { job: &self.task.job, attempts: self.task.limits.attempts, took: self.took }
     }
+}
 
-    /// The failed jobs can't take it now: it is put back with its attempt counted and its error kept. The
-    /// next take is over the limit, and buries it without a run.
-    fn put_off(&mut self, error: String) {
-        self.verdict = Verdict::Again { after: UNRECORDED_WAIT, counted: true, error };
-    }
+/// Each time that a dead job is taken and can't be buried it waits longer.
+fn unrecorded_wait(task: &Task) -> Duration {
+    let times = task.job.attempt.saturating_sub(task.limits.attempts).saturating_sub(1);
+    UNRECORDED_WAIT.saturating_mul(2u32.saturating_pow(times)).min(LONG_WAIT)
 }

@@ -2,13 +2,14 @@
 
 use crate::driver::Reserved;
 use crate::error::Result;
-use crate::failed::{FailedBackend, FailedCount, FailedJob, FailedJobs, Failure, Filter};
+use crate::failed::{FailedBackend, FailedCount, FailedJob, FailedJobs, Failure, Filter, Record};
 use crate::message::{JobId, Message, Pushed};
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum FailedFault {
     None,
-    RecordReplaces,
+    RecordIsAlwaysFresh,
+    RecordTakesTheUuidsPlace,
     RecordNeverReplaces,
     WithdrawKeeps,
     ListHasNoLimit,
@@ -24,7 +25,12 @@ pub(super) enum FailedFault {
 }
 
 pub(super) const FAULTS: &[(&str, FailedFault)] = &[
-    ("failed jobs: a record that is there stays as it is", FailedFault::RecordReplaces),
+    (
+        "failed jobs: a newer record takes the place of the older and has an id of its own",
+        FailedFault::RecordNeverReplaces,
+    ),
+    ("failed jobs: several are recorded at once", FailedFault::RecordIsAlwaysFresh),
+    ("failed jobs: two jobs of one uuid are both kept", FailedFault::RecordTakesTheUuidsPlace),
     ("failed jobs: a withdrawn record is gone", FailedFault::WithdrawKeeps),
     ("failed jobs: a list is by id and in pages", FailedFault::ListHasNoLimit),
     ("failed jobs: a list holds what every filter lets through", FailedFault::ListHasNoFilter),
@@ -35,7 +41,6 @@ pub(super) const FAULTS: &[(&str, FailedFault)] = &[
     ("retries: what is gone cannot be marked", FailedFault::MarkTellsAll),
     ("retries: what is still marked is forgotten and nothing else", FailedFault::ForgetMarkedForgetsAll),
     ("retries: a job that fails while it is marked is recorded anew", FailedFault::RecordNeverReplaces),
-    ("burying: a job that dies again during its retry is not forgotten", FailedFault::ForgetMarkedForgetsAll),
     ("put back: a job whose key another holds stays failed", FailedFault::PutBackForgetsDuplicates),
     ("put back: a job that is put back waits again and has not failed", FailedFault::PutBackKeeps),
     ("put back: what is gone is not put back", FailedFault::PutBackRefuses),
@@ -58,20 +63,30 @@ struct Handle {
 }
 
 impl FailedJobs for Handle {
-    fn record(&mut self, job: &Reserved, failure: &Failure) -> Result<Option<JobId>> {
-        let is_there = self.sound.list(&Filter::default())?.iter().any(|row| *row.uuid == *job.message.uuid);
-        match self.fault {
-            FailedFault::RecordReplaces => self.sound.withdraw(&job.message)?,
-            FailedFault::RecordNeverReplaces if is_there => return Ok(None),
-            _ => {}
+    fn record(&mut self, job: &Reserved, failure: &Failure) -> Result<Record> {
+        let is_there = |row: &FailedJob| *row.uuid == *job.message.uuid;
+        let there = self.sound.list(&Filter::default())?.into_iter().find(is_there);
+        match (self.fault, there) {
+            (FailedFault::RecordNeverReplaces, Some(row)) => Ok(Record { id: row.id, fresh: false }),
+            (FailedFault::RecordIsAlwaysFresh, _) => {
+                Ok(Record { fresh: true, ..self.sound.record(job, failure)? })
+            }
+            (FailedFault::RecordTakesTheUuidsPlace, Some(row)) => {
+                self.sound.forget(&[row.id])?;
+                self.sound.record(job, failure)
+            }
+            _ => self.sound.record(job, failure),
         }
-        self.sound.record(job, failure)
     }
 
-    fn withdraw(&mut self, job: &Message) -> Result<()> {
+    fn records_of(&mut self, job: &Message, driver: &str) -> Result<Vec<JobId>> {
+        self.sound.records_of(job, driver)
+    }
+
+    fn withdraw(&mut self, records: &[JobId]) -> Result<()> {
         match self.fault {
             FailedFault::WithdrawKeeps => Ok(()),
-            _ => self.sound.withdraw(job),
+            _ => self.sound.withdraw(records),
         }
     }
 

@@ -204,7 +204,7 @@ pub(super) const FAULTS: &[(&str, Fault)] = &[
             let lost = driver.extend(&held, Duration::from_secs(3_600))?;
             match lost.is_empty() {
                 true => driver.settle(settled),
-                false => Ok(Settlement { lost, buried: Vec::new() }),
+                false => Ok(Settlement { lost, ..Settlement::default() }),
             }
         },
     )),

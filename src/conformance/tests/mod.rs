@@ -67,7 +67,7 @@ impl Handle {
         self.sound.settle(&changed)?;
         let receipts = settled.iter().map(|one| one.job.receipt).zip(&jobs);
         let lost = receipts.filter(|(receipt, job)| *receipt != job.receipt).map(|(receipt, _)| receipt);
-        Ok(Settlement { lost: lost.collect(), buried: Vec::new() })
+        Ok(Settlement { lost: lost.collect(), ..Settlement::default() })
     }
 }
 

@@ -94,8 +94,10 @@ impl AmqpDriver {
     }
 
     fn note_return(&mut self, verdict: &Verdict) {
-        let (Verdict::Again { after, .. } | Verdict::Unknown { after } | Verdict::Unstarted { after }) =
-            verdict
+        let (Verdict::Again { after, .. }
+        | Verdict::Exhausted { after, .. }
+        | Verdict::Unknown { after }
+        | Verdict::Unstarted { after }) = verdict
         else {
             return;
         };
@@ -176,6 +178,7 @@ fn copy<'a>(
 ) -> Result<Parcel<'a>> {
     let (state, after) = match verdict {
         Verdict::Again { after, counted, .. } => (held.state.survived(*counted), *after),
+        Verdict::Exhausted { after, attempts, .. } => (held.state.exhausted(*attempts), *after),
         Verdict::Unknown { after } => (held.state.unknown(Timestamp::now()), *after),
         Verdict::Unstarted { after } => (held.state, *after),
         Verdict::Done | Verdict::Bury(_) => {
@@ -185,7 +188,7 @@ fn copy<'a>(
         }
     };
     let mut envelope: Envelope = letter::copy(&held.envelope, &held.uuid, publisher.stamp(state)?);
-    if let Verdict::Again { error, .. } = verdict {
+    if let Verdict::Again { error, .. } | Verdict::Exhausted { error, .. } = verdict {
         envelope.notes.insert(note::ERROR, storable_text(error));
     }
     Ok(Parcel {

@@ -18,7 +18,7 @@ use super::topology;
 use super::wire::{Arrival, Client, Envelope, Inbox, note};
 use crate::driver::{Bell, Reserved};
 use crate::error::{Error, Result};
-use crate::failed::{FailedBackend, FailedCount, FailedJob, FailedJobs, Failure, Filter};
+use crate::failed::{FailedBackend, FailedCount, FailedJob, FailedJobs, Failure, Filter, Record};
 use crate::message::{JobId, Message, Pushed, check_name, new_uuid};
 use crate::payload;
 use crate::time::{Timestamp, Zone};
@@ -176,7 +176,7 @@ impl Session {
 
 impl FailedJobs for Session {
     /// Always kept: whether it is there already, AMQP can't say. A list shows the first of two.
-    fn record(&mut self, job: &Reserved, failure: &Failure) -> Result<Option<JobId>> {
+    fn record(&mut self, job: &Reserved, failure: &Failure) -> Result<Record> {
         let message = &job.message;
         self.see(&message.queue);
         let state = State { attempts: job.attempt, ..State::default() };
@@ -201,18 +201,32 @@ impl FailedJobs for Session {
         if is_new {
             self.noted.insert(Arc::clone(&message.queue));
         }
-        Ok(Some(JobId::Text(Arc::clone(&message.uuid))))
+        // Whether there was one before, AMQP can't say.
+        Ok(Record { id: JobId::Text(Arc::clone(&message.uuid)), fresh: false })
     }
 
-    fn withdraw(&mut self, job: &Message) -> Result<()> {
+    fn records_of(&mut self, job: &Message, _: &str) -> Result<Vec<JobId>> {
         let mut look = self.take_look()?;
         if look.dead.is_empty() && look.inbox.count(&topology::failed_of(&job.queue))? == 0 {
             self.look = Some(look);
-            return Ok(());
+            return Ok(Vec::new());
         }
         look.fetch(&self.options, &job.queue)?;
-        let tags = look.tags_of(|dead| *dead == *job.uuid);
-        // A worker's handle lives long: the others must not be missing all the while.
+        match look.tags_of(|dead| *dead == *job.uuid).is_empty() {
+            // A worker's handle lives long: the others must not be missing all the while.
+            true => Ok(Vec::new()),
+            false => {
+                self.look = Some(look);
+                Ok(vec![JobId::Text(Arc::clone(&job.uuid))])
+            }
+        }
+    }
+
+    /// Of what was seen when they were asked for: what came since is not held here.
+    fn withdraw(&mut self, records: &[JobId]) -> Result<()> {
+        let Some(mut look) = self.look.take() else { return Ok(()) };
+        let ids = texts(records);
+        let tags = look.tags_of(|uuid| ids.contains(uuid));
         look.remove(tags).map(drop)
     }
 

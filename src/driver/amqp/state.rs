@@ -66,6 +66,11 @@ impl State {
         Self { deaths: self.deaths.saturating_add(1), ..self }
     }
 
+    /// It is dead, and could not be kept as such: no run is left.
+    pub(super) fn exhausted(self, attempts: u32) -> Self {
+        Self { attempts: self.attempt().max(attempts), deaths: 0, unknown_since: None, ..self }
+    }
+
     /// It ran and survived.
     pub(super) fn survived(self, counted: bool) -> Self {
         let attempts = if counted { self.attempt() } else { self.attempt() - 1 };

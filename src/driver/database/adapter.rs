@@ -1,7 +1,9 @@
 //! What a database must be able to do: the seam that SQLite, PostgreSQL and MySQL each fill.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use super::burial::{Buried, Dead};
 use crate::driver::{Bell, Receipt, Reserved, Size};
 use crate::error::Result;
 use crate::message::{Message, Pushed};
@@ -100,6 +102,42 @@ pub(crate) trait Adapter: Send {
         Ok(self.query("size_up_to", &[list(&all), most.into()])?.iter().map(Row::size).collect())
     }
 
+    /// Moves dead jobs to the failed ones, and answers for each, in order. It is the first step of its transaction.
+    /// Provided; overridden where one statement does it for many, which takes the payload as it lies there.
+    fn bury(&mut self, dead: &[Dead<'_>]) -> Result<Vec<Buried>> {
+        self.bury_each(dead)
+    }
+
+    /// The same, one after another.
+    fn bury_each(&mut self, dead: &[Dead<'_>]) -> Result<Vec<Buried>> {
+        let receipts: Vec<_> = dead.iter().map(|dead| dead.job.receipt).collect();
+        // The fenced delete comes first: only what it removed is recorded.
+        let lost: HashSet<_> = self.delete(&receipts)?.into_iter().collect();
+        let kept: Vec<_> = dead.iter().filter(|dead| !lost.contains(&dead.job.receipt)).cloned().collect();
+        let mut ids = self.record_new(&kept)?.into_iter();
+        let mut answer = |dead: &Dead<'_>| match lost.contains(&dead.job.receipt) {
+            true => Buried::Lost,
+            false => ids.next().flatten().map_or(Buried::Taken, Buried::As),
+        };
+        Ok(dead.iter().map(&mut answer).collect())
+    }
+
+    /// Adds dead jobs to the failed ones, and answers their ids, in order; `None` for one whose uuid is there.
+    /// Provided: one after another.
+    fn record_new(&mut self, dead: &[Dead<'_>]) -> Result<Vec<Option<i64>>> {
+        let mut record = |dead: &Dead<'_>| {
+            let rows = self.query("record", &dead.values(&dead.job.message.uuid))?;
+            Ok(rows.first().and_then(|row| row.number(0)))
+        };
+        dead.iter().map(&mut record).collect()
+    }
+
+    /// As much of a text as the database can keep, with `?` for the rest. Asked outside of a transaction. Provided:
+    /// all of it; overridden where a database may have another character set.
+    fn storable(&mut self, text: &str) -> Result<String> {
+        Ok(text.to_owned())
+    }
+
     /// Runs a statement that answers rows.
     fn query(&mut self, statement: &str, values: &[Value]) -> Result<Vec<Row>>;
 
@@ -155,8 +193,8 @@ pub(crate) struct Take<'a> {
 
 /// A job that goes back to its queue.
 pub(crate) enum PutBack<'a> {
-    /// It ran: no suspect any more.
-    Again { receipt: Receipt, after: Duration, counted: bool, error: &'a str },
+    /// It ran: no suspect any more. So many attempts are taken back; below 0, they are added.
+    Again { receipt: Receipt, after: Duration, uncounted: i32, error: &'a str },
     /// It did not run to an end: its attempt is taken back, a suspect stays one.
     Unrun { receipt: Receipt, after: Duration, unknown: bool },
 }

@@ -1,10 +1,10 @@
 //! The table of failed jobs: the contract of [`FailedJobs`] in terms of an adapter's statements.
 
 use super::adapter::{Adapter, Row, Survives, Value, list};
+use super::burial::{self, Dead};
 use crate::error::Result;
-use crate::failed::{FailedCount, FailedJob, FailedJobs, Failure, Filter};
+use crate::failed::{FailedCount, FailedJob, FailedJobs, Failure, Filter, Record};
 use crate::message::{JobId, Message, Pushed};
-use crate::payload;
 use crate::reserved::Reserved;
 use crate::time::{Timestamp, Zone};
 
@@ -15,39 +15,36 @@ pub(super) struct FailedTable {
     pub(super) zone: Zone,
 }
 
-/// Keeps a dead job, and says as what; `None` when it is there already.
-pub(super) fn record(
-    adapter: &mut dyn Adapter,
-    job: &Reserved,
-    failure: &Failure,
-    zone: &Zone,
-) -> Result<Option<JobId>> {
-    let message = &job.message;
-    let rows = adapter.query(
-        "record",
-        &[
-            Value::from(&*message.uuid),
-            Value::from(&*failure.driver),
-            Value::from(&*failure.connection),
-            Value::from(&*message.queue),
-            Value::from(&*message.name),
-            Value::from(&*payload::to_text(&message.payload)),
-            Value::from(&*failure.exception),
-            Value::from(i64::from(job.attempt)),
-            Value::from(&*zone.format(failure.failed_at)),
-            Value::from(message.overrides.as_deref()),
-        ],
-    )?;
-    Ok(rows.first().and_then(|row| row.number(0)).map(JobId::Number))
-}
-
 impl FailedJobs for FailedTable {
-    fn record(&mut self, job: &Reserved, failure: &Failure) -> Result<Option<JobId>> {
-        record(&mut *self.adapter, job, failure, &self.zone)
+    fn record(&mut self, job: &Reserved, failure: &Failure) -> Result<Record> {
+        burial::record_what_fits(&mut *self.adapter, &Dead::new(job, failure, &self.zone))
     }
 
-    fn withdraw(&mut self, job: &Message) -> Result<()> {
-        self.adapter.execute("withdraw", &[(&*job.uuid).into()]).map(drop)
+    fn record_all(&mut self, dead: &[(&Reserved, &Failure)]) -> Result<Vec<Record>> {
+        let dead: Vec<_> = dead.iter().map(|(job, failure)| Dead::new(job, failure, &self.zone)).collect();
+        match burial::record(&mut *self.adapter, &dead) {
+            Err(error) if error.is_invalid() => {
+                dead.iter().map(|dead| burial::record_what_fits(&mut *self.adapter, dead)).collect()
+            }
+            done => done,
+        }
+    }
+
+    fn records_of(&mut self, job: &Message, driver: &str) -> Result<Vec<JobId>> {
+        burial::records_of(&mut *self.adapter, job, driver)
+    }
+
+    fn withdraw(&mut self, records: &[JobId]) -> Result<()> {
+        self.forget(records).map(drop)
+    }
+
+    fn last(&mut self) -> Result<Option<JobId>> {
+        let rows = self.adapter.query("last_failed", &[])?;
+        Ok(rows.first().and_then(|row| row.number(0)).map(JobId::Number))
+    }
+
+    fn unmark(&mut self, ids: &[JobId]) -> Result<()> {
+        self.adapter.execute("unmark", &[numbers(ids)]).map(drop)
     }
 
     fn list(&mut self, filter: &Filter<'_>) -> Result<Vec<FailedJob>> {

@@ -1,15 +1,15 @@
 //! The table of jobs: the contract of [`Driver`] in terms of an adapter's statements.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::adapter::{self, Adapter, PutBack, Survives, Take};
-use super::{Database, failed, inspect, signals};
+use super::burial::{self, Dead};
+use super::{Database, inspect, signals};
 use crate::driver::{
     Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled, Settlement, Signal,
     Signals, Size, Suspects, Taken, Verdict, Want,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
 use crate::time::Timestamp;
 
@@ -44,7 +44,20 @@ impl Driver for JobsTable {
         if settled.is_empty() {
             return Ok(Settlement::default());
         }
-        self.transaction(Survives::PowerCut, |table| table.write_down(settled))
+        let (dead, others): (Vec<_>, Vec<_>) = settled.iter().partition(|settled| is_dead(settled));
+        let mut settlement = Settlement::default();
+        if !others.is_empty() {
+            self.write_down_or_split(&others, &mut settlement)?;
+        }
+        if !dead.is_empty() {
+            let zone = self.database.zone.clone();
+            let dead = dead.into_iter().filter_map(|settled| match &settled.verdict {
+                Verdict::Bury(failure) => Some(Dead::new(settled.job, failure, &zone)),
+                _ => None,
+            });
+            self.bury(dead.collect(), &mut settlement)?;
+        }
+        Ok(settlement)
     }
 
     fn settle_and_reserve(
@@ -167,10 +180,22 @@ impl JobsTable {
             && let Some(done) = all_done(settled)
         {
             let (lost, jobs) = self.adapter.delete_and_take(&done, &hold(want), want.fresh)?;
-            let settlement = Settlement { lost, buried: Vec::new() };
+            let settlement = Settlement { lost, ..Settlement::default() };
             return Ok((settlement, Taken { jobs, ..Taken::default() }));
         }
-        self.transaction(Survives::PowerCut, |table| Ok((table.write_down(settled)?, table.take(want)?)))
+        let together = match settled.iter().any(is_dead) {
+            true => None,
+            false => Some(self.transaction(Survives::PowerCut, |table| {
+                let lost = table.write_down(&settled.iter().collect::<Vec<_>>())?;
+                Ok((Settlement { lost, ..Settlement::default() }, table.take(want)?))
+            })),
+        };
+        match together {
+            Some(Ok(done)) => Ok(done),
+            Some(Err(error)) if !error.is_invalid() => Err(error),
+            // What is refused of one job must not keep the others from being settled, nor any from being taken.
+            _ => Ok((self.settle(settled)?, self.look_and_take(want)?)),
+        }
     }
 
     /// Jobs that keep others away until they begin are about to: what is pushed from now on is added. A crash
@@ -227,16 +252,72 @@ impl JobsTable {
         Ok(taken)
     }
 
-    fn write_down(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+    /// Writes down what became of jobs that are not dead; what is refused of one of them is that job's alone.
+    fn write_down_or_split(&mut self, settled: &[&Settled<'_>], settlement: &mut Settlement) -> Result<()> {
+        match self.transaction(Survives::PowerCut, |table| table.write_down(settled)) {
+            Ok(lost) => settlement.lost.extend(lost),
+            Err(error) if error.is_invalid() => match settled {
+                [one] => return self.write_down_what_fits(one, &error, settlement),
+                many => {
+                    let (front, back) = many.split_at(many.len() / 2);
+                    self.write_down_or_split(front, settlement)?;
+                    self.write_down_or_split(back, settlement)?;
+                }
+            },
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Its error may be what is refused.
+    fn write_down_what_fits(
+        &mut self,
+        settled: &Settled<'_>,
+        refusal: &Error,
+        settlement: &mut Settlement,
+    ) -> Result<()> {
+        let weaker = match &settled.verdict {
+            Verdict::Again { error, .. } | Verdict::Exhausted { error, .. } => {
+                burial::weaker_texts(&mut *self.adapter, error)?
+            }
+            _ => Vec::new(),
+        };
+        for text in weaker {
+            let mut verdict = settled.verdict.clone();
+            if let Verdict::Again { error, .. } | Verdict::Exhausted { error, .. } = &mut verdict {
+                *error = text;
+            }
+            let settled = Settled { job: settled.job, verdict };
+            match self.transaction(Survives::PowerCut, |table| table.write_down(&[&settled])) {
+                Err(error) if error.is_invalid() => {}
+                done => return done.map(|lost| settlement.lost.extend(lost)),
+            }
+        }
+        settlement.refused.push((settled.job.receipt, refusal.to_string()));
+        Ok(())
+    }
+
+    /// Within a transaction, and as its first step; answers what was lost.
+    fn write_down(&mut self, settled: &[&Settled<'_>]) -> Result<Vec<Receipt>> {
         let mut done = Vec::with_capacity(settled.len());
         let mut back = Vec::new();
-        let mut dead = HashMap::new();
         for Settled { job, verdict } in settled {
             let receipt = job.receipt;
             match verdict {
-                Verdict::Done => done.push(receipt),
+                // The dead are buried in a transaction of their own.
+                Verdict::Done | Verdict::Bury(_) => done.push(receipt),
                 Verdict::Again { after, counted, error } => {
-                    back.push(PutBack::Again { receipt, after: *after, counted: *counted, error });
+                    back.push(PutBack::Again {
+                        receipt,
+                        after: *after,
+                        uncounted: i32::from(!counted),
+                        error,
+                    });
+                }
+                Verdict::Exhausted { after, attempts, error } => {
+                    let missing = attempts.saturating_sub(job.attempt);
+                    let uncounted = -i32::try_from(missing).unwrap_or(i32::MAX);
+                    back.push(PutBack::Again { receipt, after: *after, uncounted, error });
                 }
                 Verdict::Unknown { after } => {
                     back.push(PutBack::Unrun { receipt, after: *after, unknown: true });
@@ -244,30 +325,18 @@ impl JobsTable {
                 Verdict::Unstarted { after } => {
                     back.push(PutBack::Unrun { receipt, after: *after, unknown: false });
                 }
-                Verdict::Bury(failure) => {
-                    done.push(receipt);
-                    dead.insert(receipt, (*job, failure));
-                }
             }
         }
-        let mut settlement = Settlement::default();
-        if !done.is_empty() {
-            settlement.lost = self.adapter.delete(&done)?;
-        }
+        let mut lost = if done.is_empty() { Vec::new() } else { self.adapter.delete(&done)? };
         if !back.is_empty() {
-            settlement.lost.extend(self.adapter.put_back(&back, new_token())?);
+            lost.extend(self.adapter.put_back(&back, new_token())?);
         }
-        // The fenced delete comes first: only what it removed is recorded.
-        for receipt in &settlement.lost {
-            dead.remove(receipt);
-        }
-        for (receipt, (job, failure)) in dead {
-            if let Some(id) = failed::record(&mut *self.adapter, job, failure, &self.database.zone)? {
-                settlement.buried.push((receipt, id));
-            }
-        }
-        Ok(settlement)
+        Ok(lost)
     }
+}
+
+fn is_dead(settled: &Settled<'_>) -> bool {
+    matches!(settled.verdict, Verdict::Bury(_))
 }
 
 /// The receipts, when every job is simply done.

@@ -5,6 +5,7 @@
 //! transaction open while a job runs.
 
 mod adapter;
+mod burial;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod cursor;
 mod failed;

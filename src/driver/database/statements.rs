@@ -142,7 +142,7 @@ macro_rules! files {
             "create_jobs" "create_failed_jobs" "check_jobs" "check_failed_jobs"
             "push" "find_pushed" "replace" "free_keys" "first_due" "take" "first_lease" "take_suspects"
             "done" "again" "give_back" "extend" "size" "clear"
-            "record" "withdraw" "list_failed" "count_failed" "forget" "lock_failed"
+            "record" "recorded" "find_buried" "last_failed" "unmark" "list_failed" "count_failed" "forget" "lock_failed"
             "lock_unmarked" "mark_retried" "forget_retried"
             "create_signals" "check_signals" "list_signals" "pause" "resume" "restart"
             "create_migrations" "check_migrations" "old_columns" "old_migrations" "take_old_migrations" "list_migrations" "note_migration" "next_batch" "last_batch" "forget_migration"
@@ -160,10 +160,11 @@ macro_rules! files {
 const SQLITE: &[(&str, &str)] = files!("sqlite");
 
 #[cfg(feature = "postgres")]
-const POSTGRES: &[(&str, &str)] = files!("postgres" "push_many" "push_new" "done_and_take");
+const POSTGRES: &[(&str, &str)] =
+    files!("postgres" "push_many" "push_new" "done_and_take" "bury" "record_many");
 
 #[cfg(feature = "mysql")]
-const MYSQL: &[(&str, &str)] = files!("mysql" "next_priority" "hold" "held");
+const MYSQL: &[(&str, &str)] = files!("mysql" "next_priority" "hold" "held" "bury" "find_failed");
 
 #[cfg(all(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod tests {

@@ -166,6 +166,14 @@ impl Store {
                 job.due = now + *after;
                 self.queue_up(job, now);
             }
+            Verdict::Exhausted { after, attempts, error } => {
+                job.attempts = job.attempts.max(*attempts);
+                job.suspect = false;
+                job.unknown_since = None;
+                job.last_error = Some(error.clone());
+                job.due = now + *after;
+                self.queue_up(job, now);
+            }
             Verdict::Unknown { after } => {
                 job.unknown_since.get_or_insert(now);
                 self.give_back(job, *after, now);

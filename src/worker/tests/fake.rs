@@ -9,7 +9,7 @@ use crate::driver::{
     Backend, Bell, Driver, Receipt, Settled, Settlement, Signals, Size, Suspects, Taken, Verdict, Want,
 };
 use crate::error::{Error, Result};
-use crate::failed::{FailedBackend, FailedCount, FailedJob, FailedJobs, Failure, Filter};
+use crate::failed::{FailedBackend, FailedCount, FailedJob, FailedJobs, Failure, Filter, Record};
 use crate::job::{JobError, JobResult};
 use crate::jobs::{Kind, Kinds};
 use crate::message::{JobId, Message, Pushed};
@@ -33,7 +33,8 @@ pub(super) enum Call {
     Extend(Vec<Receipt>),
     Settle(Receipt, String),
     Record(String),
-    Withdraw(String),
+    Look(String),
+    Withdraw(Vec<JobId>),
     /// A job said this.
     Job(String),
 }
@@ -48,7 +49,9 @@ pub(super) struct Script {
     pub(super) open: VecDeque<Answer<()>>,
     pub(super) settle: VecDeque<Answer<Settlement>>,
     pub(super) extend: VecDeque<Answer<Vec<Receipt>>>,
-    pub(super) record: VecDeque<Answer<Option<JobId>>>,
+    pub(super) record: VecDeque<Answer<Record>>,
+    /// What predecessors recorded of any job.
+    pub(super) records: Vec<JobId>,
     pub(super) buries: bool,
     /// The table of failed jobs is missing.
     pub(super) refuses_to_bury: bool,
@@ -166,6 +169,7 @@ impl Driver for Stage {
                 Verdict::Done => "done".into(),
                 Verdict::Again { after, counted: true, .. } => format!("again in {after:?}"),
                 Verdict::Again { after, .. } => format!("again in {after:?}, uncounted"),
+                Verdict::Exhausted { after, .. } => format!("exhausted, in {after:?}"),
                 Verdict::Unknown { after } => format!("unknown, in {after:?}"),
                 Verdict::Unstarted { after } => format!("unstarted, in {after:?}"),
                 Verdict::Bury(failure) => format!("bury: {}", failure.exception),
@@ -216,14 +220,19 @@ impl FailedBackend for Stage {
 }
 
 impl FailedJobs for Stage {
-    fn record(&mut self, _: &Reserved, failure: &Failure) -> Result<Option<JobId>> {
+    fn record(&mut self, _: &Reserved, failure: &Failure) -> Result<Record> {
         self.note(Call::Record(failure.exception.clone()));
         let answer = self.script().record.pop_front();
-        answer.map_or(Ok(Some(JobId::Number(7))), |answer| answer())
+        answer.map_or(Ok(Record { id: JobId::Number(7), fresh: true }), |answer| answer())
     }
 
-    fn withdraw(&mut self, job: &Message) -> Result<()> {
-        self.note(Call::Withdraw(job.uuid.to_string()));
+    fn records_of(&mut self, job: &Message, _: &str) -> Result<Vec<JobId>> {
+        self.note(Call::Look(job.uuid.to_string()));
+        Ok(self.script().records.clone())
+    }
+
+    fn withdraw(&mut self, records: &[JobId]) -> Result<()> {
+        self.note(Call::Withdraw(records.to_vec()));
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! The worker against a fake back end that records what it is asked.
 
+mod failed_jobs;
 mod fake;
 mod holds;
 mod identity;

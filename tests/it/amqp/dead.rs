@@ -95,7 +95,8 @@ fn a_record_is_withdrawn_by_who_has_just_listed_it() {
     let jobs = ["a", "b"].map(|payload| dies(&options, payload));
     let mut handle = dead(&options);
     assert_eq!(handle.list(&Filter::default()).unwrap().len(), 2);
-    handle.withdraw(&jobs[0].message).unwrap();
+    let found = handle.records_of(&jobs[0].message, "amqp").unwrap();
+    handle.withdraw(&found).unwrap();
     drop(handle);
     let mut next = dead(&options);
     crate::servers::wait_until("the other one is back", Duration::from_secs(30), || {
@@ -109,8 +110,9 @@ fn a_record_is_withdrawn_and_the_others_stay_in_sight() {
     let options = options();
     let jobs = ["a", "b"].map(|payload| dies(&options, payload));
     let mut worker = dead(&options);
-    worker.withdraw(&jobs[0].message).unwrap();
-    worker.withdraw(&message("orders", "never")).unwrap();
+    let found = worker.records_of(&jobs[0].message, "amqp").unwrap();
+    worker.withdraw(&found).unwrap();
+    assert_eq!(worker.records_of(&message("orders", "never"), "amqp").unwrap(), []);
     let mut operator = dead(&options);
     crate::servers::wait_until("the other one is in sight", Duration::from_secs(30), || {
         let rows = operator.list(&Filter::default()).unwrap();

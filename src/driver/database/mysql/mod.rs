@@ -3,6 +3,7 @@
 //! Neither can take rows and answer them in one statement, so a take locks them (`take.sql`), writes its
 //! hold down (`hold.sql`) and commits.
 
+mod burial;
 mod connect;
 mod explain;
 mod push_in;
@@ -19,6 +20,7 @@ use ::mysql::{Params, Value as ServerValue};
 use self::session::Session;
 use super::LONG;
 use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, transaction};
+use super::burial::{Buried, Dead};
 use super::cursor::Cursor;
 use super::statements::Statements;
 use crate::config::Server;
@@ -133,6 +135,22 @@ impl Mysql {
         match ids.is_empty() {
             true => Ok(()),
             false => self.session.fenced("hold", &ids, &[take.token, micros(take.lease)]).map(drop),
+        }
+    }
+
+    /// A server hangs up on whoever sends more than it takes.
+    fn check_size(&self, values: &[Value]) -> Result<()> {
+        let size = |value: &Value| match value {
+            Value::Text(text) => text.len() + 16,
+            Value::Null | Value::Number(_) => 16,
+        };
+        let bytes: usize = values.iter().map(size).sum();
+        match bytes + 64 > self.session.packet {
+            false => Ok(()),
+            true => Err(Error::invalid(format!(
+                "{bytes} bytes are more than MySQL takes at once (max_allowed_packet, {})",
+                self.session.packet
+            ))),
         }
     }
 
@@ -274,10 +292,10 @@ impl Adapter for Mysql {
         let mut lost = Vec::new();
         for job in jobs {
             let (changed, receipt) = match *job {
-                PutBack::Again { receipt, after, counted, error } => {
+                PutBack::Again { receipt, after, uncounted, error } => {
                     let (id, token) = place(receipt);
                     let error = payload::storable_text(error);
-                    let values = (micros(after), i64::from(!counted), error, id, token);
+                    let values = (micros(after), i64::from(uncounted), error, id, token);
                     (self.session.execute("again", values)?, receipt)
                 }
                 PutBack::Unrun { receipt, after, unknown } => {
@@ -312,7 +330,12 @@ impl Adapter for Mysql {
         size::up_to(self, queues, most)
     }
 
+    fn bury(&mut self, dead: &[Dead<'_>]) -> Result<Vec<Buried>> {
+        self.bury_many(dead)
+    }
+
     fn query(&mut self, statement: &str, values: &[Value]) -> Result<Vec<Row>> {
+        self.check_size(values)?;
         self.session.rows(statement, parameters(values))
     }
 
@@ -321,6 +344,7 @@ impl Adapter for Mysql {
     }
 
     fn execute(&mut self, statement: &str, values: &[Value]) -> Result<u64> {
+        self.check_size(values)?;
         self.session.execute(statement, parameters(values))
     }
 

@@ -2,6 +2,7 @@
 //!
 //! A busy worker needs one statement for each turn (`done_and_take.sql`), a pusher one for each batch.
 
+mod burial;
 mod explain;
 mod push_in;
 mod read;
@@ -17,6 +18,7 @@ use ::postgres::Row as ServerRow;
 use self::remote::Remote;
 use self::session::Session;
 use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, list};
+use super::burial::{Buried, Dead};
 use super::cursor::Cursor;
 use super::statements::Statements;
 use crate::config::{Server, Tls};
@@ -188,14 +190,14 @@ impl Adapter for Postgres {
     }
 
     fn put_back(&mut self, jobs: &[PutBack<'_>], fresh_token: i64) -> Result<Vec<Receipt>> {
-        let (mut ran, mut afters, mut uncounted, mut errors) = (vec![], vec![], vec![], vec![]);
+        let (mut ran, mut afters, mut taken_back, mut errors) = (vec![], vec![], vec![], vec![]);
         let (mut unrun, mut delays, mut unknowns) = (vec![], vec![], vec![]);
         for job in jobs {
             match *job {
-                PutBack::Again { receipt, after, counted, error } => {
+                PutBack::Again { receipt, after, uncounted, error } => {
                     ran.push(receipt);
                     afters.push(whole_millis(after));
-                    uncounted.push(i32::from(!counted));
+                    taken_back.push(uncounted);
                     errors.push(payload::storable_text(error));
                 }
                 PutBack::Unrun { receipt, after, unknown } => {
@@ -210,7 +212,7 @@ impl Adapter for Postgres {
         let mut lost = Vec::new();
         if !ran.is_empty() {
             lost = self.fenced(ran, move |session, ids, tokens| {
-                session.query("again", &[&ids, &tokens, &afters, &uncounted, &errors])
+                session.query("again", &[&ids, &tokens, &afters, &taken_back, &errors])
             })?;
         }
         if !unrun.is_empty() {
@@ -226,6 +228,18 @@ impl Adapter for Postgres {
         self.fenced(receipts.to_vec(), move |session, ids, tokens| {
             session.query("extend", &[&ids, &tokens, &lease])
         })
+    }
+
+    fn bury(&mut self, dead: &[Dead<'_>]) -> Result<Vec<Buried>> {
+        self.bury_many(dead)
+    }
+
+    fn record_new(&mut self, dead: &[Dead<'_>]) -> Result<Vec<Option<i64>>> {
+        self.record_many(dead)
+    }
+
+    fn storable(&mut self, text: &str) -> Result<String> {
+        self.storable_text(text)
     }
 
     fn query(&mut self, statement: &str, values: &[Value]) -> Result<Vec<Row>> {

@@ -93,6 +93,11 @@ impl Session {
         self.client.execute(&statement, values).map_err(|cause| explain(&cause))
     }
 
+    /// Sends text and has it sent back, which fails when the database's character set can't hold it.
+    pub(super) fn echo(&mut self, text: &str) -> Result<()> {
+        self.client.query_one("SELECT $1::text", &[&text]).map(drop).map_err(|cause| explain(&cause))
+    }
+
     /// Runs SQL text of any length.
     pub(super) fn run(&mut self, sql: &str) -> Result<()> {
         self.client.batch_execute(sql).map_err(|cause| explain(&cause))

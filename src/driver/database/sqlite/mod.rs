@@ -212,10 +212,10 @@ impl Adapter for Sqlite {
         self.attempt(|sqlite| {
             let (mut again, mut give_back) = (sqlite.prepare("again")?, sqlite.prepare("give_back")?);
             fenced(jobs, |job| match *job {
-                PutBack::Again { receipt, after, counted, error } => {
+                PutBack::Again { receipt, after, uncounted, error } => {
                     let (id, token) = place(receipt);
                     let error = payload::storable_text(error);
-                    let values = params![id, token, whole_millis(after), !counted, error];
+                    let values = params![id, token, whole_millis(after), uncounted, error];
                     Ok((again.execute(values)?, receipt))
                 }
                 PutBack::Unrun { receipt, after, unknown } => {

@@ -1,2 +1,0 @@
-DELETE FROM failed_jobs
-WHERE uuid = ?;

@@ -1,0 +1,3 @@
+-- Where the table ends now.
+SELECT max(id)
+FROM failed_jobs;

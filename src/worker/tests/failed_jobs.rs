@@ -1,0 +1,240 @@
+//! Failed jobs that lie elsewhere: recorded, settled, and taken back only by whoever can prove that nobody counts on
+//! the record. Each test is an interleaving of two workers, of which the stage plays one.
+
+use std::time::Duration;
+
+use super::fake::{Call, Play, Stage, job, waits};
+use crate::driver::Settlement;
+use crate::error::Error;
+use crate::failed::Record;
+use crate::job::JobError;
+use crate::message::JobId;
+use crate::reserved::{Receipt, Reserved};
+
+fn dead() -> Reserved {
+    Reserved { attempt: 2, ..job(1, "no") }
+}
+
+fn fails(_: &str, _: &crate::Context) -> crate::JobResult {
+    Err(JobError::new("refused"))
+}
+
+fn lost() -> Settlement {
+    Settlement { lost: vec![Receipt(1, 101)], ..Settlement::default() }
+}
+
+fn records(stage: &Stage) -> usize {
+    stage.count(|call| matches!(call, Call::Record(_)))
+}
+
+fn withdrawn(stage: &Stage) -> Vec<Vec<JobId>> {
+    let withdraws = |call: &Call| match call {
+        Call::Withdraw(records) => Some(records.clone()),
+        _ => None,
+    };
+    stage.script().calls.iter().filter_map(withdraws).collect()
+}
+
+/// It records, its hold ends, and another worker records in its place: that one counts on it.
+#[test]
+fn a_record_that_took_the_place_of_another_stays_when_the_job_is_lost() {
+    let stage = Stage::default();
+    stage.find([dead()]);
+    stage.script().record.push_back(Box::new(|| Ok(Record { id: JobId::Number(8), fresh: false })));
+    stage.script().settle.push_back(Box::new(|| Ok(lost())));
+    let report = Play::new(&stage, fails).run().unwrap();
+    assert_eq!((report.lost, report.failed), (1, 0));
+    assert_eq!(withdrawn(&stage), [[]; 0]);
+    assert_eq!(stage.said(), ["no"], "no hook: it is not this worker's dead");
+}
+
+/// The same, but nothing was there before: it takes back what it made, by its id. If another worker has recorded
+/// meanwhile, that record has another id.
+#[test]
+fn a_fresh_record_of_a_job_that_is_lost_is_taken_back_by_its_id() {
+    let stage = Stage::default();
+    stage.find([dead()]);
+    stage.script().settle.push_back(Box::new(|| Ok(lost())));
+    let mut play = Play::new(&stage, fails);
+    play.setup.bounds.when_empty = false;
+    let stopper = play.stopper();
+    let worker = play.start();
+    let withdraws = |calls: &[Call]| calls.iter().any(|call| matches!(call, Call::Withdraw(_)));
+    stage.wait_until("the withdrawal", withdraws);
+    stopper.stop();
+    let report = worker.join().unwrap().unwrap();
+    assert_eq!((report.lost, report.failed), (1, 0));
+    assert_eq!(withdrawn(&stage), [[JobId::Number(7)]]);
+}
+
+/// Its settle was cut off, and is answered as lost when it is made again: it may have gone through, and then the
+/// record is the only place where the job is.
+#[test]
+fn a_record_whose_settle_is_in_doubt_stays() {
+    for hold_lasts in [true, false] {
+        let stage = Stage::default();
+        let mut dead = dead();
+        let mut play = Play::new(&stage, fails);
+        if !hold_lasts {
+            play.setup.lease = Duration::from_millis(600);
+            dead.held_until = std::time::Instant::now() + Duration::from_millis(600);
+        }
+        stage.find([dead]);
+        stage.script().settle.push_back(Box::new(move || {
+            if !hold_lasts {
+                std::thread::sleep(Duration::from_millis(700));
+            }
+            Err(Error::unavailable("cut"))
+        }));
+        // Nobody can renew it either.
+        if !hold_lasts {
+            stage.script().open.push_back(Box::new(|| Ok(())));
+        }
+        stage.script().settle.push_back(Box::new(|| Ok(lost())));
+        let report = play.run().unwrap();
+        assert_eq!(withdrawn(&stage), [[]; 0]);
+        assert_eq!(records(&stage), 1);
+        if hold_lasts {
+            assert_eq!((report.lost, report.failed), (0, 1), "nobody else can have had it");
+        }
+    }
+}
+
+/// A suspect that lives: a predecessor may have died between its record and its settle. It is looked for, the hold is
+/// proven, and only what was there before the proof is withdrawn, before the job is settled and could be lost.
+#[test]
+fn what_a_predecessor_recorded_is_withdrawn_between_the_proof_and_the_settle() {
+    let stage = Stage::default();
+    stage.find([Reserved { suspect: true, ..job(1, "fine") }]);
+    stage.script().records = vec![JobId::Number(5)];
+    let report = Play::new(&stage, |_, _| Ok(())).run().unwrap();
+    assert_eq!((report.done, report.failed), (1, 0));
+    let calls = stage.script().calls.clone();
+    let position = |wanted: &Call| calls.iter().position(|call| call == wanted).unwrap();
+    let looked = position(&Call::Look("uuid-1".into()));
+    let proven = calls.iter().rposition(|call| matches!(call, Call::Extend(_))).unwrap();
+    let withdrawn = position(&Call::Withdraw(vec![JobId::Number(5)]));
+    let settled = position(&Call::Settle(Receipt(1, 101), "done".into()));
+    assert!(looked < proven && proven < withdrawn && withdrawn < settled, "{calls:#?}");
+}
+
+/// Its hold ends after it looked: the next holder may have recorded by now, and counts on what is there.
+#[test]
+fn a_suspect_whose_hold_is_lost_withdraws_nothing() {
+    let stage = Stage::default();
+    stage.find([Reserved { suspect: true, ..job(1, "fine") }]);
+    stage.script().records = vec![JobId::Number(5)];
+    stage.script().extend.push_back(Box::new(|| Ok(Vec::new())));
+    stage.script().extend.push_back(Box::new(|| Ok(vec![Receipt(1, 101)])));
+    let report = Play::new(&stage, |_, _| Ok(())).run().unwrap();
+    assert_eq!((report.done, report.lost), (0, 1));
+    assert_eq!(withdrawn(&stage), [[]; 0]);
+}
+
+#[test]
+fn a_suspect_that_is_done_is_settled_though_the_driver_buries_and_nothing_is_looked_for() {
+    let stage = Stage::default();
+    stage.script().buries = true;
+    stage.find([Reserved { suspect: true, ..job(1, "fine") }]);
+    assert_eq!(Play::new(&stage, |_, _| Ok(())).run().unwrap().done, 1);
+    assert_eq!(stage.count(|call| matches!(call, Call::Look(_) | Call::Extend(_))), 0);
+}
+
+/// The failed jobs are away for a while: the job is not run again, and its hold is renewed all the while.
+#[test]
+fn a_dead_job_waits_for_the_failed_jobs_and_is_not_run_again() {
+    let stage = Stage::default();
+    stage.find([dead()]);
+    for _ in 0..3 {
+        // The first of each two is tried again at once: the connection may only have been idle for too long.
+        stage.script().record.push_back(Box::new(|| Err(Error::unavailable("away"))));
+    }
+    let mut play = Play::new(&stage, fails);
+    play.setup.bounds.when_empty = false;
+    play.setup.lease = Duration::from_millis(300);
+    let stopper = play.stopper();
+    let worker = play.start();
+    stage.wait_until("the record", |calls| calls.contains(&Call::Settle(Receipt(1, 101), "done".into())));
+    stopper.stop();
+    let report = worker.join().unwrap().unwrap();
+    assert_eq!((report.failed, report.retried), (1, 0));
+    assert_eq!(stage.said().first().map(String::as_str), Some("no"));
+    assert_eq!(stage.said().iter().filter(|said| *said == "no").count(), 1);
+    assert!(stage.count(|call| matches!(call, Call::Extend(_))) >= 2);
+}
+
+/// A worker that ends does not wait for them: the job is put back so that no run is left.
+#[test]
+fn a_dead_job_that_cannot_be_recorded_by_the_end_is_put_back_without_a_run_left() {
+    for error in [|| Error::schema("no such table: failed_jobs"), || Error::unavailable("away")] {
+        let stage = Stage::default();
+        stage.find([dead()]);
+        for _ in 0..2 {
+            stage.script().record.push_back(Box::new(move || Err(error())));
+        }
+        let mut play = Play::new(&stage, fails);
+        play.setup.bounds.when_empty = false;
+        play.setup.bounds.jobs = Some(1);
+        let report = play.run().unwrap();
+        assert_eq!(stage.settled(), [(Receipt(1, 101), "exhausted, in 30s".to_owned())]);
+        assert_eq!((report.retried, report.failed), (1, 0));
+        assert_eq!(stage.said(), ["no"], "no hook for what is not written down");
+    }
+}
+
+/// Each further take of it, which runs it not, is longer in coming.
+#[test]
+fn what_is_refused_again_and_again_is_tried_less_and_less_often() {
+    for (attempt, wait) in [(3, "30s"), (4, "60s"), (5, "120s"), (60, "3600s")] {
+        let stage = Stage::default();
+        stage.find([Reserved { attempt, ..job(1, "no") }]);
+        stage.script().record.push_back(Box::new(|| Err(Error::invalid("no such character"))));
+        stage.script().record.push_back(Box::new(|| Err(Error::invalid("no such character"))));
+        Play::new(&stage, fails).run().unwrap();
+        assert_eq!(stage.settled(), [(Receipt(1, 101), format!("exhausted, in {wait}"))]);
+        assert_eq!(stage.said(), [""; 0], "it is over its limit, and not run");
+    }
+}
+
+/// One of several is refused: the others are recorded.
+#[test]
+fn a_failed_job_that_is_refused_is_refused_alone() {
+    let stage = Stage::default();
+    let gate = std::sync::Arc::new(std::sync::Barrier::new(2));
+    stage.find([dead(), Reserved { attempt: 2, ..job(2, "no") }]);
+    let refuse = || Err(Error::invalid("no such character"));
+    stage.script().record.push_back(Box::new(refuse));
+    stage.script().record.push_back(Box::new(refuse));
+    let report = Play::new(&stage, move |_, _| {
+        gate.wait();
+        Err(JobError::new("refused"))
+    })
+    .run()
+    .unwrap();
+    assert_eq!((report.failed, report.retried), (1, 1), "{:#?}", stage.script().calls);
+}
+
+/// However slow the failed jobs are, what runs beside is held.
+#[test]
+fn holds_are_renewed_while_a_record_takes_long() {
+    let stage = Stage::default();
+    let seen = stage.clone();
+    stage.find([dead(), job(2, "long")]);
+    let (end, until_ended) = waits();
+    stage.script().record.push_back(Box::new(move || {
+        let renewals = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Extend(_))).count();
+        seen.wait_until("four renewals", |calls| renewals(calls) >= 4);
+        Ok(Record { id: JobId::Number(7), fresh: true })
+    }));
+    let mut play = Play::new(&stage, move |says, _| match says {
+        "long" => until_ended(),
+        _ => Err(JobError::new("refused")),
+    });
+    play.setup.lease = Duration::from_millis(300);
+    let worker = play.start();
+    let done = Call::Settle(Receipt(1, 101), "done".into());
+    stage.wait_until("the settle", |calls| calls.contains(&done));
+    drop(end);
+    let report = worker.join().unwrap().unwrap();
+    assert_eq!((report.failed, report.done, report.lost), (1, 1, 0));
+}
