@@ -98,10 +98,9 @@ fn mariadb_says_what_is_wrong() {
     );
     server.sql("ALTER TABLE shop.jobs DROP COLUMN options");
     let old = refused(config_on(&shop));
-    assert_eq!(
-        old.to_string(),
-        "table \"jobs\" of connection \"server\" does not fit this version: Unknown column 'options' in 'SELECT'"
-    );
+    let expected =
+        "table \"jobs\" of connection \"server\" does not fit this version: Unknown column 'options' in ";
+    assert!(old.to_string().starts_with(expected), "{old}");
     drop(server);
     let away = refused(config_on(&format!("mysql://guest:secret@127.0.0.1:{port}/shop")));
     assert!(away.is_unavailable() && !away.to_string().contains("secret"), "{away:?}");
