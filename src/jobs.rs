@@ -45,6 +45,12 @@ pub(crate) trait Kind: Send + Sync {
     fn is_program(&self) -> bool {
         false
     }
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the command line asks"))]
+    /// Why the payload is none of this kind, before it is pushed. Provided: any is.
+    fn check(&self, payload: &[u8]) -> Result<(), String> {
+        let _ = payload;
+        Ok(())
+    }
     fn run(&self, payload: &[u8], callback: &str, context: &Context) -> Outcome;
     /// Calls the hook `failed`; an error says why it could not be called, or how it panicked.
     fn failed(&self, payload: &[u8], error: &JobError, context: &Context) -> Result<(), String>;
@@ -115,6 +121,10 @@ impl<J: Queueable> Kind for Typed<J> {
 
     fn queue(&self) -> Option<&str> {
         J::queue()
+    }
+
+    fn check(&self, payload: &[u8]) -> Result<(), String> {
+        catch(|| decode::<J>(payload).map(drop))?
     }
 
     fn run(&self, payload: &[u8], callback: &str, context: &Context) -> Outcome {

@@ -124,20 +124,26 @@ impl Default for Zone {
 /// The text is no such span, is negative, or is longer than 100 years.
 pub fn parse_span(text: &str) -> Result<Duration> {
     let trimmed = text.trim();
-    let wrong = || {
-        Error::invalid(format!("\"{text}\" is not a span of time"))
+    let wrong = |why: &str| {
+        Error::invalid(format!("\"{text}\" is {why}"))
             .with_help("write seconds (90, 0.5) or words: 30s, 10 minutes, 1h 30m, 2 days")
     };
+    let no_span = || wrong("not a span of time");
     let seconds = match trimmed.parse::<f64>() {
         Ok(seconds) => seconds,
         Err(_) => {
-            let span: jiff::Span = trimmed.parse().map_err(|_| wrong())?;
+            let span: jiff::Span = trimmed.parse().map_err(|_| no_span())?;
             let span: SignedDuration =
-                span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
+                span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| no_span())?;
             span.as_secs_f64()
         }
     };
-    seconds_to_span(seconds).ok_or_else(wrong)
+    match seconds_to_span(seconds) {
+        Some(span) => Ok(span),
+        None if seconds < 0.0 => Err(wrong("negative, and not a span of time")),
+        None if seconds.is_nan() => Err(no_span()),
+        None => Err(wrong("too long a span of time: the limit is 36600 days (100 years)")),
+    }
 }
 
 /// Seconds, also with a fraction, as a span; `None` when negative, not a number, or over 100 years.
@@ -194,6 +200,21 @@ mod tests {
         for text in ["", "soon", "-1", "NaN", "1e300", "10 parsecs", "-5 minutes"] {
             assert!(parse_span(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_span_that_cannot_be_is_refused_with_the_limit() {
+        for (text, said) in [
+            ("36601 days", "\"36601 days\" is too long a span of time: the limit is 36600 days (100 years)"),
+            ("1e300", "\"1e300\" is too long a span of time: the limit is 36600 days (100 years)"),
+            ("-5", "\"-5\" is negative, and not a span of time"),
+            ("-5 minutes", "\"-5 minutes\" is negative, and not a span of time"),
+            ("soon", "\"soon\" is not a span of time"),
+            ("NaN", "\"NaN\" is not a span of time"),
+        ] {
+            assert_eq!(parse_span(text).unwrap_err().to_string(), said);
+        }
+        assert!(parse_span("36600 days").is_ok());
     }
 
     #[test]

@@ -54,8 +54,13 @@ impl App {
     /// The configuration, with the flags of this command on top. Everything is checked here, before
     /// anything is done.
     pub(super) fn config(&self, matches: &ArgMatches) -> Result<Config> {
+        self.config_with(matches, &Flag::ALL)
+    }
+
+    /// The same with these flags alone, where the command means something else by the others' names.
+    fn config_with(&self, matches: &ArgMatches, flags: &[Flag]) -> Result<Config> {
         let mut config = self.base_config()?;
-        for flag in Flag::ALL {
+        for flag in flags.iter().copied() {
             let name = flag.name().trim_start_matches("--");
             let given = matches.try_get_one::<String>(name).ok().flatten();
             // A worker's list of queues is its own; what a retry calls a queue is a target.
@@ -74,6 +79,12 @@ impl App {
     /// The queue of this configuration.
     pub(super) fn queue(self, config: Config) -> Result<Queue> {
         self.own.open(config, self.jobs)
+    }
+
+    /// The same where only `--driver` and `--connection` are about the configuration.
+    pub(super) fn open_driver(self, matches: &ArgMatches) -> Result<Queue> {
+        let config = self.config_with(matches, &[Flag::Driver, Flag::Connection])?;
+        self.queue(config)
     }
 
     /// The queue, with the configuration that this command's flags make.

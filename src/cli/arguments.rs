@@ -1,10 +1,13 @@
 //! The arguments that every command has, and how they are parsed.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{Entry, program};
+use crate::error::Result;
+use crate::time::parse_span;
 
 /// The whole command line.
 pub(super) fn root(entries: &[Entry]) -> Command {
@@ -51,7 +54,7 @@ pub(super) fn parse(
     root: Command,
     entries: &[Entry],
     arguments: impl IntoIterator<Item = OsString>,
-) -> Result<ArgMatches, clap::Error> {
+) -> std::result::Result<ArgMatches, clap::Error> {
     root.try_get_matches_from(joined(entries, arguments))
 }
 
@@ -75,9 +78,29 @@ fn joined(entries: &[Entry], arguments: impl IntoIterator<Item = OsString>) -> V
     arguments
 }
 
+/// A span of time, if it was given.
+pub(super) fn span(matches: &ArgMatches, name: &str) -> Result<Option<Duration>> {
+    let span = text(matches, name).map(parse_span).transpose();
+    span.map_err(|error| error.context(format!("--{name}")))
+}
+
 /// An option with a value.
 pub(super) fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).value_name(value).help(help)
+    // A negative number is a value, too: the option itself says why it is wrong.
+    Arg::new(name).long(name).value_name(value).help(help).allow_negative_numbers(true)
+}
+
+/// A whole number from `least`, if it was given.
+pub(super) fn whole<N: std::str::FromStr + PartialOrd + std::fmt::Display>(
+    matches: &ArgMatches,
+    name: &str,
+    least: N,
+) -> Result<Option<N>> {
+    let Some(given) = text(matches, name) else { return Ok(None) };
+    match given.parse().ok().filter(|number| *number >= least) {
+        Some(number) => Ok(Some(number)),
+        None => Err(super::usage(format!("--{name}: \"{given}\" is not a whole number from {least}"))),
+    }
 }
 
 /// An option without a value.

@@ -6,6 +6,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::app::App;
 use super::arguments::{connection, driver, force, json, option, text};
+use super::progress::Progress;
 use super::retry::{given_ids, ids, job_id};
 use super::{Exit, print, program, usage};
 use crate::error::{Error, Result};
@@ -139,6 +140,8 @@ pub(super) fn flush_command() -> Command {
         .arg(driver())
         .arg(connection())
         .arg(option("hours", "H", "Only those that failed at least so many hours ago"))
+        .arg(option("queue", "NAME", "Only of this queue"))
+        .arg(option("job", "NAME", "Only jobs of this name"))
         .arg(force())
 }
 
@@ -152,6 +155,8 @@ pub(super) fn prune_command() -> Command {
         .arg(driver())
         .arg(connection())
         .arg(option("hours", "H", "Those that failed at least so many hours ago [default: 24]"))
+        .arg(option("queue", "NAME", "Only of this queue"))
+        .arg(option("job", "NAME", "Only jobs of this name"))
         .arg(force())
 }
 
@@ -168,9 +173,24 @@ fn remove(app: App, matches: &ArgMatches, what: &str, hours: f64) -> Result<Exit
             .filter(|hours: &f64| hours.is_finite() && *hours >= 0.0 && *hours < 1e6)
             .ok_or_else(|| usage(format!("--hours: \"{given}\" is not a number of hours")))?,
     };
+    let filter = Filter {
+        queue: text(matches, "queue"),
+        job: text(matches, "job"),
+        before: Some(Duration::from_secs_f64(hours * 3_600.0)),
+        ..Filter::default()
+    };
+    let which = match (filter.job, filter.queue) {
+        (None, None) => what.to_owned(),
+        (Some(job), None) => format!("{what} named \"{job}\""),
+        (None, Some(queue)) => format!("{what} of queue \"{queue}\""),
+        (Some(job), Some(queue)) => format!("{what} named \"{job}\" of queue \"{queue}\""),
+    };
+    let quiet = app.quiet;
     let queue = app.open(matches)?;
-    print::confirm(&format!("Remove {what}?"), matches.get_flag("force"))?;
-    let removed = queue.failed().prune(Duration::from_secs_f64(hours * 3_600.0))?;
+    print::confirm(&format!("Remove {which}?"), matches.get_flag("force"))?;
+    let mut progress = Progress::new("Removing failed jobs", None, quiet);
+    let removed = queue.failed().prune_those(&filter, |count| progress.add(count))?;
+    drop(progress);
     print::line(format!("Removed {removed} failed job(s)."));
     Ok(Exit::Fine)
 }

@@ -7,6 +7,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::app::App;
 use super::arguments::{connection, force, option, switch, text};
+use super::progress::Progress;
 use super::{Exit, print};
 use crate::config::Config;
 use crate::driver::database::{Database, File, State, Told, files};
@@ -179,6 +180,7 @@ pub(super) fn apply(config: &Config, folder: &Path) -> Result<()> {
     let files = files(folder)?;
     let targets = targets(config)?;
     let mut count = 0;
+    let mut progress = Progress::new("Applying the migrations", None, false);
     for target in &targets {
         count += target.database.migrate(&target.own(&files), |name, told| {
             print::line(match told {
@@ -186,6 +188,7 @@ pub(super) fn apply(config: &Config, folder: &Path) -> Result<()> {
                 Told::Again => format!("Applied {name} again: what it made was gone"),
                 Told::Noted => format!("Noted {name}: what it makes is there"),
             });
+            progress.add(1);
         })?;
     }
     let is_for_none = |file: &&File| !targets.iter().any(|target| target.database.takes(file, target.main));

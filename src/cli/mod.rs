@@ -17,6 +17,7 @@ mod migrate;
 mod monitor;
 mod print;
 mod program;
+mod progress;
 mod push;
 mod retry;
 mod signals;

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command};
 
-use super::{escape, program, stdout};
+use super::{escape, program, progress, stdout};
 use crate::error::{Error, Result};
 
 static COLOR: OnceLock<Color> = OnceLock::new();
@@ -112,12 +112,19 @@ pub(super) fn start(matches: &ArgMatches) {
 
 /// A line of the result.
 pub(super) fn line(text: impl Into<Text>) {
+    progress::erase();
     text.into().write(&mut stdout::results(), COLOR.get().is_some_and(|color| color.out));
 }
 
 /// A line that is no result: a prompt, a note.
 pub(super) fn note(text: impl Into<Text>) {
+    progress::erase();
     text.into().write(&mut std::io::stderr(), COLOR.get().is_some_and(|color| color.err));
+}
+
+/// A line for what a person should know, though the command goes on.
+pub(super) fn warning(text: impl Display) {
+    note(styled("warning:", Style::Warning).and(format_args!(" {text}")));
 }
 
 /// A text of several lines, each behind an indent.

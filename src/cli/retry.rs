@@ -6,6 +6,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::app::App;
 use super::arguments::{connection, driver, option, switch, text};
+use super::progress::Progress;
+use super::push::SHOWN;
 use super::{Exit, print};
 use crate::error::Result;
 use crate::message::JobId;
@@ -19,8 +21,9 @@ pub(super) fn command() -> Command {
         .arg(option("queue", "NAME", "The queue to put them back onto [default: each its own]"))
         .arg(connection())
         .arg(option("from", "NAME", "Only failures of this queue"))
+        .arg(option("job", "NAME", "Only jobs of this name"))
         .arg(switch("dry-run", "Say what would be done, and do nothing"))
-        .after_long_help("Examples:\n  craft queue:retry\n  craft queue:retry 7 9\n  craft queue:retry --from invoices --queue slow")
+        .after_long_help("Examples:\n  craft queue:retry\n  craft queue:retry 7 9\n  craft queue:retry --from invoices --queue slow\n  craft queue:retry --job SendEmail --dry-run\n\nOf more than 100 it prints the counts; with -v each.")
 }
 
 /// Failed jobs by their ids.
@@ -41,36 +44,51 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let retry = Retry {
         ids: given_ids(matches),
         from: text(matches, "from").map(str::to_owned),
+        job: text(matches, "job").map(str::to_owned),
         onto: text(matches, "queue").map(str::to_owned),
         dry_run: matches.get_flag("dry-run"),
     };
+    let most = if app.verbosity > 0 { usize::MAX } else { SHOWN };
+    let mut progress = Progress::new("Retrying failed jobs", None, app.quiet);
     let queue = app.open(matches)?;
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     let mut trouble = false;
-    queue.failed().retry(&retry, |retried| match retried {
-        Retried::Back { failed, queue, id } => {
-            let now = id.map(|id| format!(", now job #{id}")).unwrap_or_default();
-            print::line(format!("  #{} {} onto {queue}{now}", failed.id, failed.name));
-            *counts.entry(queue).or_default() += 1;
+    let (mut told, mut untold) = (0, 0_u64);
+    let mut tell = |line: String| match told < most {
+        true => {
+            told += 1;
+            print::line(line);
         }
-        Retried::Kept { failed, holder } => {
-            trouble = true;
-            print::line(format!(
-                "  #{} {} kept: job #{holder} with the same key waits",
-                failed.id, failed.name
-            ));
+        false => untold += 1,
+    };
+    let ended = queue.failed().retry(&retry, |retried| {
+        progress.add(1);
+        match retried {
+            Retried::Back { failed, queue, id } => {
+                let now = id.map(|id| format!(", now job #{id}")).unwrap_or_default();
+                tell(format!("  #{} {} onto {queue}{now}", failed.id, failed.name));
+                *counts.entry(queue).or_default() += 1;
+            }
+            Retried::Kept { failed, holder } => {
+                trouble = true;
+                tell(format!("  #{} {} kept: job #{holder} with the same key waits", failed.id, failed.name));
+            }
+            Retried::Taken(failed) => {
+                tell(format!("  #{} {} is being put back by somebody else", failed.id, failed.name));
+            }
+            Retried::Unknown(id) => {
+                trouble = true;
+                print::note(format!("error: there is no failed job #{id}"));
+            }
         }
-        Retried::Taken(failed) => {
-            print::line(format!("  #{} {} is being put back by somebody else", failed.id, failed.name));
-        }
-        Retried::Unknown(id) => {
-            trouble = true;
-            print::note(format!("error: there is no failed job #{id}"));
-        }
-    })?;
+    });
+    drop(progress);
+    if untold > 0 {
+        print::line(format!("  … and {untold} more; -v tells each"));
+    }
     let total: u64 = counts.values().sum();
     match total {
-        0 if !trouble => print::line("No failed jobs found."),
+        0 if !trouble && ended.is_ok() => print::line("No failed jobs found."),
         0 => {}
         _ => {
             let would = if retry.dry_run { "Would add" } else { "Added" };
@@ -80,5 +98,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
             }
         }
     }
+    // What was put back is told, whatever came then.
+    ended?;
     Ok(if trouble { Exit::Status(1) } else { Exit::Fine })
 }

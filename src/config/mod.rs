@@ -18,7 +18,7 @@ mod kinds;
 mod load;
 mod mask;
 mod memory;
-mod nearest;
+pub(crate) mod nearest;
 mod settings;
 mod snippet;
 mod source;

@@ -1,7 +1,7 @@
 //! "Did you mean …?"
 
 /// The known name that `name` is most likely a slip of.
-pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let close = |candidate: &&str| {
         let slips = distance(name, candidate);
         (slips <= candidate.len().div_ceil(3)).then_some(slips)

@@ -26,6 +26,8 @@ pub struct Retry {
     pub ids: Vec<JobId>,
     /// Only failures of this queue.
     pub from: Option<String>,
+    /// Only jobs of this name.
+    pub job: Option<String>,
     /// The queue to put them onto; else each goes to its own.
     pub onto: Option<String>,
     /// Say what would be done, and do nothing.
@@ -102,22 +104,33 @@ impl FailedDesk {
         self.open()?.1.forget(ids)
     }
 
-    /// Removes all that the filter finds, or only what failed at least this long ago, and says how many.
+    /// Removes all, or only what failed at least this long ago, and says how many.
     ///
     /// # Errors
     /// As [`FailedDesk::list`].
     pub fn prune(&self, older_than: Duration) -> Result<u64> {
+        self.prune_those(&Filter { before: Some(older_than), ..Filter::default() }, |_| {})
+    }
+
+    /// Removes all that the filter finds, and says how many; `tell` is told how many were removed each time
+    /// that some were. The filter's `driver`, `after` and `limit` are not asked.
+    ///
+    /// # Errors
+    /// As [`FailedDesk::list`]. What was told is removed.
+    pub fn prune_those(&self, filter: &Filter<'_>, mut tell: impl FnMut(u64)) -> Result<u64> {
         let (outlet, mut open) = self.open()?;
+        let before = filter.before.filter(|span| !span.is_zero());
+        let filter = Filter { driver: Some(&outlet.name), before, after: None, limit: PAGE, ..*filter };
         let mut removed = 0;
         loop {
-            let before = Some(older_than).filter(|span| !span.is_zero());
-            let driver = Some(&*outlet.name);
-            let page = open.list(&Filter { driver, before, limit: PAGE, ..Filter::default() })?;
+            let page = open.list(&filter)?;
             if page.is_empty() {
                 return Ok(removed);
             }
             let ids: Vec<_> = page.into_iter().map(|failed| failed.id).collect();
-            removed += open.forget(&ids)?;
+            let count = open.forget(&ids)?;
+            tell(count);
+            removed += count;
         }
     }
 
@@ -156,7 +169,12 @@ impl FailedDesk {
     }
 
     fn filter<'a>(&self, retry: &'a Retry, outlet: &'a Outlet) -> Filter<'a> {
-        Filter { driver: Some(&outlet.name), queue: retry.from.as_deref(), ..Filter::default() }
+        Filter {
+            driver: Some(&outlet.name),
+            queue: retry.from.as_deref(),
+            job: retry.job.as_deref(),
+            ..Filter::default()
+        }
     }
 
     fn retry_page(

@@ -6,6 +6,8 @@ mod failed;
 mod fake;
 mod graveyard;
 mod inspect;
+#[cfg(feature = "cli")]
+mod known;
 mod outlet;
 mod pool;
 mod pusher;
@@ -19,6 +21,8 @@ use std::time::Duration;
 
 pub use self::failed::{FailedDesk, Retried, Retry};
 pub use self::fake::{Recorder, Sent};
+#[cfg(feature = "cli")]
+pub(crate) use self::known::Known;
 pub use self::pool::Left;
 pub use self::work::Worker;
 

@@ -28,6 +28,7 @@ mod process_start;
 mod processes;
 mod program_jobs;
 mod programs;
+mod push_options;
 mod pushes;
 mod readme;
 mod retry;
