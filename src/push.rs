@@ -179,6 +179,9 @@ impl<'a> Push<'a> {
     /// Pushes one job within a transaction of yours: the job exists exactly when it commits. The
     /// transaction must be on the database that the driver uses.
     ///
+    /// The async driver with `blocking`, which is for debugging, runs the job at once: before the commit, so
+    /// that it does not see what the transaction wrote, and must not wait for what that has locked.
+    ///
     /// # Errors
     /// As [`Queue::push`](crate::Queue::push); and when the driver's jobs lie in no such database.
     pub fn push_in<J: Queueable>(self, transaction: &mut dyn Enlist, job: J) -> Result<Pushed> {

@@ -30,7 +30,7 @@ pub(crate) struct Inner {
     pub(super) listener: Option<Listener>,
     pub(super) pool: Pool,
     state: Arc<State>,
-    recorder: Option<Recorder>,
+    pub(super) recorder: Option<Recorder>,
     own: Weak<Inner>,
 }
 
@@ -69,6 +69,9 @@ impl Inner {
 
     /// A driver by name, else the default one.
     pub(super) fn outlet(&self, name: Option<&str>) -> Result<&Arc<Outlet>> {
+        if self.recorder.is_some() {
+            return Err(Recorder::refusal());
+        }
         let name = name.unwrap_or(&self.config.default);
         self.outlets.get(name).ok_or_else(|| outlet::unknown_driver(&self.outlets, name))
     }
@@ -85,6 +88,9 @@ impl Inner {
 
     #[cfg(feature = "database")]
     pub(super) fn install(&self) -> Result<()> {
+        if self.recorder.is_some() {
+            return Ok(());
+        }
         let config = &self.config;
         // Where jobs wait in a broker, only the failed ones need a table.
         if config.default != "amqp" {
@@ -190,10 +196,13 @@ impl Desk for Inner {
         letters: Vec<Letter>,
     ) -> Result<Vec<Pushed>> {
         if let Some(recorder) = &self.recorder {
-            return recorder.record(options, letters);
+            return recorder.enlist(options, letters);
         }
         let outlet = self.outlet(options.driver.as_deref())?;
         let messages = self.address(outlet, options, letters)?;
+        if outlet.memory.is_some() && self.config.memory.blocking {
+            return blocking::run_all(self, outlet, messages);
+        }
         #[cfg(feature = "database")]
         if outlet.name == "database" {
             let created_at = self.config.database.settings.tz.format(Timestamp::now());
@@ -204,7 +213,8 @@ impl Desk for Inner {
         Err(Error::unsupported(format!(
             "cannot push within a transaction: driver \"{}\" keeps its jobs outside of the database",
             outlet.name
-        )))
+        ))
+        .with_help("push with the driver \"database\", or once the transaction has committed"))
     }
 }
 

@@ -1,20 +1,36 @@
 //! A queue for users' tests: it records what was pushed, and runs nothing.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::driver::Size;
 use crate::error::{Error, Result};
 use crate::job::Queueable;
-use crate::message::{JobId, Overrides, Pushed};
+use crate::message::{JobId, Overrides, Pushed, check_name};
 use crate::push::{Letter, Options};
 
 /// What was pushed to a [`Queue::fake`](crate::Queue::fake).
+///
+/// A push within a transaction ([`Push::push_in`](crate::Push::push_in)) is none before that commits, and no
+/// database tells a fake whether it did: such pushes are [`enlisted`](Recorder::enlisted) until the test says
+/// what became of the transaction.
 #[derive(Clone, Default)]
-pub struct Recorder(Arc<Mutex<Vec<Sent>>>);
+pub struct Recorder(Arc<Mutex<Records>>);
+
+#[derive(Default)]
+struct Records {
+    sent: Vec<Sent>,
+    /// Pushed within transactions whose end is not known.
+    enlisted: Vec<Sent>,
+    last_id: i64,
+}
 
 /// One recorded push.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Sent {
+    /// What the push was answered.
+    pub id: JobId,
     /// The job's name.
     pub name: String,
     /// The queue that the push or the job's type named; else `default`.
@@ -44,9 +60,10 @@ impl Sent {
 }
 
 impl Recorder {
-    /// Everything that was pushed so far, in order.
+    /// Everything that was pushed so far, in order. A push whose unique key is taken adds nothing here,
+    /// either, and one that replaces takes the place of the one that waits: nothing runs, so all of it waits.
     pub fn sent(&self) -> Vec<Sent> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().sent.clone()
     }
 
     /// The jobs of one type that were pushed, in order.
@@ -54,21 +71,104 @@ impl Recorder {
         self.sent().iter().filter_map(|sent| sent.job().ok()).collect()
     }
 
+    /// What was pushed within transactions, in order, since the last [`commit`](Recorder::commit) or
+    /// [`roll_back`](Recorder::roll_back).
+    pub fn enlisted(&self) -> Vec<Sent> {
+        self.lock().enlisted.clone()
+    }
+
+    /// The transactions have committed: what was pushed within them is sent.
+    pub fn commit(&self) {
+        let mut records = self.lock();
+        let enlisted = std::mem::take(&mut records.enlisted);
+        records.sent.extend(enlisted);
+    }
+
+    /// The transactions were rolled back: what was pushed within them is forgotten.
+    pub fn roll_back(&self) {
+        self.lock().enlisted.clear();
+    }
+
+    /// Forgets everything, as if it had been worked off: all unique keys are free.
+    pub fn clear(&self) {
+        let mut records = self.lock();
+        records.sent.clear();
+        records.enlisted.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Records> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn record(&self, options: &Options, letters: Vec<Letter>) -> Result<Vec<Pushed>> {
-        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut pushed = Vec::with_capacity(letters.len());
-        for letter in letters {
-            let queue = options.queue.as_deref().or(letter.queue).unwrap_or("default");
-            sent.push(Sent {
-                name: letter.name.to_string(),
-                queue: queue.to_owned(),
-                driver: options.driver.clone(),
-                delay: options.delay,
-                overrides: options.overrides.clone(),
-                payload: letter.payload,
-            });
-            pushed.push(Pushed::Added(JobId::Number(i64::try_from(sent.len()).unwrap_or(i64::MAX))));
+        letters.into_iter().map(|letter| self.lock().add(options, letter, false)).collect()
+    }
+
+    pub(super) fn enlist(&self, options: &Options, letters: Vec<Letter>) -> Result<Vec<Pushed>> {
+        letters.into_iter().map(|letter| self.lock().add(options, letter, true)).collect()
+    }
+
+    /// How much waits in these queues, or in all when none is named.
+    pub(super) fn size(&self, queues: &[String]) -> Vec<Size> {
+        let records = self.lock();
+        let mut names: Vec<_> = queues.to_vec();
+        if names.is_empty() {
+            names = records.sent.iter().map(|sent| sent.queue.clone()).collect();
+            names.sort();
+            names.dedup();
         }
-        Ok(pushed)
+        let count = |name: &str, is_due: bool| {
+            let counts = |sent: &&Sent| sent.queue == name && sent.delay.is_zero() == is_due;
+            Some(records.sent.iter().filter(counts).count() as u64)
+        };
+        let size = |queue: String| Size {
+            waiting: count(&queue, true),
+            delayed: count(&queue, false),
+            running: Some(0),
+            oldest_wait: None,
+            queue,
+        };
+        names.into_iter().map(size).collect()
+    }
+
+    /// Why a fake can't do what needs a driver.
+    pub(super) fn refusal() -> Error {
+        Error::unsupported("this queue is a fake (Queue::fake): it records what is pushed, and runs nothing")
+            .with_help(
+                "to run jobs in a test, open a queue whose default driver is \"async\" with blocking = true, \
+                 or one on a file of the test's own: Config::sqlite",
+            )
+    }
+}
+
+impl Records {
+    fn add(&mut self, options: &Options, letter: Letter, is_enlisted: bool) -> Result<Pushed> {
+        check_name("name of the job", &letter.name)?;
+        let queue = options.queue.as_deref().or(letter.queue).unwrap_or("default");
+        check_name("name of the queue", queue)?;
+        let mut sent = Sent {
+            id: JobId::Number(self.last_id + 1),
+            name: letter.name.to_string(),
+            queue: queue.to_owned(),
+            driver: options.driver.clone(),
+            delay: options.delay,
+            overrides: options.overrides.clone(),
+            payload: letter.payload,
+        };
+        let key = options.overrides.unique_key.as_ref();
+        let waits = |other: &&mut Sent| key.is_some() && other.overrides.unique_key.as_ref() == key;
+        if let Some(other) = self.sent.iter_mut().chain(&mut self.enlisted).find(waits) {
+            let id = other.id.clone();
+            if !options.replace {
+                return Ok(Pushed::Duplicate(id));
+            }
+            sent.id = id.clone();
+            *other = sent;
+            return Ok(Pushed::Replaced(id));
+        }
+        self.last_id += 1;
+        let id = sent.id.clone();
+        if is_enlisted { &mut self.enlisted } else { &mut self.sent }.push(sent);
+        Ok(Pushed::Added(id))
     }
 }

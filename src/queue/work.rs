@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::desk::Inner;
+use super::fake::Recorder;
 use crate::backoff::Backoff;
 use crate::config::{Mode, Settings};
 use crate::context::Surroundings;
@@ -196,6 +197,9 @@ impl Worker {
     /// ([`is_schema`](crate::Error::is_schema)); or a job is stuck in a thread
     /// ([`is_stuck`](crate::Error::is_stuck)).
     pub fn run(self) -> Result<Report> {
+        if self.inner.recorder.is_some() {
+            return Err(Recorder::refusal());
+        }
         if self.driver == "async" {
             return Err(Error::unsupported(
                 "cannot work for driver \"async\": its jobs wait in the memory of the program that pushes \

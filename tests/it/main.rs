@@ -10,6 +10,7 @@ mod conformance_postgres;
 mod conformance_sqlite;
 mod example_fourth_driver;
 mod example_invoices;
+mod fakes;
 mod hostile_text;
 mod installs;
 mod job_lists;
