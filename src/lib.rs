@@ -77,6 +77,7 @@
 //! - [`Config`]: queue.toml, the environment, or code.
 //! - [`policy`]: what becomes of a job after it ran. Pure.
 //! - [`driver`]: the seam to a back end; write one of your own. [`failed`]: the seam to the failed jobs.
+//! - [`guide`]: pages about one subject each, such as pushing from any client.
 //! - `conformance`: the contract of both as a test suite (feature `conformance`).
 //! - `main`, `App`: the command line for your own program (feature `cli`).
 
@@ -95,6 +96,7 @@ pub mod driver;
 mod error;
 mod event;
 pub mod failed;
+pub mod guide;
 mod hash;
 mod job;
 mod jobs;

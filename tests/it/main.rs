@@ -11,6 +11,7 @@ mod conformance_sqlite;
 mod example_fourth_driver;
 mod example_invoices;
 mod fakes;
+mod guide;
 mod hostile_text;
 mod installs;
 mod job_lists;

@@ -26,7 +26,7 @@ pub fn example(name: &str) -> PathBuf {
     test.parent().and_then(Path::parent).unwrap().join("examples").join(name)
 }
 
-fn program(path: &Path, folder: &Folder, arguments: &[&str]) -> Command {
+pub fn program(path: &Path, folder: &Folder, arguments: &[&str]) -> Command {
     let mut command = Command::new(path);
     command.args(arguments).current_dir(folder.path()).env_clear();
     // A panic in a job is expected here; its backtrace would only slow the test down.

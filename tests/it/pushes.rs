@@ -246,6 +246,24 @@ fn words_and_spans_are_delays_and_backoffs_are_read() {
     assert_eq!((size.waiting, size.delayed, size.running), (Some(0), Some(3), Some(0)));
 }
 
+/// Not the fault of whoever has the lock: nobody has it any more.
+#[test]
+fn a_stale_snapshot_is_told_as_what_it_is() {
+    let folder = Folder::new();
+    let (queue, _) = queue(config(&folder));
+    queue.push(fine("before")).unwrap();
+    let mut database = rusqlite::Connection::open(folder.join("jobs.sqlite3")).unwrap();
+    let mut transaction = database.transaction().unwrap();
+    let count = |transaction: &rusqlite::Transaction<'_>| -> i64 {
+        transaction.query_row("SELECT count(*) FROM jobs", [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(count(&transaction), 1);
+    queue.push(fine("meanwhile")).unwrap();
+    let error = queue.push_in(&mut transaction, fine("late")).unwrap_err();
+    assert!(error.is_unavailable() && error.to_string().contains("stale snapshot"), "{error}");
+    assert!(error.help().unwrap().contains("Immediate"), "{error:?}");
+}
+
 /// Indexing a document anew: what changes while the job runs is not lost, and what waits is enough.
 #[test]
 fn a_key_until_the_start_is_free_while_the_job_runs() {

@@ -1,150 +1,142 @@
-//! Every Rust sample of the README stands in this file, where it compiles and runs.
+//! Every Rust sample of the README stands in this file or in `examples/first.rs`, which is its first program:
+//! they compile, and run.
+#![allow(dead_code, unused_imports, reason = "each sample has the imports that it needs alone")]
 
-use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering};
+include!("../../examples/first.rs");
 
-use tempfile::TempDir;
-
-type Tested = Result<(), Box<dyn std::error::Error>>;
-
-mod job {
-    use craft_queue::{Context, JobResult, Queueable};
-    use serde::{Deserialize, Serialize};
-
-    #[derive(Serialize, Deserialize)]
-    pub struct CreateInvoice {
-        pub order_id: i64,
-    }
-
-    impl Queueable for CreateInvoice {
-        const NAME: &'static str = "CreateInvoice";
-
-        fn handle(&self, job: &Context) -> JobResult {
-            let invoices = job.state::<Invoices>()?;
-            std::fs::write(invoices.folder.join(format!("{}.txt", self.order_id)), "Thank you.")?;
-            Ok(())
-        }
-    }
-
-    /// What the jobs of a program share.
-    pub struct Invoices {
-        pub folder: std::path::PathBuf,
-    }
-}
-
-use craft_queue::{Event, Jobs, Queue};
-use job::{CreateInvoice, Invoices};
-
-/// Only compiled: it would read the arguments of the tests.
-#[cfg(feature = "cli")]
-#[allow(dead_code)]
-mod craft {
+mod pushing {
     use super::*;
 
-    fn main() -> std::process::ExitCode {
-        craft_queue::main(Jobs::new().add::<CreateInvoice>())
+    use craft_queue::{Config, Queue};
+
+    pub fn take_orders(config: Config, jobs: Jobs) -> craft_queue::Result<()> {
+        let queue = Queue::open(config, jobs)?;
+
+        queue.push(CreateInvoice { order_id: 1 })?;
+        queue.on("invoices").driver("async").push(CreateInvoice { order_id: 2 })?;
+        queue.on("invoices").delay("10 minutes").attempts(5).push(CreateInvoice { order_id: 3 })?;
+        queue.options().unique("order-4").push(CreateInvoice { order_id: 4 })?;
+        queue.push_many((5..100).map(|order_id| CreateInvoice { order_id }))?;
+        Ok(())
     }
 }
 
-fn shop() -> std::io::Result<(TempDir, craft_queue::Config)> {
-    let folder = tempfile::tempdir()?;
-    let config = craft_queue::Config::sqlite(folder.path().join("shop.sqlite3"));
-    Ok((folder, config))
-}
+mod working {
+    use super::*;
 
-thread_local! {
-    static CONFIG: RefCell<craft_queue::Config> = RefCell::default();
-}
+    use craft_queue::Queue;
 
-/// Takes the place of what the machine that runs the tests may have configured.
-struct Config;
-
-impl Config {
-    fn load() -> craft_queue::Result<craft_queue::Config> {
-        Ok(CONFIG.with_borrow(Clone::clone))
+    pub fn work(queue: &Queue) -> craft_queue::Result<()> {
+        let report = queue.worker().on("invoices").threads(4).stop_when_empty().run()?;
+        println!("{} done, {} failed", report.done, report.failed);
+        Ok(())
     }
 }
 
-#[test]
-fn jobs_are_pushed_and_worked_off() -> Tested {
-    let (kept, config) = shop()?;
-    Queue::open(config.clone(), Jobs::new())?.install()?;
-    CONFIG.set(config);
-    let folder = kept.path().to_owned();
+mod measuring {
+    use super::*;
 
-    let jobs = Jobs::new().state(Invoices { folder }).add::<CreateInvoice>();
-    let queue = Queue::open(Config::load()?, jobs)?;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-    queue.push(CreateInvoice { order_id: 1 })?;
-    queue.on("invoices").driver("async").push(CreateInvoice { order_id: 2 })?;
-    queue.on("invoices").delay("10 minutes").attempts(5).push(CreateInvoice { order_id: 3 })?;
-    queue.options().unique("order-4").push(CreateInvoice { order_id: 4 })?;
-    queue.push_many((5..100).map(|order_id| CreateInvoice { order_id }))?;
+    use craft_queue::{Config, Event, Queue};
 
-    let sizes = queue.size(None, &["default".into(), "invoices".into()])?;
-    assert_eq!((sizes[0].waiting, sizes[1].delayed), (Some(97), Some(1)));
+    pub static DEAD_JOBS: AtomicU64 = AtomicU64::new(0);
 
-    let report = queue.worker().on("invoices").threads(4).stop_when_empty().run()?;
-    println!("{} done, {} failed", report.done, report.failed);
-
-    drop(queue);
-    assert!(kept.path().join("2.txt").exists(), "the async driver is worked off");
-    Ok(())
-}
-
-#[test]
-fn a_listener_hears_of_the_dead() -> Tested {
-    static DEAD_JOBS: AtomicU64 = AtomicU64::new(0);
-    let (_kept, config) = shop()?;
-    let jobs = Jobs::new().add::<CreateInvoice>();
-
-    let queue = Queue::builder(config, jobs)
-        .listener(|event| {
+    pub fn open(config: Config, jobs: Jobs) -> craft_queue::Result<Queue> {
+        let count = |event: &Event<'_>| {
             if let Event::Buried { .. } = event {
                 DEAD_JOBS.fetch_add(1, Ordering::Relaxed);
             }
-        })
-        .open()?;
+        };
+        Queue::builder(config, jobs).listener(count).open()
+    }
+}
 
-    queue.install()?;
+mod testing {
+    use super::*;
+
+    use craft_queue::Queue;
+
+    pub fn what_is_pushed() -> craft_queue::Result<()> {
+        let (queue, recorder) = Queue::fake();
+        queue.on("invoices").push(CreateInvoice { order_id: 1 })?;
+        assert_eq!(recorder.jobs::<CreateInvoice>()[0].order_id, 1);
+        assert_eq!(recorder.sent()[0].queue, "invoices");
+        Ok(())
+    }
+}
+
+mod transactions {
+    use super::*;
+
+    use craft_queue::Queue;
+    use craft_queue::clients::rusqlite::{Connection, TransactionBehavior};
+
+    pub fn order(database: &mut Connection, queue: &Queue) -> Result<(), Box<dyn std::error::Error>> {
+        let mut transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute("INSERT INTO orders (customer) VALUES (?1)", ["Leonie Köhler"])?;
+        let order_id = transaction.last_insert_rowid();
+        queue.push_in(&mut transaction, CreateInvoice { order_id })?;
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+use crate::programs::{example, program, run};
+use crate::support::Folder;
+
+/// As somebody types it in the first minute.
+#[test]
+fn the_first_program_works_as_it_is_told() {
+    let folder = Folder::new();
+    let first = |arguments: &[&str]| {
+        let said = run(program(&example("first"), &folder, arguments));
+        assert_eq!(said.status, 0, "{arguments:?}: {}", said.err);
+        said
+    };
+    first(&["queue:install"]);
+    first(&["queue:push", "CreateInvoice", "{\"order_id\": 1}"]);
+    first(&["queue:work", "--stop-when-empty"]);
+    assert_eq!(std::fs::read_to_string(folder.join("invoices/1.txt")).unwrap(), "Thank you.");
+}
+
+fn open(folder: &Folder) -> (craft_queue::Config, Jobs, craft_queue::Queue) {
+    let config = craft_queue::Config::sqlite(folder.join("shop.sqlite3"));
+    let jobs = || Jobs::new().state(Invoices { folder: folder.join("invoices") }).add::<CreateInvoice>();
+    let queue = craft_queue::Queue::open(config.clone(), jobs()).unwrap();
+    queue.install().unwrap();
+    (config, jobs(), queue)
+}
+
+#[test]
+fn the_samples_do_what_they_say() {
+    let folder = Folder::new();
+    let (config, jobs, queue) = open(&folder);
+    pushing::take_orders(config.clone(), jobs).unwrap();
+    assert!(folder.join("invoices/2.txt").exists(), "the async driver is worked off");
+    let sizes = queue.size(None, &["default".into(), "invoices".into()]).unwrap();
+    assert_eq!((sizes[0].waiting, sizes[1].delayed), (Some(97), Some(1)));
+    working::work(&queue).unwrap();
+
+    let lost = Jobs::new().add::<CreateInvoice>();
+    let counted = measuring::open(config, lost).unwrap();
     // It dies of the state that it was not given.
-    queue.options().attempts(1).push(CreateInvoice { order_id: 1 })?;
-    queue.worker().stop_when_empty().run()?;
-    assert_eq!(DEAD_JOBS.load(Ordering::Relaxed), 1);
-    Ok(())
+    counted.on("dying").attempts(1).push(CreateInvoice { order_id: 1 }).unwrap();
+    counted.worker().on("dying").stop_when_empty().run().unwrap();
+    assert_eq!(measuring::DEAD_JOBS.load(std::sync::atomic::Ordering::Relaxed), 1);
+
+    testing::what_is_pushed().unwrap();
+
+    let mut database = rusqlite::Connection::open(folder.join("shop.sqlite3")).unwrap();
+    database.execute_batch("CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT)").unwrap();
+    transactions::order(&mut database, &queue).unwrap();
+    assert_eq!(queue.size(None, &["default".into()]).unwrap()[0].waiting, Some(98));
 }
 
 #[test]
-fn a_fake_queue_records() -> Tested {
-    let (queue, recorder) = Queue::fake();
-    queue.on("invoices").push(CreateInvoice { order_id: 1 })?;
-    assert_eq!(recorder.jobs::<CreateInvoice>()[0].order_id, 1);
-    assert_eq!(recorder.sent()[0].queue, "invoices");
-    Ok(())
-}
-
-#[test]
-fn a_job_is_pushed_within_a_transaction() -> Tested {
-    let (kept, config) = shop()?;
-    let queue = Queue::open(config, Jobs::new().add::<CreateInvoice>())?;
-    queue.install()?;
-    let mut database = rusqlite::Connection::open(kept.path().join("shop.sqlite3"))?;
-    database.execute_batch("CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT)")?;
-
-    let mut transaction = database.transaction()?;
-    transaction.execute("INSERT INTO orders (customer) VALUES (?1)", ["Leonie Köhler"])?;
-    let order_id = transaction.last_insert_rowid();
-    queue.push_in(&mut transaction, CreateInvoice { order_id })?;
-    transaction.commit()?;
-
-    assert_eq!(queue.size(None, &["default".into()])?[0].waiting, Some(1));
-    Ok(())
-}
-
-#[test]
-fn every_sample_stands_in_this_file() {
+fn every_sample_stands_here() {
     let bare = |text: &str| text.split_whitespace().filter(|word| *word != "pub").collect::<String>();
-    let here = bare(include_str!("readme.rs"));
+    let here = bare(concat!(include_str!("readme.rs"), include_str!("../../examples/first.rs")));
     for sample in include_str!("../../README.md").split("```rust\n").skip(1) {
         let (sample, _) = sample.split_once("```").expect("a sample ends");
         let missing = sample.lines().find(|line| !here.contains(&bare(line)));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The floors: a file imports from its own floor and from those above it (a lower number).
-const FLOORS: [(&str, u8); 29] = [
+const FLOORS: [(&str, u8); 30] = [
     ("error", 0),
     ("hash", 0),
     ("time", 0),
@@ -34,6 +34,7 @@ const FLOORS: [(&str, u8); 29] = [
     ("lib", 6),
     ("main", 6),
     ("clients", 6),
+    ("guide", 6),
 ];
 
 fn sources(folder: &str) -> Vec<(String, String)> {

@@ -10,6 +10,15 @@ use crate::error::Error;
 pub(super) fn explain(cause: &rusqlite::Error, path: &Path) -> Error {
     let file = path.display();
     let code = cause.sqlite_error_code();
+    if let rusqlite::Error::SqliteFailure(failure, _) = cause
+        && failure.extended_code == rusqlite::ffi::SQLITE_BUSY_SNAPSHOT
+    {
+        return Error::unavailable(format!(
+            "the transaction on {file} has a stale snapshot: it read before another program wrote, so it may not \
+             write any more, however long it waits"
+        ))
+        .with_help("begin it with TransactionBehavior::Immediate (BEGIN IMMEDIATE), and do all of it again");
+    }
     match code {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Error::unavailable(format!("another process keeps {file} locked"))

@@ -1,6 +1,7 @@
 //! A script of many statements, as a migration file holds it.
 
-use rusqlite::fallible_iterator::FallibleIterator;
+#[allow(unused_imports, reason = "older versions of rusqlite have the same method without the trait")]
+use fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection};
 
 /// Runs all statements, and answers the one that failed along with its error.

@@ -1,0 +1,4 @@
+//! Pages about one subject each.
+
+#[doc = include_str!("pushing_with_sql.md")]
+pub mod pushing_with_sql {}
