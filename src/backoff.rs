@@ -33,12 +33,12 @@ impl Backoff {
 
     /// The same wait each time, to the millisecond.
     pub fn fixed(wait: Duration) -> Self {
-        Self(Curve::List(vec![wait]))
+        Self::list([wait])
     }
 
-    /// One wait after another; the last one repeats. An empty list means no wait.
+    /// One wait after another; the last one repeats. An empty list means no wait. Each is at most 36,600 days.
     pub fn list(waits: impl IntoIterator<Item = Duration>) -> Self {
-        Self(Curve::List(waits.into_iter().collect()))
+        Self(Curve::List(waits.into_iter().map(time::bounded).collect()))
     }
 
     /// Reads `exponential`, seconds (`5`), or a list of them (`1,10,60`).

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::error;
+use crate::time;
 
 /// What a job's `handle` returns.
 pub type JobResult = Result<(), JobError>;
@@ -173,9 +174,9 @@ impl JobError {
         Self { message: message.into(), steer: Steer::FailNow }
     }
 
-    /// Not yet: run it again after `delay` without using up an attempt.
+    /// Not yet: run it again after `delay`, at most 36,600 days, without using up an attempt.
     pub fn again_after(delay: Duration, message: impl Into<String>) -> Self {
-        Self { message: message.into(), steer: Steer::AgainAfter(delay) }
+        Self { message: message.into(), steer: Steer::AgainAfter(time::bounded(delay)) }
     }
 
     /// Not yet: run it again after its backoff, without using up an attempt.

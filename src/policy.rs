@@ -72,6 +72,35 @@ pub enum Judgement {
     },
 }
 
+/// How the error of a suspect begins that asked to run later. Kept with the job, it says so when that comes again.
+const ASKED_LATER: &str = "its worker died, then it asked to run later: ";
+
+impl Judgement {
+    /// The same for a job that was a suspect, in threads. One that asks to run later without using up an attempt is
+    /// no suspect any more, as others may have killed that worker. But when it was one the last time too, and asked
+    /// the same, then it kills a worker each time in between: the attempt counts.
+    pub(crate) fn of_suspect(self, attempt: u32, last_error: Option<&str>, limits: &Limits) -> Self {
+        let Self::Again { after, counted: false, error } = self else { return self };
+        let counted = last_error.is_some_and(|last| last.starts_with(ASKED_LATER));
+        if counted && attempt >= limits.attempts {
+            let exception =
+                format!("the worker died while running it, whenever it did not ask to run later ({error})");
+            return Self::Bury { exception };
+        }
+        Self::Again { after, counted, error: format!("{ASKED_LATER}{error}") }
+    }
+}
+
+impl Limits {
+    /// What counts of a run that took so long: over its time it has timed out, however it ended.
+    pub(crate) fn in_time(&self, outcome: Outcome, took: Duration) -> Outcome {
+        match self.timeout {
+            Some(limit) if took >= limit => Outcome::TimedOut(limit),
+            _ => outcome,
+        }
+    }
+}
+
 /// Decides. One per worker.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -102,7 +131,7 @@ impl Policy {
                 .backoff
                 .or_else(|| of_type.backoff.clone())
                 .unwrap_or_else(|| self.limits.backoff.clone()),
-            timeout: timeout.or(of_type.timeout).or(self.limits.timeout),
+            timeout: timeout.or(of_type.timeout).or(self.limits.timeout).map(time::bounded),
         }
     }
 
@@ -202,6 +231,24 @@ mod tests {
         for (attempt, attempts, outcome, expected) in table {
             let judged = Policy::default().judge(attempt, &outcome, &limits(attempts), 0.5);
             assert_eq!(judged, expected, "attempt {attempt} of {attempts}, {outcome:?}");
+        }
+    }
+
+    /// Kills its worker in odd runs and asks to run later in even ones.
+    #[test]
+    fn a_suspect_that_asks_to_run_later_again_and_again_is_charged() {
+        let asks =
+            |last: Option<&str>, attempt| again(7, false, "wait").of_suspect(attempt, last, &limits(3));
+        let first = asks(None, 1);
+        let Judgement::Again { counted: false, error, .. } = first else { panic!("{first:?}") };
+        for (attempt, counted) in [(1, true), (2, true)] {
+            let judged = asks(Some(&error), attempt);
+            assert_eq!(judged, again(7, counted, &error));
+        }
+        assert!(matches!(asks(Some(&error), 3), Judgement::Bury { .. }));
+        assert_eq!(asks(Some("smtp: refused"), 3), again(7, false, &error), "a bystander is not charged");
+        for other in [Judgement::Done, again(1, true, "no"), bury("no")] {
+            assert_eq!(other.clone().of_suspect(3, Some(&error), &limits(3)), other);
         }
     }
 

@@ -85,10 +85,10 @@ impl<'a> Push<'a> {
     }
 
     /// Due only after this delay: a [`Duration`], or words such as `"10 minutes"`. Words that are no
-    /// span of time make the push an error.
+    /// span of time make the push an error. At most 36,600 days.
     pub fn delay(mut self, delay: impl Delay) -> Self {
         match delay.span() {
-            Ok(span) => self.options.delay = span,
+            Ok(span) => self.options.delay = time::bounded(span),
             Err(error) => self.wrong = Some(error.context("cannot delay the job")),
         }
         self
@@ -112,9 +112,9 @@ impl<'a> Push<'a> {
         self
     }
 
-    /// How long one attempt may take.
+    /// How long one attempt may take, at most 36,600 days.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.options.overrides.timeout = Some(timeout.as_secs_f64());
+        self.options.overrides.timeout = Some(time::bounded(timeout).as_secs_f64());
         self
     }
 

@@ -3,7 +3,7 @@
 //! This is the only file that reads the wall clock. Due times and leases never do: they are judged by
 //! the database's clock. What is kept here is for people: when a job was pushed, when it failed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
@@ -58,9 +58,24 @@ impl Timestamp {
     }
 }
 
-/// Whole milliseconds of a span, at most `i64::MAX`.
+/// The longest span that anything here waits for: 36,600 days, a hundred years. Whatever asks for a longer one,
+/// [`Duration::MAX`] for one, gets this.
+pub(crate) const LONGEST: Duration = Duration::from_secs(36_600 * 86_400);
+
+/// A span that can be added to any instant of ours, and that every database can store: at most 36,600 days.
+pub(crate) fn bounded(span: Duration) -> Duration {
+    span.min(LONGEST)
+}
+
+/// The instant after a span.
+pub(crate) fn after(start: Instant, span: Duration) -> Instant {
+    start + bounded(span)
+}
+
+/// Whole milliseconds of a span, at most 36,600 days.
 pub(crate) fn whole_millis(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+    // A hundred years are far fewer than an i64 holds.
+    i64::try_from(bounded(span).as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Time since the Unix epoch, for identifiers that are ordered by time.
@@ -121,7 +136,7 @@ impl Default for Zone {
 /// Reads a span of time as people write it: `90`, `0.5` (seconds), `30s`, `10 minutes`, `1h 30m`.
 ///
 /// # Errors
-/// The text is no such span, is negative, or is longer than 100 years.
+/// The text is no such span, is negative, or is longer than 36,600 days.
 pub fn parse_span(text: &str) -> Result<Duration> {
     let trimmed = text.trim();
     let wrong = |why: &str| {
@@ -146,10 +161,9 @@ pub fn parse_span(text: &str) -> Result<Duration> {
     }
 }
 
-/// Seconds, also with a fraction, as a span; `None` when negative, not a number, or over 100 years.
+/// Seconds, also with a fraction, as a span; `None` when negative, not a number, or over 36,600 days.
 pub(crate) fn seconds_to_span(seconds: f64) -> Option<Duration> {
-    let century = 100.0 * 366.0 * 86_400.0;
-    (0.0..=century).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+    (0.0..=LONGEST.as_secs_f64()).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
 }
 
 /// A span as people read it: `3.02ms`, `500ms`, `1.5s`, `36s`, `4m 5s`, `2h 3m`, `5d 1h`.
@@ -214,7 +228,14 @@ mod tests {
         ] {
             assert_eq!(parse_span(text).unwrap_err().to_string(), said);
         }
-        assert!(parse_span("36600 days").is_ok());
+        assert_eq!(parse_span("36600 days").unwrap(), LONGEST);
+    }
+
+    #[test]
+    fn no_span_is_too_long_for_an_instant_or_a_database() {
+        assert_eq!(bounded(Duration::MAX), LONGEST);
+        assert_eq!(whole_millis(Duration::MAX), 3_162_240_000_000);
+        assert!(after(Instant::now(), Duration::MAX) > Instant::now());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::stage::{LONG, Stage};
 use crate::driver::Verdict;
 use crate::message::Message;
+use crate::time;
 
 const DELAY: Duration = Duration::from_millis(250);
 
@@ -41,6 +42,17 @@ pub(super) fn a_retry_waits_as_long_as_it_was_told(stage: &Stage<'_>) {
     hand.take(1);
     let waited = start.elapsed();
     assert!(waited >= SURELY, "due after {DELAY:?}, it was taken after {waited:?}");
+}
+
+/// The longest span that a worker ever asks for. It stops no other job.
+pub(super) fn a_retry_may_wait_for_a_hundred_years(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    hand.add_each(&["a"]);
+    let job = hand.take_one();
+    hand.settle(&job, Verdict::Again { after: time::LONGEST, counted: true, error: String::new() });
+    hand.finds_nothing();
+    hand.add_each(&["b"]);
+    assert_eq!(&*hand.take_one().message.name, "b");
 }
 
 pub(super) fn a_job_given_back_with_a_delay_waits(stage: &Stage<'_>) {

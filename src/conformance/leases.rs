@@ -37,6 +37,15 @@ pub(super) fn an_extend_renews_the_hold(stage: &Stage<'_>) {
     one.settle(&jobs[0], Verdict::Done);
 }
 
+/// With it an idle worker finds out whether the back end can be written to.
+pub(super) fn an_extend_of_nothing_goes_well(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    assert_eq!(hand.extend(&[], LONG), []);
+    hand.add_each(&["a"]);
+    assert_eq!(hand.extend(&[], LONG), []);
+    hand.take(1);
+}
+
 pub(super) fn an_extended_hold_ends_with_the_new_lease(stage: &Stage<'_>) {
     let (mut one, mut two) = (stage.hand(), stage.hand());
     one.add_each(&["a"]);

@@ -59,6 +59,7 @@ macro_rules! conformance_checks {
                 a_delayed_job_is_not_taken_before_its_time []
                 a_taken_job_says_how_long_it_was_due []
                 a_retry_waits_as_long_as_it_was_told []
+                a_retry_may_wait_for_a_hundred_years []
                 a_job_given_back_with_a_delay_waits []
                 a_delayed_job_does_not_hide_one_that_is_due []
                 next_due_tells_when_a_delayed_job_comes [next_due]
@@ -94,6 +95,7 @@ macro_rules! conformance_checks {
             leases {
                 a_held_job_is_not_taken_before_its_lease_is_over [leases]
                 an_extend_renews_the_hold [leases]
+                an_extend_of_nothing_goes_well []
                 an_extended_hold_ends_with_the_new_lease [leases]
                 an_expired_hold_that_nobody_took_can_be_renewed [leases]
                 an_expired_hold_that_nobody_took_can_be_settled [leases]

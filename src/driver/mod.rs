@@ -209,8 +209,8 @@ fn cannot_inspect() -> Error {
 /// What a worker wants to take.
 #[derive(Clone, Copy, Debug)]
 pub struct Want<'a> {
-    /// From these queues, the first one first. None while all are paused: nothing is taken, and what was
-    /// fetched ahead of a reserve goes back.
+    /// From these queues, the first one first. None while all are paused, or (with no fresh job wanted) while all
+    /// slots stay busy: nothing is taken, and what was fetched ahead of a reserve goes back.
     pub queues: &'a [String],
     /// At most this many jobs that are clean. None while the worker only waits for what an earlier connection
     /// held to [come back](Driver::came_back).

@@ -16,9 +16,10 @@ use crate::message::{JobId, Message, Pushed};
 use crate::policy::{Judgement, Limits};
 use crate::reserved::{Receipt, Reserved};
 use crate::runner::Task;
+use crate::time;
 
 /// Nobody competes for a job that was never queued.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+const FOR_EVER: Duration = Duration::MAX;
 
 /// Runs each job to its end. The first one that is dead makes the push an error; the others still run.
 pub(super) fn run_all(inner: &Inner, outlet: &Outlet, messages: Vec<Message>) -> Result<Vec<Pushed>> {
@@ -49,9 +50,11 @@ fn run(inner: &Inner, outlet: &Outlet, message: Message) -> Result<JobId> {
         attempt += 1;
         let job = reserved(message.clone(), attempt);
         let task = Task::new(job, limits.clone(), Some(kind.clone()));
-        task.begin(Instant::now());
+        let begun = Instant::now();
+        task.begin(begun);
         let context = task.context(&Arc::new(inner.surroundings()));
         let outcome = inside_a_job(|| kind.run(&message.payload, &settings.callback, &context));
+        let outcome = limits.in_time(outcome, begun.elapsed());
         let exception = match policy.judge(attempt, &outcome, &limits, 0.0) {
             Judgement::Done => return Ok(task.job.id),
             Judgement::Again { counted: true, .. } => continue,
@@ -95,7 +98,7 @@ fn reserved(message: Message, attempt: u32) -> Reserved {
         unknown_for: None,
         due_for: Some(Duration::ZERO),
         last_error: None,
-        held_until: Instant::now() + FOR_EVER,
+        held_until: time::after(Instant::now(), FOR_EVER),
         receipt: Receipt(0, 0),
     }
 }

@@ -21,6 +21,7 @@ use crate::event::{self, Event, Listener, Told};
 use crate::jobs::Kind;
 use crate::policy::{Limits, Outcome};
 use crate::reserved::Reserved;
+use crate::time;
 
 #[cfg(unix)]
 pub(crate) use process::{Processes, Rules};
@@ -125,7 +126,7 @@ impl Task {
 
     /// When it is over time; `None` before it was begun, or without a timeout.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        Some(self.begun()? + self.limits.timeout?)
+        Some(time::after(self.begun()?, self.limits.timeout?))
     }
 
     /// When its thread is over time. Not that of a program: it is ended by then.

@@ -10,7 +10,6 @@ use super::{Finished, Runner, Task, Tell, Work};
 use crate::context::{Surroundings, inside_a_job};
 use crate::error::{Error, Result};
 use crate::job::JobError;
-use crate::policy::Outcome;
 
 /// A pool of threads. It ends, without waiting for what runs, when it is dropped.
 pub(crate) struct Threads {
@@ -163,10 +162,7 @@ pub(super) fn run(task: Arc<Task>, callback: &str, surroundings: &Arc<Surroundin
     let context = task.context(surroundings);
     let outcome = inside_a_job(|| kind.run(&task.job.message.payload, callback, &context));
     let took = begun.elapsed();
-    let outcome = match task.limits.timeout {
-        Some(limit) if took >= limit => Outcome::TimedOut(limit),
-        _ => outcome,
-    };
+    let outcome = task.limits.in_time(outcome, took);
     Finished::Ran(task, outcome, took)
 }
 

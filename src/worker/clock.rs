@@ -20,6 +20,8 @@ impl Pump {
     /// Looks for what only time brings about: bounds that are reached, jobs that are stuck, a grace that
     /// is over.
     pub(super) fn watch_clock(&mut self, now: Instant) {
+        self.give_back_what_stalls(now);
+        self.tell_unknown(now, false);
         match self.stop {
             Stop::No => {
                 if let Some(why) = self.bound_reached(now) {
@@ -56,11 +58,35 @@ impl Pump {
         if bounds.jobs.is_some_and(|most| self.begun >= most) {
             return Some(Ended::JobLimit);
         }
-        if bounds.time.is_some_and(|most| now - self.started >= most) {
+        if self.ends_at().is_some_and(|at| now >= at) {
             return Some(Ended::TimeLimit);
         }
         let resident = || resident_megabytes().unwrap_or(0);
         bounds.memory.is_some_and(|most| resident() >= most).then_some(Ended::MemoryLimit)
+    }
+
+    /// Whether it has worked for as long as it should.
+    pub(super) fn time_is_up(&self, now: Instant) -> bool {
+        self.setup.bounds.time.is_some_and(|most| now >= self.started + most)
+    }
+
+    /// When its time is up. Where suspects wait it stays until it may take them, and for a while longer: else
+    /// workers that never get old would leave them behind for ever.
+    fn ends_at(&self) -> Option<Instant> {
+        let most = self.setup.bounds.time?;
+        let at = self.started + most;
+        if !self.suspects.seen && !self.held.has_suspect() {
+            return Some(at);
+        }
+        let lease = self.setup.lease;
+        let settled_in = self.line.opened() + self.setup.backend.settling_in(lease);
+        Some(at.max(settled_in + most.min(lease / 3).max(MEMORY_LOOK)))
+    }
+
+    pub(super) fn tell_unknown(&mut self, now: Instant, at_the_end: bool) {
+        for warning in self.unknown.due(now, at_the_end) {
+            self.tell(&Event::Warning(&warning));
+        }
     }
 
     pub(super) fn begin_to_stop(&mut self, why: Ended) {
@@ -153,13 +179,15 @@ impl Pump {
             None => {
                 at((!self.judged.is_empty()).then(|| self.settles_at(now)));
                 at(self.burials.wakes_at().map(|at| at.max(self.settles_at(now))));
-                at((!self.held.is_empty()).then_some(self.next_extend));
-                at(self.may_look(now).then_some(self.next_look));
+                at(Some(self.next_extend));
+                at(self.looks_at(now));
                 at(self.may_obey().then_some(self.orders.next_look));
             }
         }
         at(self.stuck_at);
-        at(self.setup.bounds.time.map(|most| self.started + most));
+        at(self.ends_at());
+        at((self.busy() > 0).then_some(self.stall.check_at));
+        at(self.unknown.tell_at);
         at(self.setup.bounds.memory.map(|_| now + MEMORY_LOOK));
         if let Stop::Waiting { deadline, .. } = self.stop {
             at(deadline);
@@ -183,6 +211,7 @@ impl Pump {
         let stuck = matches!(self.stop, Stop::Stuck);
         let running: Vec<_> = self.held.all().map(|holding| name_of(holding.job())).collect();
         self.settle_for_the_last_time();
+        self.tell_unknown(Instant::now(), true);
         if let Stop::Broken(error) = self.stop {
             return Err(error);
         }
@@ -190,7 +219,9 @@ impl Pump {
             return Ok(self.report);
         }
         let names: Vec<_> = self.held.all().map(|holding| name_of(holding.job())).collect();
-        if may_give_back && !stuck {
+        // What has ended and could not be written down runs again; nothing of it is in a thread any more.
+        let all_over = self.busy() == 0;
+        if (may_give_back || all_over) && !stuck {
             self.report.unsettled = names;
             return Ok(self.report);
         }

@@ -1,13 +1,17 @@
-//! What the pump says to the back end in one turn: settle, extend, reserve, in that order. What is over
-//! leaves first, holds are renewed before anything is added to them.
+//! What the pump says to the back end in one turn: extend, settle, reserve, in that order. Holds are renewed before
+//! anything that may fail or take long.
 
 use std::time::{Duration, Instant};
 
+use super::pace::MOST_BYTES;
+use super::suspects::Found;
 use super::verdicts::settled;
 use super::{Pump, Stop};
 use crate::driver::{Suspects, Taken, Want};
 use crate::error::Result;
 use crate::event::Event;
+use crate::reserved::Reserved;
+use crate::runner::Work;
 
 /// While jobs run, settling takes at most a tenth of the time: what ends meanwhile shares the next commit.
 const SETTLES_REST: u32 = 9;
@@ -19,8 +23,14 @@ const LONGEST_REST: Duration = Duration::from_millis(5);
 /// lease, or for a person, can wait a moment more, and the next job need not wait for the answers.
 pub(super) const SELDOM: Duration = Duration::from_millis(100);
 
+/// How often it asks for what has not come back.
+const AWAY: Duration = Duration::from_secs(1);
+
 /// The shortest sleep between two looks that found nothing.
 const SHORTEST_NAP: Duration = Duration::from_millis(1);
+
+/// And the longest one while something is due that cannot be taken, as somebody has it locked.
+const LONGEST_VAIN_NAP: Duration = Duration::from_millis(250);
 
 impl Pump {
     pub(super) fn exchange(&mut self, now: Instant) -> Result<()> {
@@ -32,17 +42,13 @@ impl Pump {
         if self.line.driver().is_none() {
             return Ok(());
         }
-        self.obey_signals(now)?;
+        // Before anything that may fail: what can't be written down must not keep the holds of the others from being
+        // renewed.
         if now >= self.next_extend {
-            // What could not be written down must not keep the holds of the others from being renewed.
-            if self.settle_failed {
-                self.extend()?;
-            }
-            self.settle()?;
-            if now >= self.next_extend {
-                self.extend()?;
-            }
+            self.extend()?;
         }
+        self.obey_signals(now)?;
+        self.fetch_nothing_ahead_while_stalled()?;
         if now >= self.settles_at(now) {
             self.bury(now)?;
         }
@@ -72,11 +78,11 @@ impl Pump {
         self.next_extend = before + lease / 3;
         let Some(driver) = self.line.driver() else { return Ok(()) };
         let kept: Vec<_> = self.held.kept().map(|holding| holding.job()).collect();
-        if kept.is_empty() {
-            return Ok(());
-        }
+        // Also with nothing to renew: a worker that only reads would not notice that nobody can write, and would
+        // take the jobs of the living at the moment when they all can again.
         let lost = driver.extend(&kept, lease)?;
         self.line.works();
+        self.line.extended(before.elapsed(), lease);
         for holding in self.held.kept().filter(|holding| !holding.away) {
             holding.task.hold.renew(before + lease);
         }
@@ -84,9 +90,7 @@ impl Pump {
         if self.held.any_away() {
             // What is not back by then belongs to somebody else.
             let settled_in = self.line.opened() + self.setup.backend.settling_in(lease);
-            if before < settled_in {
-                self.next_extend = self.next_extend.min(settled_in);
-            }
+            self.next_extend = self.next_extend.min(settled_in.max(before + AWAY));
             self.welcome_back(before);
         }
         Ok(())
@@ -104,59 +108,84 @@ impl Pump {
 
     /// How many clean jobs to take, and what to do about suspects; `None` when it is no time to look.
     fn want(&mut self, now: Instant) -> Option<(usize, Suspects)> {
-        if !self.may_look(now) || now < self.next_look {
+        if self.looks_at(now).is_none_or(|at| now < at) {
             return None;
         }
-        if !self.may_take(now) {
+        if self.takes_at(now).is_none() {
             return Some((0, Suspects::Ignore));
         }
         // In threads a suspect runs alone, so that a death is charged to nobody else.
-        if self.suspects_due && !self.runner.isolates() {
-            return Some((0, Suspects::Take(1)));
+        let isolates = self.runner.isolates();
+        if self.suspects.due && !isolates {
+            return Some((0, if self.is_idle() { Suspects::Take(1) } else { Suspects::Look }));
         }
         let room = self.room(now);
         let suspects = match self.has_settled_in(now) {
-            _ if now < self.next_look_for_suspects => Suspects::Ignore,
-            true if self.runner.isolates() => Suspects::Take(room),
+            _ if now < self.suspects.next_look => Suspects::Ignore,
+            true if isolates => Suspects::Take(room),
             true => Suspects::Look,
-            // A worker that ends when all is done leaves none behind.
-            false if self.setup.bounds.when_empty => Suspects::Look,
+            // A worker that ends when all is done leaves none behind; nor does one that never gets old.
+            false if self.setup.bounds.end_it() => Suspects::Look,
             false => Suspects::Ignore,
         };
-        Some((room, suspects))
+        Some((self.room_for_fresh(room, now), suspects))
+    }
+
+    /// The last job of a limit, and what is left of a life whose time is up, is for a suspect that is due.
+    fn room_for_fresh(&self, room: usize, now: Instant) -> usize {
+        if !self.suspects.seen {
+            return room;
+        }
+        if self.time_is_up(now) {
+            return 0;
+        }
+        match self.setup.bounds.jobs {
+            Some(most @ 2..) => room.min(usize::try_from(most - self.begun - 1).unwrap_or(room)),
+            _ => room,
+        }
     }
 
     /// Whether suspects may be taken: right after a reconnect the living holders get the first chance to renew.
-    fn has_settled_in(&self, now: Instant) -> bool {
+    pub(super) fn has_settled_in(&self, now: Instant) -> bool {
         now >= self.line.opened() + self.setup.backend.settling_in(self.setup.lease)
     }
 
-    /// Whether a look may find something: there is room for it, or jobs may come back that are here already.
-    pub(super) fn may_look(&mut self, now: Instant) -> bool {
-        self.held.any_away() || self.may_take(now)
+    /// When the next look is to be made, if any: there is room for what it may find, or jobs may come back that
+    /// are here already.
+    pub(super) fn looks_at(&mut self, now: Instant) -> Option<Instant> {
+        let takes = self.takes_at(now);
+        let adopts = self.held.any_away().then_some(self.next_look);
+        takes.into_iter().chain(adopts).min()
     }
 
-    /// Whether there is room for what a look may find.
-    fn may_take(&mut self, now: Instant) -> bool {
-        if !matches!(self.stop, Stop::No) || self.is_paused() {
-            return false;
+    fn takes_at(&mut self, now: Instant) -> Option<Instant> {
+        if !matches!(self.stop, Stop::No) || self.is_paused() || self.room(now) == 0 {
+            return None;
+        }
+        if self.runner.isolates() || self.is_idle() {
+            return Some(self.next_look);
         }
         // Before a suspect begins and until it has ended nothing else runs.
-        let alone = self.suspects_due || self.held.has_suspect();
-        match alone && !self.runner.isolates() {
-            true => self.busy() == 0 && self.hooks == 0 && self.burials.survivors() == 0,
-            false => self.room(now) > 0,
+        match (self.held.has_suspect(), self.suspects.due) {
+            (true, _) => None,
+            (false, true) => Some(self.suspects.next_look),
+            (false, false) => Some(self.next_look),
         }
+    }
+
+    /// Whether nothing is ready or running.
+    fn is_idle(&self) -> bool {
+        self.busy() == 0 && self.hooks == 0 && self.burials.survivors() == 0
     }
 
     /// How many jobs are ready or running.
-    fn busy(&self) -> usize {
+    pub(super) fn busy(&self) -> usize {
         let decided = self.judged.len() + self.parked.len() + self.burials.len();
         self.held.len().saturating_sub(decided)
     }
 
     /// How many more to take; 0 until a good part of what is ready has run: few steps, and large ones.
-    fn room(&mut self, now: Instant) -> usize {
+    pub(super) fn room(&mut self, now: Instant) -> usize {
         let prefetch = self.pace.prefetch(now);
         let room = (self.setup.slots + prefetch).saturating_sub(self.busy());
         if room < prefetch / 4 {
@@ -201,33 +230,58 @@ impl Pump {
     }
 
     fn take(&mut self, now: Instant, taken: Taken, looked: Suspects) {
+        self.stall.looks(now);
         if looked != Suspects::Ignore {
-            self.suspects_due = taken.suspects_due && self.has_settled_in(now);
-            self.next_look_for_suspects = now + self.setup.poll.max(SELDOM);
+            let found = Found {
+                asked: looked,
+                took: taken.jobs.iter().any(|job| job.suspect),
+                due: taken.suspects_due,
+                settled_in: self.has_settled_in(now),
+                isolates: self.runner.isolates(),
+            };
+            self.suspects.looked(now, &found, self.setup.poll.max(SELDOM));
         }
         let found = taken.jobs.len();
         self.tell(&Event::Polled { found });
-        // No reason to end is what is due and could not be taken yet, or what a job or a hook may push that
-        // still runs.
-        let more_is_due = taken.suspects_due || taken.next_due == Some(Duration::ZERO);
-        let nothing_runs = self.held.is_empty() && self.hooks == 0;
-        let is_empty = found == 0 && !more_is_due && nothing_runs;
+        // No reason to end is what is due and could not be taken yet, or what a job may push that still runs.
+        let due_in_vain = found == 0 && taken.next_due == Some(Duration::ZERO);
+        let more_is_due = taken.suspects_due || due_in_vain;
+        let is_empty = found == 0 && !more_is_due && self.held.is_empty();
         self.found_nothing_at = (is_empty && looked != Suspects::Ignore).then_some(now);
         if is_empty && looked == Suspects::Ignore && self.setup.bounds.when_empty {
             // Before it ends it looks for suspects too.
-            self.next_look_for_suspects = now;
+            self.suspects.next_look = now;
         }
-        if found == 0 && !self.suspects_due {
+        self.in_vain = if due_in_vain { self.in_vain.saturating_add(1) } else { 0 };
+        if found == 0 && !self.suspects.due {
             // Counted from where the look began: its own time is part of the poll.
             self.next_look = (now + self.nap(now, taken.next_due)).max(Instant::now() + SHORTEST_NAP);
         }
         if self.held.any_away() {
             self.welcome_back(now);
         }
-        let witness = self.setup.witness();
-        let accept = |job| self.accept(job, witness.clone());
-        let work: Vec<_> = taken.jobs.into_iter().filter_map(accept).collect();
+        self.begin(taken.jobs, now);
+    }
+
+    fn begin(&mut self, jobs: Vec<Reserved>, now: Instant) {
+        let (mut bytes, witness) = (0, self.setup.witness());
+        let mut work = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let size = job.message.payload.len();
+            self.pace.sized(size);
+            bytes += size;
+            let begun = self.accept(job, now, witness.clone());
+            match begun {
+                // More than anybody expected: what no slot is free for goes back.
+                Some(Work::Run(task)) if bytes > MOST_BYTES && work.len() >= self.setup.slots => {
+                    self.begun -= 1;
+                    self.give_back(task, Duration::ZERO);
+                }
+                begun => work.extend(begun),
+            }
+        }
         if !work.is_empty() {
+            self.stall.check_at = self.stall.check_at.min(now + self.pace.patience());
             self.runner.begin(work);
         }
     }
@@ -235,6 +289,18 @@ impl Pump {
     /// Quick while busy, quiet when idle: a tenth of the time since the last job, never over the poll.
     fn nap(&self, now: Instant, next_due: Option<Duration>) -> Duration {
         let idle = now.saturating_duration_since(self.last_job) / 10;
-        idle.min(self.setup.poll).min(next_due.unwrap_or(Duration::MAX)).max(SHORTEST_NAP)
+        let nap = idle.min(self.setup.poll).min(next_due.unwrap_or(Duration::MAX));
+        // What is due and locked stays so for a while: to look for it at full speed helps nobody.
+        let vain = (SHORTEST_NAP * 2u32.pow(self.in_vain.min(16))).min(LONGEST_VAIN_NAP).min(self.setup.poll);
+        nap.max(if self.in_vain > 0 { vain } else { SHORTEST_NAP }).max(SHORTEST_NAP)
+    }
+
+    /// While all slots stay busy, what the back end handed out ahead of being asked goes back.
+    fn fetch_nothing_ahead_while_stalled(&mut self) -> Result<()> {
+        if !std::mem::take(&mut self.stall.returns) || self.line.driver().is_none() {
+            return Ok(());
+        }
+        self.stall.returned = true;
+        self.fetch_nothing_ahead(0)
     }
 }

@@ -43,6 +43,8 @@ impl Key {
 
 pub(super) struct Holding {
     pub(super) task: Arc<Task>,
+    /// When it was taken.
+    pub(super) since: Instant,
     /// Set when the job was delivered again while it runs here: the newer receipt counts. Boxed, as it is rare.
     adopted: Option<Box<Reserved>>,
     /// Somebody else has it: what its run returns is dropped.
@@ -71,10 +73,10 @@ impl Held {
         self.suspects > 0
     }
 
-    pub(super) fn insert(&mut self, task: Arc<Task>) {
+    pub(super) fn insert(&mut self, task: Arc<Task>, since: Instant) {
         self.suspects += usize::from(task.job.suspect);
         let key = Key::of(&task);
-        self.jobs.insert(key, Holding { task, adopted: None, lost: false, away: false });
+        self.jobs.insert(key, Holding { task, since, adopted: None, lost: false, away: false });
     }
 
     pub(super) fn get(&self, task: &Task) -> Option<&Holding> {

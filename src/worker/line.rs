@@ -9,6 +9,9 @@ use crate::error::Result;
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
+/// An extend that takes this part of the lease may have been held up.
+const SLOW: u32 = 12;
+
 pub(super) struct Line {
     backend: Arc<dyn Backend>,
     bell: Bell,
@@ -18,6 +21,8 @@ pub(super) struct Line {
     /// How often in a row it was lost or not to be opened.
     failures: u32,
     retry_at: Instant,
+    /// How long an extend usually takes.
+    usual: Duration,
 }
 
 impl Line {
@@ -25,7 +30,7 @@ impl Line {
     pub(super) fn open(backend: Arc<dyn Backend>, bell: Bell) -> Result<Self> {
         let driver = Some(backend.open(bell.clone())?);
         let now = Instant::now();
-        Ok(Self { backend, bell, driver, opened: now, failures: 0, retry_at: now })
+        Ok(Self { backend, bell, driver, opened: now, failures: 0, retry_at: now, usual: Duration::ZERO })
     }
 
     /// The open driver, if there is one.
@@ -69,6 +74,16 @@ impl Line {
     /// When to try again; `None` while it is open.
     pub(super) fn retry_at(&self) -> Option<Instant> {
         self.driver.is_none().then_some(self.retry_at)
+    }
+
+    /// An extend took this long. When that is a good part of the lease, and more than usual, it was held up, and so
+    /// were others: they get the same time to renew their holds as after a connect. What is always slow holds up
+    /// nobody.
+    pub(super) fn extended(&mut self, took: Duration, lease: Duration) {
+        if took >= lease / SLOW && took > self.usual * 4 {
+            self.opened = Instant::now();
+        }
+        self.usual = (self.usual * 3 + took) / 4;
     }
 
     /// Since when it has been open.

@@ -2,7 +2,7 @@
 //!
 //! One thread, the pump, owns the driver. It sleeps in one place, on one inbox, which carries outcomes,
 //! requests to stop, and the bell. A turn of the loop is: read the inbox, look at the clock, exchange with
-//! the back end (settle, extend, reserve, in that order), sleep. Its correctness rests on its own polls;
+//! the back end (extend, settle, reserve, in that order), sleep. Its correctness rests on its own polls;
 //! the bell only makes it quicker.
 //!
 //! Invariants: the worker names no driver; it decides nothing that the policy decides; a job that it
@@ -17,10 +17,15 @@ mod pace;
 mod recorder;
 mod setup;
 mod signals;
+mod stalled;
+mod suspects;
 #[cfg(test)]
 mod tests;
+mod unknown;
 mod verdicts;
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +38,9 @@ use self::pace::Pace;
 pub(crate) use self::setup::{Bounds, Setup};
 pub use self::setup::{Ended, Report, Stopper};
 use self::signals::Orders;
+use self::stalled::Stall;
+use self::suspects::SuspectWatch;
+use self::unknown::Unknown;
 use self::verdicts::Judged;
 use crate::driver::Bell;
 use crate::error::{Error, Result};
@@ -76,7 +84,20 @@ impl Inbox {
 /// # Errors
 /// The back end can't be used at the start; or a job is stuck in a thread ([`is_stuck`](Error::is_stuck)).
 pub(crate) fn run(setup: Setup, runner: MakeRunner, inbox: Inbox) -> Result<Report> {
-    Pump::start(setup, runner, inbox)?.run()
+    let (driver, bound) = (setup.driver.clone(), setup.bounded());
+    let worked = catch_unwind(AssertUnwindSafe(|| Pump::start(bound, runner, inbox)?.run()));
+    // A worker that is gone is never silence: whoever waits for it is told.
+    worked.unwrap_or_else(|panic| {
+        let why = panic_text(&*panic);
+        Err(Error::other(format!("the worker of driver \"{driver}\" panicked: {why}")).with_help(
+            "what it held comes back when its lease is over; this is a fault of craft-queue: please report it",
+        ))
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("for an unknown reason")
 }
 
 struct Pump {
@@ -97,14 +118,16 @@ struct Pump {
     burials: Burials,
     /// After a settle that was refused: one by one, so that a bad one fails alone.
     one_by_one: bool,
-    /// The last settle failed: holds are renewed before the next one.
-    settle_failed: bool,
     pace: Pace,
     report: Report,
     hooks: usize,
     /// How many jobs were begun.
     begun: u64,
-    suspects_due: bool,
+    suspects: SuspectWatch,
+    stall: Stall,
+    unknown: Unknown,
+    /// How often in a row something was due and could not be taken.
+    in_vain: u32,
     stop: Stop,
     orders: Orders,
     /// When the last look began, if it found nothing.
@@ -112,7 +135,6 @@ struct Pump {
     started: Instant,
     last_job: Instant,
     next_look: Instant,
-    next_look_for_suspects: Instant,
     next_extend: Instant,
     next_settle: Instant,
     /// When the first job of those that ran before the last sleep is stuck.
@@ -149,6 +171,7 @@ impl Pump {
         let tell = Arc::new(move |finished| drop(told.send(Note::Finished(finished))));
         let runner = runner(tell)?;
         let now = Instant::now();
+        let suspects = SuspectWatch::new(now, setup.lease);
         let mut pump = Self {
             next_extend: now + setup.lease / 3,
             orders: Orders::new(&setup.queues, now),
@@ -163,18 +186,19 @@ impl Pump {
             parked: Vec::new(),
             burials: Burials::new(buries, now),
             one_by_one: false,
-            settle_failed: false,
             pace: Pace::new(now),
             report: Report::default(),
             hooks: 0,
             begun: 0,
-            suspects_due: false,
+            suspects,
+            stall: Stall::new(now),
+            unknown: Unknown::default(),
+            in_vain: 0,
             stop: Stop::No,
             found_nothing_at: None,
             started: now,
             last_job: now,
             next_look: now,
-            next_look_for_suspects: now,
             next_settle: now,
             stuck_at: None,
             own_retries_until: now,
@@ -223,7 +247,7 @@ impl Pump {
     }
 
     /// A job that was just taken is to be begun, or it is judged without being run.
-    fn accept(&mut self, job: Reserved, witness: Option<Witness>) -> Option<Work> {
+    fn accept(&mut self, job: Reserved, now: Instant, witness: Option<Witness>) -> Option<Work> {
         let job = self.held.adopt(job)?;
         let kind = self.setup.kinds.get(&*job.message.name).cloned();
         let of_type = kind.as_ref().map(|kind| kind.limits()).unwrap_or_default();
@@ -235,7 +259,7 @@ impl Pump {
                 kind.is_none().then(unknown)
             });
         let task = Arc::new(Task::new(job, limits, kind).witnessed_by(witness));
-        self.held.insert(task.clone());
+        self.held.insert(task.clone(), now);
         match judgement {
             Some(judgement) => {
                 self.judge(task, judgement, None);
@@ -269,6 +293,10 @@ impl Pump {
         self.last_job = task.begun().map_or_else(Instant::now, |begun| begun + took);
         let attempt = self.attempt_of(&task);
         let judgement = self.setup.policy.judge(attempt, &outcome, &task.limits, fastrand::f64());
+        let judgement = match task.job.suspect && !self.runner.isolates() {
+            true => judgement.of_suspect(attempt, task.job.last_error.as_deref(), &task.limits),
+            false => judgement,
+        };
         self.judge(task, judgement, Some(took));
     }
 

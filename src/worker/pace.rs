@@ -15,6 +15,14 @@ const EXCHANGES_AHEAD: u32 = 8;
 /// More than this many ready jobs gain nothing, and come back one by one when the worker dies.
 const MOST: usize = 500;
 
+/// Nor is more held ready than so many bytes of payloads.
+pub(super) const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// What is ready and waits for longer than this for its slot goes back; at least, and at so many times as what is
+/// held ready should last.
+const PATIENCE: Duration = Duration::from_millis(500);
+const TIMES_AHEAD: u32 = 4;
+
 const WINDOW: Duration = Duration::from_millis(50);
 
 pub(super) struct Pace {
@@ -22,16 +30,33 @@ pub(super) struct Pace {
     count: usize,
     prefetch: usize,
     ahead: Duration,
+    /// The size of a payload: at once the largest, and slowly less.
+    size: usize,
 }
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Self { since: now, count: 0, prefetch: 0, ahead: AHEAD }
+        Self { since: now, count: 0, prefetch: 0, ahead: AHEAD, size: 0 }
     }
 
     /// Counts jobs that have run.
     pub(super) fn count(&mut self, jobs: usize) {
         self.count += jobs;
+    }
+
+    /// A job with so many bytes was taken.
+    pub(super) fn sized(&mut self, bytes: usize) {
+        self.size = bytes.max(self.size - self.size / 64);
+    }
+
+    /// How long what is held ready may wait for a slot.
+    pub(super) fn patience(&self) -> Duration {
+        PATIENCE.max(self.ahead * TIMES_AHEAD)
+    }
+
+    /// What was ready had to wait for too long: nothing is held ready until the pace says so again.
+    pub(super) fn stall(&mut self, now: Instant) {
+        (self.since, self.count, self.prefetch) = (now, 0, 0);
     }
 
     /// An exchange with the back end took this long: over a long way, or over many rows that are gone and not
@@ -50,7 +75,7 @@ impl Pace {
             self.since = now;
             self.count = 0;
         }
-        self.prefetch
+        self.prefetch.min(MOST_BYTES / self.size.max(1))
     }
 }
 
@@ -70,6 +95,29 @@ mod tests {
         pace.count(1_000_000);
         assert_eq!(pace.prefetch(start + Duration::from_millis(1_200)), 500);
         assert_eq!(pace.prefetch(start + Duration::from_millis(1_300)), 0);
+    }
+
+    #[test]
+    fn large_jobs_are_held_ready_by_their_bytes() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        pace.count(1_000_000);
+        pace.sized(2 * 1024 * 1024);
+        assert_eq!(pace.prefetch(start + Duration::from_secs(1)), 8);
+        pace.sized(1 << 30);
+        assert_eq!(pace.prefetch(start + Duration::from_secs(1)), 0);
+        (0..2_000).for_each(|_| pace.sized(100));
+        assert_eq!(pace.prefetch(start + Duration::from_secs(1)), 500, "small ones again");
+    }
+
+    #[test]
+    fn after_a_stall_nothing_is_held_ready() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        pace.count(1_000_000);
+        assert_eq!(pace.prefetch(start + Duration::from_millis(100)), 500);
+        pace.stall(start + Duration::from_millis(100));
+        assert_eq!(pace.prefetch(start + Duration::from_millis(101)), 0);
     }
 
     #[test]

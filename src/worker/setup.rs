@@ -12,6 +12,7 @@ use crate::failed::FailedBackend;
 use crate::jobs::Kinds;
 use crate::policy::Policy;
 use crate::runner::Witness;
+use crate::time;
 
 /// Everything a worker needs, put together by the queue.
 pub(crate) struct Setup {
@@ -45,6 +46,28 @@ impl Setup {
         let is_heard = self.is_heard || log::log_enabled!(target: event::LOG_TARGET, log::Level::Debug);
         let listener = self.listener.clone().filter(|_| is_heard)?;
         Some(Witness { listener, taken: Instant::now() })
+    }
+}
+
+/// A shorter one would be over before it was renewed.
+const SHORTEST_LEASE: Duration = Duration::from_millis(100);
+
+impl Setup {
+    /// The same with spans that can be added to an instant.
+    pub(super) fn bounded(mut self) -> Self {
+        for span in [&mut self.poll, &mut self.lease, &mut self.grace] {
+            *span = time::bounded(*span);
+        }
+        self.lease = self.lease.max(SHORTEST_LEASE);
+        self.bounds.time = self.bounds.time.map(time::bounded);
+        self
+    }
+}
+
+impl Bounds {
+    /// Whether it ends by itself at some time.
+    pub(super) fn end_it(&self) -> bool {
+        self.when_empty || self.jobs.is_some() || self.time.is_some() || self.memory.is_some()
     }
 }
 

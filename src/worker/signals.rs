@@ -56,7 +56,7 @@ impl Pump {
         self.orders.next_look = begin + pause;
         let Some(signals) = signals? else { return Ok(()) };
         if self.pause(&signals.paused) && self.is_paused() {
-            self.fetch_nothing_ahead()?;
+            self.fetch_nothing_ahead(1)?;
         }
         if signals.restart.is_some() && signals.restart != self.orders.restart {
             self.orders.restart = signals.restart;
@@ -112,8 +112,8 @@ impl Pump {
     }
 
     /// Some back ends hand jobs out before they are asked for, and each reserve says anew from which queues.
-    fn fetch_nothing_ahead(&mut self) -> Result<()> {
-        let want = Want { queues: &[], fresh: 1, suspects: Suspects::Ignore, lease: self.setup.lease };
+    pub(super) fn fetch_nothing_ahead(&mut self, fresh: usize) -> Result<()> {
+        let want = Want { queues: &[], fresh, suspects: Suspects::Ignore, lease: self.setup.lease };
         match self.line.driver() {
             Some(driver) => driver.reserve(&want).map(drop),
             None => Ok(()),

@@ -12,6 +12,7 @@ use crate::failed::{Failure, Record};
 use crate::message::JobId;
 use crate::policy::Judgement;
 use crate::runner::{Task, Work};
+use crate::time;
 
 /// How long a job waits at first whose failure could not be recorded.
 const UNRECORDED_WAIT: Duration = Duration::from_secs(30);
@@ -104,7 +105,6 @@ impl Pump {
     }
 
     pub(super) fn not_written_down(&mut self, mut judged: Vec<Judged>, error: Error) -> Error {
-        self.settle_failed = true;
         judged.iter_mut().for_each(|judged| judged.in_doubt = true);
         // A refusal, not an absence: find the one that is refused.
         if !error.is_unavailable() {
@@ -119,7 +119,6 @@ impl Pump {
     }
 
     pub(super) fn written_down(&mut self, judged: Vec<Judged>, settlement: Settlement) {
-        self.settle_failed = false;
         for judged in judged {
             let Some(holding) = self.held.get(&judged.task) else { continue };
             let receipt = holding.job().receipt;
@@ -200,7 +199,9 @@ impl Pump {
             }
             (Verdict::Unknown { after }, _) => {
                 self.report.returned += 1;
-                self.tell(&Event::Again { job, after: *after, counted: false, error });
+                if self.unknown.note(&job.job.message.name, Instant::now()) {
+                    self.tell(&Event::Again { job, after: *after, counted: false, error });
+                }
             }
             (Verdict::Unstarted { .. }, _) => {
                 self.report.returned += 1;
@@ -220,7 +221,7 @@ impl Pump {
 
     fn note_retry(&mut self, after: Duration) {
         // The back end may count in whole milliseconds.
-        let due = Instant::now() + after + Duration::from_millis(2);
+        let due = time::after(Instant::now(), after) + Duration::from_millis(2);
         self.own_retries_until = self.own_retries_until.max(due);
         // It may be due before the next look.
         self.next_look = self.next_look.min(due);

@@ -172,6 +172,29 @@ fn blocking_runs_the_job_in_the_pushing_thread_and_returns_its_error() {
 }
 
 #[test]
+fn blocking_applies_the_timeouts_of_its_jobs() {
+    #[derive(Serialize, Deserialize)]
+    struct Slow;
+    impl Queueable for Slow {
+        const NAME: &'static str = "Slow";
+        fn handle(&self, job: &Context) -> JobResult {
+            while !job.timed_out() {
+                std::thread::yield_now();
+            }
+            Ok(())
+        }
+    }
+    let mut config = Config::default();
+    config.default = "async".into();
+    config.memory.blocking = true;
+    config.memory.settings.failed_table = None;
+    let queue = Queue::open(config, Jobs::new().add::<Slow>()).unwrap();
+    let push = queue.options().attempts(1).timeout(Duration::from_millis(20));
+    let error = push.push(Slow).unwrap_err();
+    assert_eq!(error.to_string(), "Slow failed in attempt 1 of 1: timed out after 20ms");
+}
+
+#[test]
 fn a_worker_of_its_own_for_it_is_refused_with_a_reason() {
     let folder = Folder::new();
     let (queue, _) = open(&folder, |_| {});

@@ -24,6 +24,7 @@ mod plans;
 mod process_children;
 mod process_deaths;
 mod process_disk;
+mod process_holds;
 mod process_site;
 mod process_sqlite;
 mod process_start;

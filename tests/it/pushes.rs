@@ -51,6 +51,23 @@ fn a_delayed_job_waits_its_time_and_not_longer_than_it_must() {
     assert_eq!((size.waiting, size.delayed), (Some(0), Some(1)));
 }
 
+/// Anything over 36,600 days is as long as that: no database stores more, and no clock counts further.
+#[test]
+fn a_span_of_any_length_stops_no_queue() {
+    let folder = Folder::new();
+    let (queue, diary) = queue(config(&folder));
+    queue.options().delay(Duration::MAX).push(fine("never")).unwrap();
+    let patient = queue.options().timeout(Duration::MAX).backoff(Duration::MAX).attempts(2);
+    patient.push(Act::new("fails", Then::Fail)).unwrap();
+    queue.push(fine("now")).unwrap();
+    queue.worker().max_jobs(2).run().unwrap();
+    let mut lines = diary.lines();
+    lines.sort();
+    assert_eq!(lines, ["fails 1", "now 1"]);
+    let size = &queue.size(None, &[]).unwrap()[0];
+    assert_eq!((size.waiting, size.delayed), (Some(0), Some(2)));
+}
+
 /// S10: an idle worker with a long poll still finds what becomes due without anybody's write.
 #[test]
 fn a_job_becomes_due_without_a_write_and_is_found_by_a_sleeping_worker() {

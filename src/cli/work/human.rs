@@ -146,7 +146,9 @@ impl Reporter for Human {
         };
         let mut counts =
             format!("{} done, {} failed, {} retried", report.done, report.failed, report.retried);
-        for (count, word) in [(report.returned, "given back"), (report.lost, "lost")] {
+        let unsettled = report.unsettled.len() as u64;
+        let more = [(report.returned, "given back"), (report.lost, "lost"), (unsettled, "not written down")];
+        for (count, word) in more {
             if count > 0 {
                 counts.push_str(&format!(", {count} {word}"));
             }

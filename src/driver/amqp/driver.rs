@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::holds::{Held, Orphans};
 use super::intake::Intake;
+use super::ladder;
 use super::letter;
 use super::options::Options;
 use super::publisher::{Parcel, Place, Publisher};
@@ -18,7 +19,7 @@ use crate::driver::{
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
 use crate::payload::storable_text;
-use crate::time::Timestamp;
+use crate::time::{self, Timestamp};
 
 /// A pair of connections: one publishes, the other one, opened when it is first needed, receives.
 pub(super) struct AmqpDriver {
@@ -40,7 +41,7 @@ pub(super) struct AmqpDriver {
 /// How much later than it is due a delayed job may be in its queue: the ladder rounds up, and takes its time.
 const LATE: Duration = Duration::from_millis(1_125);
 
-/// How long after opening what was held before may still come back to this process.
+/// How long after it is asked for, what was held before may still come back to this process.
 pub(super) const SETTLING: Duration = Duration::from_secs(5);
 
 impl AmqpDriver {
@@ -64,6 +65,15 @@ impl AmqpDriver {
             opened: Instant::now(),
             well: true,
         })
+    }
+
+    /// Whether what was held before may still come: the broker delivers once it is asked to, which on a crowded
+    /// machine is long after opening.
+    fn settles_in(&self) -> bool {
+        match self.intake.as_ref().and_then(|intake| intake.subscribed_at) {
+            Some(at) => at.elapsed() < SETTLING,
+            None => self.opened.elapsed() < SETTLING * 6,
+        }
     }
 
     fn intake(&mut self) -> Result<(&mut Intake, &mut Publisher, &Orphans)> {
@@ -101,7 +111,7 @@ impl AmqpDriver {
         else {
             return;
         };
-        let due = Instant::now() + *after;
+        let due = time::after(Instant::now(), *after);
         if self.returning.is_none_or(|(last, _)| last < due) {
             self.returning = Some((due, due + LATE));
         }
@@ -194,7 +204,8 @@ fn copy<'a>(
     Ok(Parcel {
         queue: &job.message.queue,
         place: Place::of(state),
-        after,
+        // A push is refused what the ladder cannot do; a job that was taken must go somewhere.
+        after: after.min(ladder::LONGEST),
         envelope,
         body: &job.message.payload,
     })
@@ -208,10 +219,8 @@ impl Driver for AmqpDriver {
 
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
         self.see(want.queues.iter().map(|queue| &**queue));
-        // Only that soon after opening may anything come back.
-        let settles_in = self.opened.elapsed() < SETTLING;
         let taken = self.intake().and_then(|(intake, publisher, orphans)| {
-            intake.reserve(want, if settles_in { orphans.len() } else { 0 }, publisher, orphans)
+            intake.reserve(want, orphans.count(Instant::now()), publisher, orphans)
         });
         let mut taken = self.watched(taken)?;
         if taken.jobs.is_empty() && want.fresh > 0 {
@@ -231,13 +240,12 @@ impl Driver for AmqpDriver {
             let checked = intake.check();
             self.watched(checked)?;
         }
-        let until = Instant::now() + lease;
+        let until = time::after(Instant::now(), lease);
         let mut lost = Vec::new();
         for job in held {
             // What was held on a connection that was lost may come back: nobody knows yet.
             let held = self.intake.as_mut().is_some_and(|intake| intake.holds.extend(job.receipt, until))
-                || self.orphans.extend(&job.message.uuid, job.receipt, until)
-                    && self.opened.elapsed() < SETTLING;
+                || self.orphans.extend(&job.message.uuid, job.receipt, until) && self.settles_in();
             if !held {
                 lost.push(job.receipt);
             }

@@ -116,9 +116,9 @@ impl Orphans {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many jobs may come back.
-    pub(super) fn len(&self) -> usize {
-        self.lock().len()
+    /// How many jobs may come back whose workers still show that they have them.
+    pub(super) fn count(&self, now: Instant) -> usize {
+        self.lock().values().filter(|(_, until)| *until > now).count()
     }
 
     /// Remembers what a connection still held when it went.

@@ -21,6 +21,7 @@ use super::topology;
 use super::wire::{Arrival, Inbox, WINDOW};
 use crate::driver::{Receipt, Reserved, Suspects, Taken, Want};
 use crate::error::Result;
+use crate::time;
 
 /// The most that the broker hands out ahead when nothing is configured.
 const PREFETCH_LIMIT: usize = 1 << 15;
@@ -39,6 +40,8 @@ pub(super) struct Intake {
     declared: HashSet<Arc<str>>,
     subscribed: Vec<Arc<str>>,
     prefetch: u16,
+    /// When it first had the broker deliver.
+    pub(super) subscribed_at: Option<Instant>,
 }
 
 impl Intake {
@@ -53,6 +56,7 @@ impl Intake {
             declared: HashSet::new(),
             subscribed: Vec::new(),
             prefetch: 0,
+            subscribed_at: None,
         }
     }
 
@@ -69,11 +73,14 @@ impl Intake {
         publisher: &mut Publisher,
         orphans: &Orphans,
     ) -> Result<Taken> {
-        let until = Instant::now() + want.lease;
+        let until = time::after(Instant::now(), want.lease);
         let queues = want.queues.iter().map(|queue| Arc::from(&**queue)).collect::<Vec<_>>();
         self.declare(&queues, publisher)?;
         self.sort_arrivals(publisher, orphans)?;
         self.suspect_lapsed(publisher)?;
+        if queues.is_empty() && want.fresh + away == 0 {
+            self.fetch_nothing_ahead(publisher, orphans)?;
+        }
         // Who looks for suspects alone is about to run one alone. What comes back is first in line.
         let away = if want.suspects == Suspects::Ignore { away } else { 0 };
         if want.fresh + away > 0 {
@@ -107,6 +114,16 @@ impl Intake {
             }
         }
         Ok(taken)
+    }
+
+    /// All slots of the worker stay busy: what it cannot begin is for others. Nothing is to be done where the broker
+    /// has handed out no more than what the worker holds.
+    fn fetch_nothing_ahead(&mut self, publisher: &mut Publisher, orphans: &Orphans) -> Result<()> {
+        let nothing_waits = self.waiting.values().all(VecDeque::is_empty);
+        if nothing_waits && usize::from(self.prefetch) <= self.holds.len() {
+            return Ok(());
+        }
+        self.stand_aside(self.options.answer_timeout, publisher, orphans)
     }
 
     fn hand_out(&mut self, queues: &[Arc<str>], most: usize, until: Instant, taken: &mut Taken) {
@@ -172,7 +189,10 @@ impl Intake {
         if queues.is_empty() {
             return Ok(());
         }
-        let wanted = (self.holds.len() + more).min(PREFETCH_LIMIT).next_power_of_two();
+        let wanted = match self.holds.len() + more {
+            few @ ..=16 => few,
+            many => many.min(PREFETCH_LIMIT).next_power_of_two(),
+        };
         let prefetch = self.options.prefetch.unwrap_or(wanted as u16);
         if prefetch > self.prefetch {
             for queue in queues {
@@ -180,6 +200,7 @@ impl Intake {
             }
             self.prefetch = prefetch;
             self.subscribed = queues.to_vec();
+            self.subscribed_at.get_or_insert_with(Instant::now);
         }
         Ok(())
     }

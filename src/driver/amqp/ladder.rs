@@ -25,6 +25,9 @@ const UNIT: Duration = Duration::from_millis(125);
 /// How many levels: up to 2^28 seconds, 8.5 years.
 const LEVELS: u32 = 31;
 
+/// The longest delay, 8.5 years: a job that is tried again waits no longer than that.
+pub(super) const LONGEST: Duration = Duration::from_millis(125 * ((1 << LEVELS) - 1));
+
 /// Where the ladder ends.
 const DELIVER: &str = "craft-queue.delay.deliver";
 
@@ -37,12 +40,14 @@ pub(super) fn entry(options: &Options, queue: &str, after: Duration) -> Result<O
     let steps = after.as_micros().div_ceil(UNIT.as_micros());
     let Some(top) = steps.checked_ilog2() else { return Ok(None) };
     if top >= LEVELS {
-        let longest = time::humane(UNIT * (1 << (LEVELS - 1)));
+        let longest = time::humane(LONGEST);
         return Err(Error::unsupported(format!(
             "a delay of {} is too long for RabbitMQ",
             time::humane(after)
         ))
-        .with_help(format!("at most {longest} is possible here; the database driver has no such limit")));
+        .with_help(format!(
+            "at most {longest} is possible here; the database driver waits for up to 36600 days"
+        )));
     }
     let bits: String = (0..LEVELS).rev().flat_map(|level| [bit(steps, level), '.']).collect();
     // The levels above the highest bit would only pass it on.

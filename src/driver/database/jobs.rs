@@ -11,7 +11,7 @@ use crate::driver::{
 };
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
-use crate::time::Timestamp;
+use crate::time::{self, Timestamp};
 
 /// As the driver is called where others keep their signals beside its own.
 const DRIVER: &str = "database";
@@ -349,7 +349,7 @@ fn all_done(settled: &[Settled<'_>]) -> Option<Vec<Receipt>> {
 }
 
 fn hold<'a>(want: &Want<'a>) -> Take<'a> {
-    let held_until = Instant::now() + want.lease;
+    let held_until = time::after(Instant::now(), want.lease);
     Take { queues: want.queues, token: new_token(), lease: want.lease, held_until }
 }
 

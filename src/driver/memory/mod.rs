@@ -18,6 +18,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
+use crate::time;
 
 /// A store of jobs, shared by all drivers that are opened on it.
 #[derive(Clone, Default)]
@@ -172,7 +173,7 @@ impl Driver for Handle {
     }
 
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
-        let lease_ends = Instant::now() + lease;
+        let lease_ends = time::after(Instant::now(), lease);
         let mut store = self.memory.lock();
         let mut lost = Vec::new();
         for job in held {

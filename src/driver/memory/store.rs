@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::driver::{Bell, Receipt, Reserved, Size, Verdict, Want};
 use crate::hash::ById;
 use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed};
+use crate::time;
 
 #[derive(Default)]
 pub(super) struct Store {
@@ -163,7 +164,7 @@ impl Store {
                 job.suspect = false;
                 job.unknown_since = None;
                 job.last_error = Some(error.clone());
-                job.due = now + *after;
+                job.due = time::after(now, *after);
                 self.queue_up(job, now);
             }
             Verdict::Exhausted { after, attempts, error } => {
@@ -171,7 +172,7 @@ impl Store {
                 job.suspect = false;
                 job.unknown_since = None;
                 job.last_error = Some(error.clone());
-                job.due = now + *after;
+                job.due = time::after(now, *after);
                 self.queue_up(job, now);
             }
             Verdict::Unknown { after } => {
@@ -191,7 +192,7 @@ impl Store {
             self.held.insert(held.job.id, held);
         } else {
             if !after.is_zero() {
-                job.due = now + after;
+                job.due = time::after(now, after);
             }
             self.queue_up(job, now);
         }
@@ -235,7 +236,7 @@ impl Store {
 impl Job {
     fn new(id: i64, message: Message, now: Instant) -> Self {
         Self {
-            due: now + message.delay,
+            due: time::after(now, message.delay),
             id,
             message,
             attempts: 0,
@@ -288,7 +289,7 @@ fn wants(queues: &[String], job: &Job) -> bool {
 /// Puts a hold on a job under a token that no other hold has.
 fn hold(job: Job, now: Instant, lease: Duration) -> (Held, Reserved) {
     let token = fastrand::u64(..);
-    let lease_ends = now + lease;
+    let lease_ends = time::after(now, lease);
     let reserved = Reserved {
         message: job.message.clone(),
         id: JobId::Number(job.id),

@@ -66,10 +66,7 @@ impl Keeper {
             Said::Ran(number, took, outcome) => {
                 self.pace = (self.pace * 7 + took) / 8;
                 if let Some(Work::Run(task)) = child.answered(number) {
-                    let outcome = match task.limits.timeout {
-                        Some(limit) if took >= limit => Outcome::TimedOut(limit),
-                        _ => outcome,
-                    };
+                    let outcome = task.limits.in_time(outcome, took);
                     // Too quick to be seen while it ran.
                     let now = Instant::now();
                     task.begin(now.checked_sub(took).unwrap_or(now));

@@ -66,6 +66,8 @@ pub(super) struct Script {
     pub(super) asked_for: Vec<Vec<String>>,
     /// It is due from the beginning.
     pub(super) suspect: Option<Reserved>,
+    /// One is due all the time, and somebody else has its row locked.
+    pub(super) locked_suspect: bool,
     /// Looks find nothing until one asks about suspects.
     pub(super) finds_from_first_suspects: bool,
 }
@@ -151,6 +153,11 @@ impl Driver for Stage {
             return Ok(Taken::default());
         }
         script.finds_from_first_suspects = false;
+        if script.locked_suspect && want.suspects != Suspects::Ignore {
+            let found = if want.fresh > 0 { script.taken.pop_front() } else { None };
+            let next_due = found.is_none().then_some(Duration::ZERO);
+            return Ok(Taken { suspects_due: true, next_due, ..found.unwrap_or_default() });
+        }
         match want.suspects {
             Suspects::Take(_) if script.suspect.is_some() => {
                 return Ok(Taken { jobs: script.suspect.take().into_iter().collect(), ..Taken::default() });

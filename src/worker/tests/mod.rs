@@ -5,5 +5,6 @@ mod fake;
 mod holds;
 mod identity;
 mod outcomes;
+mod schedule;
 mod signals;
 mod stopping;

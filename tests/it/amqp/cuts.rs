@@ -50,15 +50,19 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
+        let seen = Arc::new(Seen::default());
+        Self { seen: seen.clone(), ..Self::with(Jobs::new().state(seen).add::<Waits>()) }
+    }
+
+    fn with(jobs: Jobs) -> Self {
         let url = RabbitMq::shared().vhost();
         let (place, vhost) = url.rsplit_once('/').unwrap();
         let port = place.rsplit_once(':').unwrap().1.parse().unwrap();
         let mut config = Config::new();
         config.default = "amqp".into();
         config.amqp = AmqpConfig { host: "127.0.0.1".into(), port, vhost: vhost.into(), ..config.amqp };
-        let seen = Arc::new(Seen::default());
-        let queue = Queue::open(config, Jobs::new().state(seen.clone()).add::<Waits>()).unwrap();
-        Self { vhost: vhost.to_owned(), queue, seen }
+        let queue = Queue::open(config, jobs).unwrap();
+        Self { vhost: vhost.to_owned(), queue, seen: Arc::default() }
     }
 
     fn work(&self, slots: usize) -> (Stopper, JoinHandle<Result<Report>>) {
@@ -79,6 +83,54 @@ impl Site {
         let is_left = |line: &&str| !line.ends_with("\t0") && !line.starts_with("craft-queue.starts\t");
         lines.lines().skip(1).filter(is_left).count() == 0
     }
+}
+
+/// Quick jobs behind a slow one, of which the broker handed out hundreds ahead.
+#[test]
+fn what_waits_behind_a_slow_job_is_run_by_others() {
+    #[derive(Serialize, Deserialize)]
+    struct Step {
+        slow: bool,
+    }
+    #[derive(Default)]
+    struct Steps {
+        quick: AtomicUsize,
+        slow: AtomicUsize,
+        go_on: std::sync::atomic::AtomicBool,
+    }
+    impl Queueable for Step {
+        const NAME: &'static str = "Step";
+        fn handle(&self, job: &Context) -> JobResult {
+            let steps = job.state::<Arc<Steps>>()?;
+            if self.slow {
+                steps.slow.fetch_add(1, Ordering::SeqCst);
+                wait_until("the end of the slow job", LIMIT, || steps.go_on.load(Ordering::SeqCst));
+            } else {
+                steps.quick.fetch_add(1, Ordering::SeqCst);
+            }
+            Ok(())
+        }
+    }
+    let steps = Arc::new(Steps::default());
+    let site = Site::with(Jobs::new().state(steps.clone()).add::<Step>());
+    let queue = |slow: bool, count: usize| site.queue.push_many((0..count).map(|_| Step { slow })).unwrap();
+    queue(false, 2_000);
+    queue(true, 1);
+    queue(false, 600);
+    let (first, one) = site.work(1);
+    wait_until("the slow job runs", LIMIT, || steps.slow.load(Ordering::SeqCst) == 1);
+    let (second, two) = site.work(1);
+    wait_until("all others' ends", LIMIT, || steps.quick.load(Ordering::SeqCst) == 2_600);
+    steps.go_on.store(true, Ordering::SeqCst);
+    wait_until("the broker has nothing any more", LIMIT, || site.is_empty());
+    let done: u64 = [(first, one), (second, two)]
+        .into_iter()
+        .map(|(stopper, worker)| {
+            stopper.stop();
+            worker.join().unwrap().unwrap().done
+        })
+        .sum();
+    assert_eq!((done, steps.slow.load(Ordering::SeqCst)), (2_601, 1));
 }
 
 fn each_job_runs_once(stays: bool, slots: usize, jobs: usize) {
