@@ -69,7 +69,28 @@ pub(super) fn run(_: App, matches: &ArgMatches) -> Result<Exit> {
             registry.display()
         )),
     }
+    if !is_part_of_the_program(folder) {
+        print::line(
+            "Add `mod jobs;` to src/main.rs, and give `jobs::all()` to `craft_queue::main` or `Queue::open`.",
+        );
+    }
     Ok(Exit::Fine)
+}
+
+/// Whether the crate's root has the module.
+fn is_part_of_the_program(folder: &Path) -> bool {
+    let roots = ["main.rs", "lib.rs"].map(|root| folder.with_file_name(root));
+    let has_it = |root: &std::path::PathBuf| std::fs::read_to_string(root).is_ok_and(|text| declares(&text));
+    roots.iter().any(has_it)
+}
+
+fn declares(root: &str) -> bool {
+    let declared = |line: &str| {
+        let line = line.trim();
+        let item = line.strip_prefix("pub(crate) ").or_else(|| line.strip_prefix("pub ")).unwrap_or(line);
+        item.starts_with("mod jobs;")
+    };
+    root.lines().any(declared)
 }
 
 /// `CreateInvoice` is `create_invoice`, `SendHTTPCall` is `send_http_call`.
@@ -148,6 +169,19 @@ mod tests {
             ("Top10", "top10"),
         ] {
             assert_eq!(snake(name), file);
+        }
+    }
+
+    #[test]
+    fn a_root_declares_the_module_or_not() {
+        for (root, declared) in [
+            ("mod jobs;", true),
+            ("use x;\n\npub mod jobs; // all\n", true),
+            ("pub(crate) mod jobs;", true),
+            ("// mod jobs;\nmod jobs_of_mine;\nfn main() {}", false),
+            ("", false),
+        ] {
+            assert_eq!(declares(root), declared, "{root}");
         }
     }
 

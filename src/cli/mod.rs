@@ -13,6 +13,7 @@ mod failed;
 mod job;
 mod jobs;
 mod log;
+mod meta;
 mod migrate;
 mod monitor;
 mod print;
@@ -133,7 +134,8 @@ fn dispatch(
     commands: Vec<OwnCommand>,
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<Ended> {
-    let root = arguments::root(ENTRIES).subcommands(commands.iter().map(OwnCommand::command));
+    let root = arguments::root(ENTRIES).subcommands(meta::commands());
+    let root = root.subcommands(commands.iter().map(OwnCommand::command));
     let root = root.mut_arg("config", |file| file.hide(own.config.is_some()));
     let matches = match arguments::parse(root.clone(), ENTRIES, arguments) {
         Ok(matches) => matches,
@@ -145,6 +147,9 @@ fn dispatch(
         print::overview(&root);
         return Ok(Ended::Status(0));
     };
+    if let Some(told) = meta::run(&root, name, given) {
+        return told.map(|()| Ended::Status(0));
+    }
     let app = app::App::new(jobs, own, &matches)?;
     if let Some(command) = OwnCommand::take(commands, name) {
         return command.run(app, given).map(Ended::Command);

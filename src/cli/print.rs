@@ -116,6 +116,16 @@ pub(super) fn line(text: impl Into<Text>) {
     text.into().write(&mut stdout::results(), COLOR.get().is_some_and(|color| color.out));
 }
 
+/// A text of ours, with its line breaks.
+pub(super) fn block(text: impl Display) {
+    line(Text::default().and_lines(text.to_string().trim_end()));
+}
+
+/// What is for a program and not for a person, as it is.
+pub(super) fn raw(text: &[u8]) {
+    let _ = stdout::results().write_all(text);
+}
+
 /// A line that is no result: a prompt, a note.
 pub(super) fn note(text: impl Into<Text>) {
     progress::erase();
@@ -184,7 +194,7 @@ pub(super) fn refusal(mut refused: clap::Error) -> u8 {
             }
         }
         _ if refused.use_stderr() => note(Text::default().and_lines(refused.render().to_string().trim_end())),
-        _ => line(Text::default().and_lines(refused.render().to_string().trim_end())),
+        _ => block(refused.render()),
     }
     u8::try_from(refused.exit_code()).unwrap_or(2)
 }

@@ -250,7 +250,7 @@ fn put_name<'a>(text: &'a str, name: &str) -> Cow<'a, str> {
         let word = rest.split_whitespace().next().unwrap_or_default();
         let word = word.trim_end_matches([',', '.', ')', ';', '"', '`']);
         let known = super::ENTRIES.iter().any(|entry| (entry.command)().get_name() == word);
-        known || matches!(word, "<COMMAND>" | "alone" | "help")
+        known || super::meta::NAMES.contains(&word) || matches!(word, "<COMMAND>" | "alone")
     };
     if name == "craft" || !text.contains(CALLED) {
         return Cow::Borrowed(text);
@@ -290,7 +290,7 @@ impl OwnCommand {
     /// A name is no word, or is there twice.
     pub(super) fn check(commands: &[Self]) -> Result<()> {
         let ours = super::ENTRIES.iter().map(|entry| (entry.command)().get_name().to_owned());
-        let mut names: Vec<String> = ours.collect();
+        let mut names: Vec<String> = ours.chain(super::meta::NAMES.map(str::to_owned)).collect();
         for Self { name, .. } in commands {
             let is_word = !name.is_empty() && !name.starts_with('-') && !name.contains(char::is_whitespace);
             if !is_word {

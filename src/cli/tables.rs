@@ -2,43 +2,63 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use super::app::App;
 use super::arguments::connection;
 use super::migrate::{Target, apply, directory, folder, targets};
-use super::{Exit, print, program};
+use super::{Exit, print, program, usage};
 use crate::config::Config;
 use crate::driver::database::{DOWN, File as Migration, Table, files};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
+/// Everywhere else `-d` is the driver. Here it goes on to be the folder, as Masonite has it, and is not advertised.
+fn directory_of_the_chapter() -> Arg {
+    directory().short_alias('d')
+}
+
+/// # Errors
+/// It is a driver's name: whoever wrote `-d database` did not mean a folder.
+fn checked_folder(matches: &ArgMatches) -> Result<PathBuf> {
+    let folder = folder(matches);
+    match folder.to_str() {
+        Some(name @ ("async" | "database" | "amqp")) => Err(usage(format!(
+            "\"{name}\" is a driver, and this command is about a folder: its -d is --directory"
+        ))
+        .with_help(format!(
+            "leave it out; CRAFT_DRIVER={name} chooses the driver, and ./{name} is a folder"
+        ))),
+        _ => Ok(folder),
+    }
+}
+
 pub(super) fn table_command() -> Command {
     Command::new("queue:table")
         .about("Write the migration for the table of jobs")
-        .arg(directory().short('d'))
+        .arg(directory_of_the_chapter())
         .arg(connection())
 }
 
 pub(super) fn table(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
-    write(&config, Table::Jobs, &folder(matches))?;
+    write(&config, Table::Jobs, &checked_folder(matches)?)?;
     Ok(Exit::Fine)
 }
 
 pub(super) fn failed_command() -> Command {
     Command::new("queue:failed")
         .about("Write the migration for the table of failed jobs")
-        .arg(directory().short('d'))
+        .arg(directory_of_the_chapter())
         .arg(connection())
 }
 
 pub(super) fn failed(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
-    write(&config, Table::Failed, &folder(matches))?;
+    write(&config, Table::Failed, &checked_folder(matches)?)?;
     print::line(program::named("craft queue:failed-list shows the failed jobs, once there are any."));
     Ok(Exit::Fine)
 }
@@ -46,13 +66,13 @@ pub(super) fn failed(app: App, matches: &ArgMatches) -> Result<Exit> {
 pub(super) fn install_command() -> Command {
     Command::new("queue:install")
         .about("Do queue:table, queue:failed and migrate in one go")
-        .arg(directory().short('d'))
+        .arg(directory_of_the_chapter())
         .arg(connection())
 }
 
 pub(super) fn install(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
-    let folder = folder(matches);
+    let folder = checked_folder(matches)?;
     if config.default != "amqp" {
         write(&config, Table::Jobs, &folder)?;
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::print::{Style, Text, indented, line, note};
 use super::super::program;
-use super::{Reporter, View};
+use super::{Reporter, View, is_routine};
 use crate::event::{Event, Told};
 use crate::time::{Timestamp, humane};
 use crate::worker::{Ended, Report};
@@ -30,9 +30,6 @@ impl Human {
 
     /// `  10:52:04 CreateInvoice #41 ......... 12.31ms DONE`, with a detail between dots where there is one.
     fn finish(&self, job: Told<'_>, detail: &str, word: &str, style: Style) {
-        if self.view.quiet && style == Style::Good {
-            return;
-        }
         let clock = self.view.zone.format_clock(Timestamp::now());
         let mut told = Text::from(format_args!("  {clock} {} #{} ", job.job.message.name, job.job.id));
         if !detail.is_empty() {
@@ -76,6 +73,11 @@ fn header(view: &View, back_end: &str, jobs: &[String]) {
 impl Reporter for Human {
     fn tell(&mut self, event: &Event<'_>) {
         match event {
+            event if self.view.quiet && is_routine(event) => {}
+            Event::Began { job, waited } => {
+                let waited = waited.map(|waited| format!("waited {}", humane(waited))).unwrap_or_default();
+                self.finish(*job, &waited, "RUNNING", Style::Faint);
+            }
             Event::Done(job) => self.finish(*job, "", "DONE", Style::Good),
             Event::Again { job, after, counted, error } => {
                 let detail = match counted {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::stdout::{self, Results};
 use super::super::{escape, print};
-use super::{Reporter, View};
+use super::{Reporter, View, is_routine};
 use crate::event::{Event, Told};
 use crate::time::Timestamp;
 use crate::worker::Report;
@@ -65,6 +65,20 @@ impl Machine {
         self.event(event, &fields);
     }
 
+    fn began(&mut self, job: Told<'_>, waited_ms: Option<f64>) {
+        let reserved = job.job;
+        let fields = [
+            ("id", json!(reserved.id)),
+            ("uuid", json!(&*reserved.message.uuid)),
+            ("job", json!(&*reserved.message.name)),
+            ("queue", json!(&*reserved.message.queue)),
+            ("attempt", json!(reserved.attempt)),
+            ("attempts", json!(job.attempts)),
+            ("waited_ms", json!(waited_ms)),
+        ];
+        self.event("began", &fields);
+    }
+
     fn write(&mut self, fields: &[(&str, Value)]) {
         let mut text = String::with_capacity(256);
         match self.form {
@@ -102,7 +116,11 @@ fn is_plain(word: &str) -> bool {
 impl Reporter for Machine {
     fn tell(&mut self, event: &Event<'_>) {
         match event {
-            Event::Done(_) if self.view.quiet => {}
+            event if self.view.quiet && is_routine(event) => {}
+            Event::Began { job, waited } => {
+                let waited = waited.map(|waited| (waited.as_secs_f64() * 1e3).round());
+                self.began(*job, waited);
+            }
             Event::Done(job) => self.job("done", *job, None, None),
             Event::Again { job, after, counted, error } => {
                 let name = if *counted { "failed" } else { "postponed" };
@@ -136,7 +154,7 @@ impl Reporter for Machine {
                 self.disconnected = true;
                 self.event("disconnected", &[("error", json!(error.to_string()))]);
             }
-            Event::Disconnected { .. } | Event::Began { .. } => {}
+            Event::Disconnected { .. } => {}
             Event::Reconnected => {
                 self.disconnected = false;
                 self.event("reconnected", &[]);
@@ -156,6 +174,10 @@ impl Reporter for Machine {
     }
 
     fn ended(&mut self, report: &Report, took: Duration) {
+        if self.view.quiet {
+            let _ = self.out.flush();
+            return print::flush();
+        }
         let fields = [
             ("done", json!(report.done)),
             ("failed", json!(report.failed)),

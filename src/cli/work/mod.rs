@@ -51,13 +51,19 @@ pub(super) fn command() -> Command {
              craft queue:work --queue invoices,default --workers 4\n  \
              craft queue:work --driver database --connection mysql --poll 5 --attempts 2\n  \
              craft queue:work --stop-when-empty --json\n\n\
-             Ctrl-C or SIGTERM: takes nothing new and finishes what runs; once more: stops at once.",
+             With -v a line tells when a job begins, with -vv each look for jobs; -q tells failures and trouble only.\n\n\
+             Signals:\n  \
+             SIGTERM, SIGINT (Ctrl-C)  Takes nothing new, finishes what runs within --grace, gives the rest back, and\n                            \
+             exits with 0. Once more: stops at once, gives everything back, and exits with 143 or 130.\n  \
+             SIGHUP, SIGQUIT           Are not listened for: they end the worker at once, in the middle of its jobs,\n                            \
+             which run again when their lease is over. Under nohup SIGHUP is ignored.",
         )
 }
 
 pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
     let view = View::new(&app, matches, &config)?;
+    let tells_begins = view.verbosity > 0 && !view.quiet;
     let job_names = app.job_names();
     let queue = app.queue(config)?;
     let mut worker = queue.worker().process_ends();
@@ -70,8 +76,8 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let reporter = Arc::new(Mutex::new(view.reporter(&what, &job_names)));
     let told = reporter.clone();
     let worker = worker.reporter(move |event: &Event<'_>| {
-        // Nothing is said of it, and many threads would wait here for each other.
-        if matches!(event, Event::Began { .. }) {
+        // Where nothing is said of it, many threads would wait here for each other.
+        if matches!(event, Event::Began { .. }) && !tells_begins {
             return;
         }
         // A reporter that panicked has nothing more to tell; the worker goes on.
@@ -180,6 +186,21 @@ impl View {
             (false, false) => Box::new(Machine::new(self, Form::KeyValue)),
         }
     }
+}
+
+/// Whether nobody need know who asked for failures and trouble only.
+fn is_routine(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::Started
+            | Event::Began { .. }
+            | Event::Done(_)
+            | Event::Polled { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::Restarting { .. }
+            | Event::Stopping { .. }
+    )
 }
 
 /// Tells what a worker does.
