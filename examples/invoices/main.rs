@@ -149,6 +149,7 @@ fn told(retried: &Retried) -> String {
     match retried {
         Retried::Back { failed, queue, .. } => format!("#{} is back on \"{queue}\"", failed.id),
         Retried::Kept { failed, holder } => format!("#{} stays: job {holder} has its unique key", failed.id),
+        Retried::Refused { failed, why } => format!("#{} stays: {why}", failed.id),
         Retried::Taken(failed) => format!("#{} is being retried by somebody else", failed.id),
         Retried::Unknown(id) => format!("#{id} is gone"),
     }

@@ -53,7 +53,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let queue = app.open(matches)?;
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     let mut trouble = false;
-    let (mut told, mut untold) = (0, 0_u64);
+    let (mut told, mut refused, mut untold) = (0, 0, 0_u64);
     let mut tell = |line: String| match told < most {
         true => {
             told += 1;
@@ -72,6 +72,13 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
             Retried::Kept { failed, holder } => {
                 trouble = true;
                 tell(format!("  #{} {} kept: job #{holder} with the same key waits", failed.id, failed.name));
+            }
+            // Those that are refused are named before all others.
+            Retried::Refused { failed, why } => {
+                trouble = true;
+                refused += 1;
+                let line = format!("  #{} {} kept: {why}", failed.id, failed.name);
+                if refused <= most { print::line(line) } else { tell(line) }
             }
             Retried::Taken(failed) => {
                 tell(format!("  #{} {} is being put back by somebody else", failed.id, failed.name));

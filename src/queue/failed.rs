@@ -7,7 +7,7 @@ use super::Outlet;
 use super::desk::Inner;
 use crate::error::Result;
 use crate::failed::{FailedCount, FailedJob, FailedJobs, Filter};
-use crate::message::{JobId, Message, Overrides, Pushed};
+use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed};
 use crate::payload;
 
 /// How many are handled at once: memory stays bounded whatever the number of failed jobs.
@@ -52,6 +52,13 @@ pub enum Retried {
         failed: FailedJob,
         /// The job that has the key.
         holder: JobId,
+    },
+    /// It stays, because the driver refuses it: what it was pushed with can't be pushed there.
+    Refused {
+        /// The failed job.
+        failed: FailedJob,
+        /// Why, in one sentence.
+        why: String,
     },
     /// Somebody else is putting it back, or has.
     Taken(FailedJob),
@@ -104,7 +111,8 @@ impl FailedDesk {
         self.open()?.1.forget(ids)
     }
 
-    /// Removes all, or only what failed at least this long ago, and says how many.
+    /// Removes all that were there when it began, or of these only what failed at least this long ago, and says how
+    /// many.
     ///
     /// # Errors
     /// As [`FailedDesk::list`].
@@ -120,18 +128,16 @@ impl FailedDesk {
     pub fn prune_those(&self, filter: &Filter<'_>, mut tell: impl FnMut(u64)) -> Result<u64> {
         let (outlet, mut open) = self.open()?;
         let before = filter.before.filter(|span| !span.is_zero());
-        let filter = Filter { driver: Some(&outlet.name), before, after: None, limit: PAGE, ..*filter };
+        let filter = Filter { driver: Some(&outlet.name), before, after: None, limit: 0, ..*filter };
         let mut removed = 0;
-        loop {
-            let page = open.list(&filter)?;
-            if page.is_empty() {
-                return Ok(removed);
-            }
+        self.each_page(&mut *open, &filter, |open, page| {
             let ids: Vec<_> = page.into_iter().map(|failed| failed.id).collect();
             let count = open.forget(&ids)?;
             tell(count);
             removed += count;
-        }
+            Ok(())
+        })?;
+        Ok(removed)
     }
 
     /// Puts failed jobs back onto the queue, each at its end, and tells what became of each as it goes.
@@ -139,6 +145,9 @@ impl FailedDesk {
     /// Where the failed jobs and the jobs share a connection, each moves in one transaction. Else it is
     /// marked, pushed under the same uuid, and forgotten: a crash between leaves it in both places, where
     /// the next retry finds it; on a driver that can't know uuids (AMQP) a second copy may be run then.
+    ///
+    /// What fails while it goes on is not put back: where all are asked for, those are meant that were there when
+    /// it began. A job that the driver refuses stays, and keeps no other from being put back.
     ///
     /// # Errors
     /// As [`FailedDesk::list`], and when the driver can't be reached. What was told is done.
@@ -158,13 +167,38 @@ impl FailedDesk {
             }
             return Ok(());
         }
+        self.each_page(&mut *open, &self.filter(retry, &outlet), |open, page| {
+            self.retry_page(retry, &outlet, open, page, &mut tell)
+        })
+    }
+
+    /// All that the filter finds and that was there when this began, in pages.
+    fn each_page(
+        &self,
+        open: &mut dyn FailedJobs,
+        filter: &Filter<'_>,
+        mut handle: impl FnMut(&mut dyn FailedJobs, Vec<FailedJob>) -> Result<()>,
+    ) -> Result<()> {
+        let Some(last) = open.last()? else {
+            // Nobody knows what is new there, nor what comes after one that is gone: all at once.
+            let mut all = open.list(filter)?;
+            while !all.is_empty() {
+                let rest = all.split_off(all.len().min(PAGE));
+                handle(open, std::mem::replace(&mut all, rest))?;
+            }
+            return Ok(());
+        };
+        let is_new = |failed: &FailedJob| match (&failed.id, &last) {
+            (JobId::Number(id), JobId::Number(last)) => id > last,
+            _ => false,
+        };
         let mut after = None;
         loop {
-            let filter = Filter { after: after.as_ref(), limit: PAGE, ..self.filter(retry, &outlet) };
-            let page = open.list(&filter)?;
+            let mut page = open.list(&Filter { after: after.as_ref(), limit: PAGE, ..*filter })?;
+            page.retain(|failed| !is_new(failed));
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id.clone());
-            self.retry_page(retry, &outlet, &mut *open, page, &mut tell)?;
+            handle(open, page)?;
         }
     }
 
@@ -189,9 +223,21 @@ impl FailedDesk {
         let queues: Vec<_> = jobs.iter().map(|(_, message)| message.queue.to_string()).collect();
         let answers = match retry.dry_run {
             true => vec![None; jobs.len()],
-            false => match open.put_back(&jobs)? {
-                Some(answers) => answers,
-                None => self.push_marked(outlet, open, jobs)?,
+            false => match self.move_back(outlet, open, jobs) {
+                Ok(answers) => answers,
+                // One of them can't be pushed: it stays alone.
+                Err(error) if error.is_invalid() || error.is_unsupported() => {
+                    let mut page = page;
+                    if page.len() > 1 {
+                        let rest = page.split_off(page.len() / 2);
+                        self.retry_page(retry, outlet, open, page, tell)?;
+                        return self.retry_page(retry, outlet, open, rest, tell);
+                    }
+                    let refused = |failed| Retried::Refused { failed, why: error.to_string() };
+                    page.into_iter().map(refused).for_each(tell);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             },
         };
         for ((failed, queue), answer) in page.into_iter().zip(queues).zip(answers) {
@@ -207,6 +253,18 @@ impl FailedDesk {
         Ok(())
     }
 
+    fn move_back(
+        &self,
+        outlet: &Outlet,
+        open: &mut dyn FailedJobs,
+        jobs: Vec<(JobId, Message)>,
+    ) -> Result<Vec<Option<Pushed>>> {
+        match open.put_back(&jobs)? {
+            Some(answers) => Ok(answers),
+            None => self.push_marked(outlet, open, jobs),
+        }
+    }
+
     /// Failed jobs and jobs lie in different places: mark, push, forget what is still marked.
     fn push_marked(
         &self,
@@ -217,7 +275,11 @@ impl FailedDesk {
         let ids: Vec<_> = jobs.iter().map(|(id, _)| id.clone()).collect();
         let ours = open.mark(&ids)?;
         let messages = jobs.into_iter().filter(|(id, _)| ours.contains(id)).map(|(_, message)| message);
-        let mut pushed = self.inner.send(outlet, messages.collect())?.into_iter();
+        let sent = self.inner.send(outlet, messages.collect());
+        if sent.as_ref().is_err_and(|error| error.is_invalid() || error.is_unsupported()) {
+            open.unmark(&ours)?;
+        }
+        let mut pushed = sent?.into_iter();
         let answers: Vec<_> =
             ids.iter().map(|id| if ours.contains(id) { pushed.next() } else { None }).collect();
         let moved: Vec<_> = ids
@@ -238,16 +300,50 @@ impl FailedDesk {
 }
 
 fn message(failed: &FailedJob, retry: &Retry) -> Message {
-    let overrides = failed.overrides.as_deref().map(Overrides::from_json).unwrap_or_default();
+    let (priority, unique_key) = failed.overrides.as_deref().map(of_columns).unwrap_or_default();
     Message {
         uuid: failed.uuid.as_str().into(),
         name: failed.name.as_str().into(),
         queue: retry.onto.as_deref().unwrap_or(&failed.queue).into(),
         payload: payload::from_text(&failed.payload).into(),
         delay: Duration::ZERO,
-        priority: overrides.priority.unwrap_or(0),
-        unique_key: overrides.unique_key.as_deref().map(Arc::from),
+        priority,
+        unique_key,
         replaces: false,
-        overrides: overrides.to_json(),
+        overrides: failed.overrides.as_deref().map(Arc::from),
+    }
+}
+
+/// The priority and the unique key among the options of a failed job, whoever wrote them: what is none is left out,
+/// and a priority that is too high is the highest.
+fn of_columns(options: &str) -> (u8, Option<Arc<str>>) {
+    let Ok(options) = serde_json::from_str::<serde_json::Value>(options) else { return (0, None) };
+    let priority = options["priority"].as_u64().unwrap_or(0).min(PRIORITY_LIMIT.into());
+    let unique_key = options["unique_key"].as_str().filter(|key| !key.is_empty());
+    // It is at most 9.
+    (u8::try_from(priority).unwrap_or(PRIORITY_LIMIT), unique_key.map(Arc::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_a_failed_job_are_read_leniently() {
+        let table = [
+            (r#"{"priority":7,"unique_key":"k"}"#, 7, Some("k")),
+            (r#"{"priority":10,"unique_key":5}"#, 9, None),
+            (r#"{"priority":-1,"unique_key":""}"#, 0, None),
+            (r#"{"priority":1e300,"unique_key":null}"#, 0, None),
+            (r#"{"priority":"7","attempts":0,"else":[]}"#, 0, None),
+            ("[]", 0, None),
+            ("7", 0, None),
+            ("{not json", 0, None),
+            ("", 0, None),
+        ];
+        for (options, priority, key) in table {
+            let (read, unique_key) = of_columns(options);
+            assert_eq!((read, unique_key.as_deref()), (priority, key), "{options}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod amqp;
 mod async_driver;
+mod burials;
 mod command_line;
 mod compare;
 mod conformance_memory;

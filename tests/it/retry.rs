@@ -156,3 +156,90 @@ fn pruning_removes_what_is_old_enough_and_nothing_else() {
     assert!(left.len() == 1 && left[0].payload.contains("new"), "{left:?}");
     assert_eq!(queue.failed().prune(std::time::Duration::ZERO).unwrap(), 1);
 }
+
+/// A push by SQL, which any client may make.
+#[test]
+fn a_retried_job_keeps_the_priority_and_the_key_that_stood_in_columns_alone() {
+    for (_folder, config, shell) in crate::support::shells() {
+        let (queue, _) = queue(config);
+        shell(
+            "INSERT INTO jobs (name, payload, priority, unique_key)
+                VALUES ('Act', '{\"name\": \"by SQL\", \"then\": \"FailNow\"}', 7, 'order-1')",
+        );
+        work_off(&queue);
+        queue.failed().retry(&Retry::default(), |_| {}).unwrap();
+        let row = shell("SELECT priority, CAST(unique_key AS CHAR(7)) FROM jobs");
+        assert_eq!(row.trim().replace("Blob([111, 114, 100, 101, 114, 45, 49])", "order-1"), "7|order-1");
+    }
+}
+
+/// Options that mean nothing, names that nobody can push, rows that a trigger refuses: each stays or goes alone.
+#[test]
+fn one_odd_failed_job_keeps_no_other_from_being_put_back() {
+    let refuse = [
+        "CREATE TRIGGER no BEFORE INSERT ON jobs WHEN NEW.name = 'Bad' BEGIN SELECT RAISE(ABORT, 'not here'); END",
+        "ALTER TABLE jobs ADD CONSTRAINT no CHECK (name <> 'Bad')",
+        "ALTER TABLE jobs ADD CONSTRAINT no CHECK (name <> 'Bad')",
+    ];
+    for ((_folder, config, shell), refuse) in crate::support::shells().into_iter().zip(refuse) {
+        let (queue, _) = queue(config);
+        shell(refuse);
+        let odd = [
+            ("Act", r#"{"priority": 10}"#),
+            ("Act", r#"{"priority": 300, "unique_key": 5}"#),
+            ("Act", r#"{"unique_key": "k"}"#),
+            ("Act", r#"["no options"]"#),
+            ("Act", "{not json"),
+            ("Bad", "{}"),
+            ("", "{}"),
+        ];
+        for (at, (name, options)) in odd.iter().enumerate() {
+            shell(&format!(
+                "INSERT INTO failed_jobs (uuid, driver, connection, queue, name, payload, exception, attempts,
+                    failed_at, created_at, options)
+                VALUES ('00000000-0000-4000-8000-00000000000{at}', 'database', 'server', 'odd', '{name}', '{{}}', 'x', 1,
+                    '2020-01-01T00:00:00Z', '2020-01-01T00:00:00Z', '{options}')"
+            ));
+        }
+        let (mut back, mut refused) = (0, Vec::new());
+        let tell = |retried| match retried {
+            Retried::Back { .. } => back += 1,
+            Retried::Refused { failed, why } => refused.push((failed.name, why)),
+            other => panic!("{other:?}"),
+        };
+        queue.failed().retry(&Retry::default(), tell).unwrap();
+        assert_eq!(back, 5);
+        let names: Vec<_> = refused.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["Bad", ""], "{refused:?}");
+        assert_eq!(ids(&queue).len(), 2, "they stay");
+        assert_eq!(shell("SELECT max(priority) FROM jobs").trim(), "9");
+    }
+}
+
+/// With workers that live, a retry ran what failed meanwhile again and again.
+#[test]
+fn what_fails_while_a_retry_goes_on_is_not_retried() {
+    let folder = Folder::new();
+    let (queue, diary) = queue(config(&folder));
+    queue
+        .options()
+        .attempts(1)
+        .push_many((0..1_200).map(|at| Act::new(&format!("{at} "), Then::Fail)))
+        .unwrap();
+    work_off(&queue);
+    let mut back = 0;
+    // Each page has failed again before the next one is looked for.
+    queue
+        .failed()
+        .retry(&Retry::default(), |_| {
+            back += 1;
+            if back % 500 == 0 {
+                work_off(&queue);
+            }
+        })
+        .unwrap();
+    assert_eq!(back, 1_200);
+    assert_eq!(diary.lines().len(), 2_200);
+    // So does pruning end.
+    assert_eq!(queue.failed().prune(std::time::Duration::ZERO).unwrap(), 1_000);
+}

@@ -176,16 +176,15 @@ impl JobsTable {
         if settled.is_empty() {
             return Ok((Settlement::default(), self.look_and_take(want)?));
         }
-        if want.suspects == Suspects::Ignore
-            && let Some(done) = all_done(settled)
-        {
-            let (lost, jobs) = self.adapter.delete_and_take(&done, &hold(want), want.fresh)?;
-            let settlement = Settlement { lost, ..Settlement::default() };
-            return Ok((settlement, Taken { jobs, ..Taken::default() }));
-        }
-        let together = match settled.iter().any(is_dead) {
-            true => None,
-            false => Some(self.transaction(Survives::PowerCut, |table| {
+        let done = all_done(settled).filter(|_| want.suspects == Suspects::Ignore);
+        let together = match done {
+            Some(done) => {
+                let answer = self.adapter.delete_and_take(&done, &hold(want), want.fresh);
+                let taken = |jobs| Taken { jobs, ..Taken::default() };
+                Some(answer.map(|(lost, jobs)| (Settlement { lost, ..Settlement::default() }, taken(jobs))))
+            }
+            None if settled.iter().any(is_dead) => None,
+            None => Some(self.transaction(Survives::PowerCut, |table| {
                 let lost = table.write_down(&settled.iter().collect::<Vec<_>>())?;
                 Ok((Settlement { lost, ..Settlement::default() }, table.take(want)?))
             })),

@@ -109,7 +109,8 @@ pub(super) fn explain(cause: &Cause) -> Error {
         ),
         1153 => Error::invalid("a job is larger than MySQL takes (max_allowed_packet)")
             .with_help("raise max_allowed_packet, or store the data elsewhere and push a reference to it"),
-        1048 | 1264 | 1292 | 1366 | 1406 | 1441 | 3819 | 4025 => {
+        // By a constraint or a trigger, of ours or of somebody else's, too.
+        1048 | 1216 | 1217 | 1264 | 1292 | 1366 | 1406 | 1441 | 1451 | 1452 | 1644 | 3819 | 4025 => {
             Error::invalid(format!("MySQL refuses a value: {message}"))
         }
         code => Error::other(format!("MySQL refused a statement: {message} ({code})")),

@@ -67,7 +67,8 @@ pub(super) fn explain(cause: &Cause) -> Error {
             Error::unavailable(format!("PostgreSQL is not available: {message}"))
         }
         // Text that it can't keep, or a value out of its range: trying again changes nothing.
-        code if code.code().starts_with("22") || code.code().starts_with("23") => {
+        // A trigger may refuse it (P0001) as well.
+        code if ["22", "23", "P0001"].iter().any(|class| code.code().starts_with(class)) => {
             Error::invalid(format!("PostgreSQL refuses a value: {message}"))
         }
         code => Error::other(format!("PostgreSQL refused a statement: {message} ({})", code.code())),

@@ -37,6 +37,10 @@ pub(super) fn explain(cause: &rusqlite::Error, path: &Path) -> Error {
             .with_help("does the folder exist, and may this user write there?"),
         Some(ErrorCode::NotADatabase) => Error::other(format!("{file} is no SQLite database"))
             .with_help("name another file in queue.toml; this one was left as it is"),
+        // By a constraint or a trigger, of ours or of somebody else's.
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => {
+            Error::invalid(format!("SQLite refuses a value in {file}")).because(cause)
+        }
         Some(ErrorCode::DatabaseCorrupt) => Error::other(format!("{file} is damaged"))
             .with_help(format!("look at it with: sqlite3 {file} 'PRAGMA integrity_check'")),
         _ if cause.to_string().contains("no such table") || cause.to_string().contains("no such column") => {
