@@ -194,6 +194,23 @@ pub fn check_name(what: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Checks the name of a queue that is pushed to, worked or paused: what [`check_name`] asks of it, and that a
+/// list with commas can hold it. Back ends carry any name, so that what is there can be shown and cleared.
+///
+/// # Errors
+/// The name is none of that; `what` and the name stand in the message.
+pub(crate) fn check_queue(what: &str, name: &str) -> Result<()> {
+    check_name(what, name)?;
+    let wrong = match name {
+        "*" => "is no name: there is no word for all queues",
+        _ if name.contains(',') => "has a comma, which stands between queues",
+        _ if name.trim() != name => "begins or ends with a space",
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(format!("the {what} {name:?} {wrong}"))
+        .with_help("name one queue, by letters or digits; where a list is taken, a,b means both"))
+}
+
 /// A new uuid, version 7: ordered by time down to a quarter of a microsecond (RFC 9562, section 6.2, method
 /// 3), and within this process each greater than the one before, so that an index on it grows at its end.
 pub fn new_uuid() -> Arc<str> {
@@ -247,6 +264,14 @@ mod tests {
         assert!(check_name("queue", &"q".repeat(255)).is_ok());
         for bad in ["", "a\nb", &"q".repeat(256)] {
             assert!(check_name("queue", bad).unwrap_err().is_invalid());
+            assert!(check_queue("queue", bad).unwrap_err().is_invalid());
+        }
+        for bad in ["a,b", ",", " a", "a ", "\u{a0}a", " ", "*"] {
+            assert!(check_name("queue", bad).is_ok(), "{bad:?}");
+            assert!(check_queue("queue", bad).unwrap_err().is_invalid(), "{bad:?}");
+        }
+        for good in ["default", "a b", "mail.de", "**", "\"a\"", "é"] {
+            assert!(check_queue("queue", good).is_ok(), "{good:?}");
         }
     }
 }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::ArgMatches;
 
-use super::arguments::text;
 use super::program::Own;
 use crate::config::{Config, Flag};
 use crate::error::{Error, Result};
@@ -92,10 +91,4 @@ impl App {
         let config = self.config(matches)?;
         self.queue(config)
     }
-}
-
-/// The queues of `--queue A,B`, in order.
-pub(super) fn queues(matches: &ArgMatches) -> Vec<String> {
-    let list = text(matches, "queue").unwrap_or_default();
-    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }

@@ -113,6 +113,46 @@ pub(super) fn text<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a str> {
     matches.get_one::<String>(name).map(String::as_str)
 }
 
+/// An option that names queues: a list with commas, or given several times.
+pub(super) fn queues(help: &'static str) -> Arg {
+    option("queue", "A[,B]", help).action(ArgAction::Append)
+}
+
+/// The queues that an argument names, in order, each once.
+pub(super) fn given_queues(matches: &ArgMatches, argument: &str) -> Vec<String> {
+    let lists = matches.get_many::<String>(argument).into_iter().flatten();
+    let mut queues: Vec<String> = Vec::new();
+    for name in lists.flat_map(|list| names(list)) {
+        if !queues.contains(&name) {
+            queues.push(name);
+        }
+    }
+    queues
+}
+
+/// The names of a list with commas. One in double quotes is taken as it is: no queue is called so that is
+/// pushed to today, but rows that others wrote may be.
+fn names(list: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = list.trim_start();
+    while !rest.is_empty() {
+        let quoted = rest.strip_prefix('"').and_then(|inside| inside.split_once('"'));
+        let quoted = quoted.filter(|(_, after)| after.is_empty() || after.trim_start().starts_with(','));
+        let (name, after) = match quoted {
+            Some((name, after)) => (name, after.trim_start().trim_start_matches(',')),
+            None => {
+                let (name, after) = rest.split_once(',').unwrap_or((rest, ""));
+                (name.trim(), after)
+            }
+        };
+        if !name.is_empty() {
+            names.push(name.to_owned());
+        }
+        rest = after.trim_start();
+    }
+    names
+}
+
 pub(super) fn driver() -> Arg {
     option("driver", "NAME", "The driver: async, database, amqp, or one of your own").short('d')
 }
@@ -127,4 +167,26 @@ pub(super) fn json() -> Arg {
 
 pub(super) fn force() -> Arg {
     switch("force", "Do not ask")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn lists_of_queues() {
+        let table: [(&str, &[&str]); 8] = [
+            ("a", &["a"]),
+            (" a , b,,c ", &["a", "b", "c"]),
+            ("\"a,b\"", &["a,b"]),
+            ("c,\" a\" ,d", &["c", " a", "d"]),
+            ("a b", &["a b"]),
+            ("\"a\"b,c", &["\"a\"b", "c"]),
+            ("\"a", &["\"a"]),
+            (" , ", &[]),
+        ];
+        for (list, expected) in table {
+            assert_eq!(names(list), expected, "{list:?}");
+        }
+    }
 }

@@ -25,17 +25,24 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     print::line("");
     let checked = config.clone();
     let queue = app.queue(config)?;
-    let mut trouble = false;
+    let (mut trouble, mut last) = (false, String::new());
     let mut told = |what: String, result: Result<()>| match result {
         Ok(()) => print::line(Text::from("  ").styled("ok", Style::Good).and("  ").and(what)),
         Err(error) => {
             trouble = true;
             print::line(Text::from("  ").styled("no", Style::Bad).and("  ").and(what));
-            print::error(&error);
+            // What stands in the way of all is told once.
+            if last != error.to_string() {
+                print::error(&error);
+                last = error.to_string();
+            }
         }
     };
-    told(format!("driver {} ({})", checked.default, queue.describe(None)?), queue.size(None, &[]).map(drop));
-    if checked.default == "database" {
+    let sized = queue.size(None, &[]).map(drop);
+    // Without the table of jobs what belongs to it is missing, too, and the help is the same.
+    let is_there = sized.is_ok();
+    told(format!("driver {} ({})", checked.default, queue.describe(None)?), sized);
+    if checked.default == "database" && is_there {
         let database = Database::of_jobs(&checked, &checked.database.connection)?;
         told("indexes of the jobs".to_owned(), indexes(&database));
         told("signals to the workers".to_owned(), database.check_signals());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Arg, ArgMatches, Command};
 
 use super::app::App;
-use super::arguments::{connection, driver, force, json, option, text};
+use super::arguments::{connection, driver, force, given_queues, json, option, queues, text};
 use super::progress::Progress;
 use super::retry::{given_ids, ids, job_id};
 use super::{Exit, print, program, usage};
@@ -19,7 +19,7 @@ pub(super) fn list_command() -> Command {
         .arg(Arg::new("id").value_name("ID").help("Show this one, with its exception and payload"))
         .arg(driver())
         .arg(connection())
-        .arg(option("queue", "NAME", "Only of this queue"))
+        .arg(queues("Only of these queues"))
         .arg(option("job", "NAME", "Only jobs of this name"))
         .arg(option("since", "TIME", "Only what failed this long ago or later: 1h, \"2 days\""))
         .arg(option("limit", "N", "At most so many"))
@@ -36,15 +36,20 @@ pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
     };
     let since = text(matches, "since").map(time::parse_span).transpose()?;
     let queue = app.open(matches)?;
-    let filter = Filter {
-        id: id.as_ref(),
-        queue: text(matches, "queue"),
-        job: text(matches, "job"),
-        since,
-        limit,
-        ..Filter::default()
+    let queues = given_queues(matches, "queue");
+    let filter = Filter { id: id.as_ref(), job: text(matches, "job"), since, limit, ..Filter::default() };
+    let desk = queue.failed();
+    let failed = match &queues[..] {
+        [] => desk.list(&filter)?,
+        queues => {
+            let mut failed = Vec::new();
+            for queue in queues {
+                failed.extend(desk.list(&Filter { queue: Some(queue), ..filter })?);
+            }
+            failed.truncate(if limit == 0 { usize::MAX } else { limit });
+            failed
+        }
     };
-    let failed = queue.failed().list(&filter)?;
     if matches.get_flag("json") {
         print::json(&failed);
         return Ok(Exit::Fine);

@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
 use super::app::App;
-use super::arguments::{connection, driver, json, option, text};
+use super::arguments::{connection, driver, given_queues, json, option, queues, text};
 use super::failed::fields;
 use super::print::{Style, Text};
 use super::retry::{given_ids, ids, job_id};
@@ -27,7 +27,7 @@ pub(super) fn list_command() -> Command {
         .about("List the jobs that wait, are delayed, or run")
         .arg(driver())
         .arg(connection())
-        .arg(option("queue", "NAME", "Only of this queue"))
+        .arg(queues("Only of these queues"))
         .arg(option("job", "NAME", "Only jobs of this name"))
         .arg(option("state", "STATE", "Only those that are so: waiting, delayed or running"))
         .arg(option("limit", "N", "At most so many; 0 for all [default: 50]"))
@@ -57,42 +57,55 @@ pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
                 .with_help("it is waiting, delayed or running")
         })?),
     };
-    let mut after = text(matches, "after").map(job_id);
+    let first = text(matches, "after").map(job_id);
+    let queues = given_queues(matches, "queue");
+    let asked: Vec<Option<&str>> = match &queues[..] {
+        [] => vec![None],
+        some => some.iter().map(|queue| Some(&**queue)).collect(),
+    };
     let opened = app.open(matches)?;
     let zone = zone(&opened);
     let as_json = matches.get_flag("json");
-    let (mut all, mut listed) = (Vec::new(), 0);
-    loop {
-        let filter = JobFilter {
-            queue: text(matches, "queue"),
-            job: text(matches, "job"),
-            state,
-            after: after.as_ref(),
-            limit: PAGE.min(limit - listed),
-        };
-        let page = opened.jobs(None, &filter)?;
-        let is_last = page.len() < filter.limit;
-        if !as_json {
-            if listed == 0 && !page.is_empty() {
-                header();
+    let (mut all, mut listed, mut last) = (Vec::new(), 0, None);
+    for queue in &asked {
+        let mut after = first.clone();
+        loop {
+            let filter = JobFilter {
+                queue: *queue,
+                job: text(matches, "job"),
+                state,
+                after: after.as_ref(),
+                limit: PAGE.min(limit - listed),
+            };
+            if filter.limit == 0 {
+                break;
             }
-            page.iter().for_each(line);
-        }
-        listed += page.len();
-        after = page.last().map(|job| job.id.clone());
-        if as_json {
-            all.extend(page.into_iter().map(|job| Shown::of(job, &zone)));
-        }
-        if is_last || listed == limit {
-            break;
+            let page = opened.jobs(None, &filter)?;
+            let is_last = page.len() < filter.limit;
+            if !as_json {
+                if listed == 0 && !page.is_empty() {
+                    header();
+                }
+                page.iter().for_each(line);
+            }
+            listed += page.len();
+            after = page.last().map(|job| job.id.clone());
+            last = after.clone().or(last);
+            if as_json {
+                all.extend(page.into_iter().map(|job| Shown::of(job, &zone)));
+            }
+            if is_last {
+                break;
+            }
         }
     }
-    match (as_json, after) {
+    match (as_json, last) {
         (true, _) => print::json(&all),
         (false, _) if listed == 0 => print::line("No jobs found."),
-        (false, Some(last)) if listed == limit => {
+        (false, Some(last)) if listed == limit && asked.len() == 1 => {
             print::note(format!("There may be more: add --after {last}, or --limit 0 for all."));
         }
+        (false, _) if listed == limit => print::note("There may be more: add --limit 0 for all."),
         _ => {}
     }
     Ok(Exit::Fine)

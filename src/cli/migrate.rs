@@ -16,11 +16,16 @@ use crate::error::Result;
 const FOLDER: &str = "databases/migrations";
 
 pub(super) fn directory() -> Arg {
-    option("directory", "DIR", "The folder of the migrations [default: databases/migrations]")
+    option(
+        "directory",
+        "DIR",
+        "The folder of the migrations [default: databases/migrations, beside queue.toml]",
+    )
 }
 
-pub(super) fn folder(matches: &ArgMatches) -> PathBuf {
-    text(matches, "directory").unwrap_or(FOLDER).into()
+/// The folder that was named, else the usual one beside queue.toml.
+pub(super) fn folder(config: &Config, matches: &ArgMatches) -> PathBuf {
+    text(matches, "directory").map_or_else(|| config.folder().join(FOLDER), PathBuf::from)
 }
 
 pub(super) fn migrate_command() -> Command {
@@ -42,7 +47,7 @@ pub(super) fn migrate_command() -> Command {
 
 pub(super) fn migrate(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
-    let folder = folder(matches);
+    let folder = folder(&config, matches);
     if !matches.get_flag("dry-run") {
         apply(&config, &folder)?;
         return Ok(Exit::Fine);
@@ -82,8 +87,9 @@ pub(super) fn rollback_command() -> Command {
 }
 
 pub(super) fn rollback(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let database = database(&app.config(matches)?)?;
-    let batch = database.last_batch(&folder(matches))?;
+    let config = app.config(matches)?;
+    let database = database(&config)?;
+    let batch = database.last_batch(&folder(&config, matches))?;
     let names: Vec<_> = batch.iter().map(|undo| &*undo.name).collect();
     if names.is_empty() {
         print::line("Nothing to roll back.");
@@ -111,7 +117,7 @@ pub(super) fn status_command() -> Command {
 
 pub(super) fn status(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
-    let files = files(&folder(matches))?;
+    let files = files(&folder(&config, matches))?;
     let states = states(&targets(&config)?, &files)?;
     for file in &files {
         match states.get(&file.name) {

@@ -6,9 +6,9 @@ use clap::{ArgMatches, Command};
 use serde::Serialize;
 
 use super::app::App;
-use super::arguments::{connection, driver, json, option, text};
+use super::arguments::{connection, driver, given_queues, json, option, text};
 use super::print::{Style, Text};
-use super::signals::{given_queues, named_queues};
+use super::signals::named_queues;
 use super::status::{BOUND, shown};
 use super::{Exit, print, usage};
 use crate::driver::Size;
@@ -39,7 +39,7 @@ pub(super) fn command() -> Command {
 pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let limits = Limits::of(matches)?;
     let opened = app.open(matches)?;
-    let queues = given_queues(matches);
+    let queues = given_queues(matches, "queues");
     let sizes = opened.size_up_to(None, &queues, limits.bound())?;
     let lines: Vec<Line> = queues
         .iter()

@@ -37,7 +37,10 @@ pub(super) fn command() -> Command {
         .arg(driver())
         .arg(option("queue", "NAME", "The queue to put it on"))
         .arg(connection())
-        .arg(option("delay", "TIME", "Due only after this: 30s, \"10 minutes\", or seconds"))
+        .arg(
+            option("delay", "TIME", "Due only after this: 30s, \"10 minutes\", or seconds")
+                .allow_hyphen_values(true),
+        )
         .arg(option("count", "N", "So many of it"))
         .arg(option("unique", "KEY", "Add nothing while a job with this key waits or runs"))
         .arg(option("priority", "0-9", "Before those of a lower priority [default: 0]"))

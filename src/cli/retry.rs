@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::app::App;
-use super::arguments::{connection, driver, option, switch, text};
+use super::arguments::{connection, driver, given_queues, option, switch, text};
 use super::progress::Progress;
 use super::push::SHOWN;
-use super::{Exit, print};
+use super::{Exit, print, usage};
 use crate::error::Result;
 use crate::message::JobId;
 use crate::queue::{Retried, Retry};
@@ -20,7 +20,7 @@ pub(super) fn command() -> Command {
         .arg(driver())
         .arg(option("queue", "NAME", "The queue to put them back onto [default: each its own]"))
         .arg(connection())
-        .arg(option("from", "NAME", "Only failures of this queue"))
+        .arg(option("from", "A[,B]", "Only failures of these queues").action(ArgAction::Append))
         .arg(option("job", "NAME", "Only jobs of this name"))
         .arg(switch("dry-run", "Say what would be done, and do nothing"))
         .after_long_help("Examples:\n  craft queue:retry\n  craft queue:retry 7 9\n  craft queue:retry --from invoices --queue slow\n  craft queue:retry --job SendEmail --dry-run\n\nOf more than 100 it prints the counts; with -v each.")
@@ -41,9 +41,13 @@ pub(super) fn job_id(text: &str) -> JobId {
 }
 
 pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
+    let from = given_queues(matches, "from");
+    if from.len() > 1 && matches.contains_id("ids") {
+        return Err(usage("--from with several queues takes no ids"));
+    }
     let retry = Retry {
         ids: given_ids(matches),
-        from: text(matches, "from").map(str::to_owned),
+        from: None,
         job: text(matches, "job").map(str::to_owned),
         onto: text(matches, "queue").map(str::to_owned),
         dry_run: matches.get_flag("dry-run"),
@@ -61,7 +65,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
         }
         false => untold += 1,
     };
-    let ended = queue.failed().retry(&retry, |retried| {
+    let mut became = |retried| {
         progress.add(1);
         match retried {
             Retried::Back { failed, queue, id } => {
@@ -88,7 +92,12 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
                 print::note(format!("error: there is no failed job #{id}"));
             }
         }
-    });
+    };
+    let asked = match &from[..] {
+        [] => vec![retry.clone()],
+        queues => queues.iter().map(|queue| Retry { from: Some(queue.clone()), ..retry.clone() }).collect(),
+    };
+    let ended = asked.iter().try_for_each(|retry| queue.failed().retry(retry, &mut became));
     drop(progress);
     if untold > 0 {
         print::line(format!("  … and {untold} more; -v tells each"));

@@ -3,17 +3,13 @@
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::app::App;
-use super::arguments::{connection, driver};
+use super::arguments::{connection, driver, given_queues};
 use super::{Exit, print};
 use crate::error::Result;
 
 /// Queues by their names, at least one.
 pub(super) fn named_queues() -> Arg {
     Arg::new("queues").value_name("QUEUE").action(ArgAction::Append).num_args(1..).required(true)
-}
-
-pub(super) fn given_queues(matches: &ArgMatches) -> Vec<String> {
-    matches.get_many::<String>("queues").into_iter().flatten().cloned().collect()
 }
 
 pub(super) fn pause_command() -> Command {
@@ -33,7 +29,7 @@ pub(super) fn pause_command() -> Command {
 
 pub(super) fn pause(app: App, matches: &ArgMatches) -> Result<Exit> {
     let opened = app.open(matches)?;
-    for queue in given_queues(matches) {
+    for queue in given_queues(matches, "queues") {
         match opened.pause(None, &queue)? {
             true => print::line(format!("Queue \"{queue}\" is paused.")),
             false => print::line(format!("Queue \"{queue}\" is paused already.")),
@@ -53,7 +49,7 @@ pub(super) fn resume_command() -> Command {
 
 pub(super) fn resume(app: App, matches: &ArgMatches) -> Result<Exit> {
     let opened = app.open(matches)?;
-    for queue in given_queues(matches) {
+    for queue in given_queues(matches, "queues") {
         match opened.resume(None, &queue)? {
             true => print::line(format!("Queue \"{queue}\" is resumed.")),
             false => print::line(format!("Queue \"{queue}\" is not paused.")),

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
 use super::app::App;
-use super::arguments::{connection, driver, json, option, switch, text};
+use super::arguments::{connection, driver, given_queues, json, option, switch, text};
 use super::{Exit, print};
 use crate::driver::Size;
 use crate::error::Result;
@@ -35,7 +35,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let queues: Vec<String> = matches.get_many::<String>("queues").into_iter().flatten().cloned().collect();
+    let queues = given_queues(matches, "queues");
     let watch = text(matches, "watch").map(time::parse_span).transpose()?;
     let queue = app.open(matches)?;
     let bound = if matches.get_flag("exact") { u64::MAX } else { BOUND };

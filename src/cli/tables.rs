@@ -23,8 +23,8 @@ fn directory_of_the_chapter() -> Arg {
 
 /// # Errors
 /// It is a driver's name: whoever wrote `-d database` did not mean a folder.
-fn checked_folder(matches: &ArgMatches) -> Result<PathBuf> {
-    let folder = folder(matches);
+fn checked_folder(config: &Config, matches: &ArgMatches) -> Result<PathBuf> {
+    let folder = folder(config, matches);
     match folder.to_str() {
         Some(name @ ("async" | "database" | "amqp")) => Err(usage(format!(
             "\"{name}\" is a driver, and this command is about a folder: its -d is --directory"
@@ -45,7 +45,7 @@ pub(super) fn table_command() -> Command {
 
 pub(super) fn table(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
-    write(&config, Table::Jobs, &checked_folder(matches)?)?;
+    write(&config, Table::Jobs, &checked_folder(&config, matches)?)?;
     Ok(Exit::Fine)
 }
 
@@ -58,7 +58,7 @@ pub(super) fn failed_command() -> Command {
 
 pub(super) fn failed(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
-    write(&config, Table::Failed, &checked_folder(matches)?)?;
+    write(&config, Table::Failed, &checked_folder(&config, matches)?)?;
     print::line(program::named("craft queue:failed-list shows the failed jobs, once there are any."));
     Ok(Exit::Fine)
 }
@@ -72,7 +72,7 @@ pub(super) fn install_command() -> Command {
 
 pub(super) fn install(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
-    let folder = checked_folder(matches)?;
+    let folder = checked_folder(&config, matches)?;
     if config.default != "amqp" {
         write(&config, Table::Jobs, &folder)?;
     }

@@ -10,8 +10,21 @@ impl Config {
     /// Checks every value, as opening a queue does: a program may have set any.
     ///
     /// # Errors
-    /// A value is out of range, a connection has no such name, or two values don't fit each other.
+    /// A value is out of range, a connection has no such name, two values don't fit each other, or the default
+    /// driver cannot be used as the environment has it.
     pub fn check(&self) -> Result<()> {
+        self.check_values()?;
+        match &*self.default {
+            "database" if self.unusable.contains_key(&self.database.connection) => {
+                self.connection(&self.database.connection).map(drop)
+            }
+            "amqp" => self.check_broker(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same but for what only counts once it is used.
+    pub(super) fn check_values(&self) -> Result<()> {
         for (key, field) in self.clone().fields() {
             field.check().map_err(|wrong| self.error(&key, wrong))?;
         }
@@ -43,7 +56,7 @@ impl Config {
         }
         // One that nobody chose may be missing: the program may use another driver.
         let chosen = self.origins.has("database.connection");
-        if chosen && !self.connections.contains_key(&self.database.connection) {
+        if chosen && !self.has_connection(&self.database.connection) {
             return Err(self.error("database.connection", self.unknown_connection(&self.database.connection)));
         }
         Ok(())
@@ -52,7 +65,7 @@ impl Config {
     /// The failed jobs of each driver: a connection that exists, and a table of their own.
     fn check_failed(&self, section: &str, connection_key: &str, settings: &Settings) -> Result<()> {
         if let Some(name) = &settings.failed_connection
-            && !self.connections.contains_key(name)
+            && !self.has_connection(name)
         {
             return Err(self.error(&format!("{section}.{connection_key}"), self.unknown_connection(name)));
         }
@@ -80,6 +93,10 @@ impl Config {
             return Err(self.error(&format!("{section}.failed_table"), wrong));
         }
         Ok(())
+    }
+
+    fn has_connection(&self, name: &str) -> bool {
+        self.connections.contains_key(name) || self.unusable.contains_key(name)
     }
 
     pub(super) fn unknown_connection(&self, name: &str) -> Wrong {

@@ -1,7 +1,7 @@
 //! `[connections.*]`: a database, from a URL or its parts.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::kind::Field;
 use super::kinds;
@@ -25,8 +25,8 @@ use crate::error::Result;
 pub enum Connection {
     /// A file.
     Sqlite {
-        /// Its path. A relative one starts at the current folder, wherever it comes from, so that the
-        /// same path is the same file in queue.toml, in `DATABASE_URL` and for the shell.
+        /// Its path. A relative one in a file starts at the folder of that file; in `DATABASE_URL`, in a
+        /// program, and where there is no file, at the current folder.
         database: PathBuf,
     },
     /// A PostgreSQL server.
@@ -61,6 +61,22 @@ impl Connection {
             Self::Sqlite { .. } => "sqlite",
             Self::Postgres { .. } => "postgres",
             Self::Mysql { .. } => "mysql",
+        }
+    }
+
+    /// Makes a relative path start at this folder: that of an SQLite file, or of a certificate.
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        if folder.as_os_str().is_empty() {
+            return;
+        }
+        match self {
+            Self::Sqlite { database } => *database = folder.join(&database),
+            Self::Postgres { url } | Self::Mysql { url } => {
+                if let Ok(mut parsed) = Url::parse(url) {
+                    tls::resolve(&mut parsed, folder);
+                    *url = parsed.to_string();
+                }
+            }
         }
     }
 

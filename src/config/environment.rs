@@ -133,10 +133,12 @@ pub(super) fn apply(
     if let Some(url) = environment.filled("DATABASE_URL")?
         && takes_database_url.is_none()
     {
-        database_url(config, &url)?;
+        database_url(config, &url);
     }
-    if let Some(url) = environment.filled("AMQP_URL")? {
-        amqp_url(config, &url)?;
+    if let Some(url) = environment.filled("AMQP_URL")?
+        && let Err(error) = amqp_url(config, &url)
+    {
+        config.unusable_broker = Some(Wrong::of(&error));
     }
     for flag in Flag::ALL {
         let Some(variable) = flag.variable() else { continue };
@@ -152,17 +154,25 @@ pub(super) fn apply(
 /// the same name, so that everything that names it follows. Without one it is called by its kind:
 /// `sqlite`, `postgres` or `mysql`.
 ///
-/// A file that itself says which connection takes `${DATABASE_URL}` has decided, and is left alone.
-fn database_url(config: &mut Config, url: &str) -> Result<()> {
+/// A file that itself says which connection takes `${DATABASE_URL}` has decided, and is left alone. Hosts set
+/// the variable for whatever database a program has: one that is none of ours is an error where it is used.
+fn database_url(config: &mut Config, url: &str) {
     let source = Source::Environment("DATABASE_URL");
-    let connection = Connection::read_url(url).map_err(|wrong| wrong.at("DATABASE_URL"))?;
+    let connection = match Connection::read_url(url) {
+        Ok(connection) => connection,
+        Err(wrong) => {
+            let name = config.database.connection.clone();
+            config.origins.note(&format!("connections.{name}"), source);
+            config.unusable.insert(name, Wrong::of(&wrong.at("DATABASE_URL")));
+            return;
+        }
+    };
     if !config.origins.has("database.connection") {
         config.database.connection = connection.driver().into();
         config.origins.note("database.connection", source.clone());
     }
     config.origins.note(&format!("connections.{}", config.database.connection), source);
     config.connections.insert(config.database.connection.clone(), connection);
-    Ok(())
 }
 
 /// `AMQP_URL` is a whole address: what it leaves out of host, port and vhost is the usual one, not the

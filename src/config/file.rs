@@ -17,8 +17,9 @@ use super::connection::{Connection, Parts};
 use super::environment::Environment;
 use super::kind::Field;
 use super::kinds;
+use super::load::Folders;
 use super::nearest::nearest;
-use super::source::{Document, Origins};
+use super::source::{Document, Origins, Source};
 use super::value::Value;
 use super::wrong::Wrong;
 use crate::error::{Error, Result};
@@ -37,8 +38,12 @@ pub(super) const SECTIONS_OF_FILE: [&str; 6] =
 type Key<'i> = Spanned<DeString<'i>>;
 type Found<'i> = Spanned<DeValue<'i>>;
 
-/// Reads a document on top of what is built in. `folder` is where relative paths of jobs start.
-pub(super) fn read(document: Document, folder: &Path, environment: &Environment<'_>) -> Result<FromFile> {
+/// Reads a document on top of what is built in.
+pub(super) fn read(
+    document: Document,
+    folders: Folders<'_>,
+    environment: &Environment<'_>,
+) -> Result<FromFile> {
     let document = Arc::new(document);
     let root = DeTable::parse(&document.text).map_err(|error| {
         let message = error.message().replace('\n', ", ");
@@ -56,14 +61,20 @@ pub(super) fn read(document: Document, folder: &Path, environment: &Environment<
             "database" => reader.section("database", value, config.database.fields())?,
             "amqp" => reader.section("amqp", value, config.amqp.fields())?,
             "async" => reader.section("async", value, config.memory.fields())?,
-            "connections" => reader.connections(value, &mut config)?,
-            "jobs" => config.commands = reader.jobs(value, folder)?,
+            "connections" => reader.connections(value, &mut config, folders.others)?,
+            "jobs" => config.commands = reader.jobs(value, folders.of_jobs)?,
             _ => return Err(reader.unknown("", key, &SECTIONS_OF_FILE)),
         }
     }
     let Reader { origins, takes_database_url, .. } = reader;
     config.origins = origins;
+    config.folder = folders.others.to_owned();
     choose_connection(&mut config, takes_database_url.as_deref());
+    if !config.origins.has("connections") {
+        // The built-in one, at its place beside the file.
+        config.connections.values_mut().for_each(|connection| connection.resolve(folders.others));
+        config.origins.note("connections.sqlite", Source::BuiltIn);
+    }
     Ok(FromFile { config, takes_database_url })
 }
 
@@ -111,20 +122,33 @@ impl Reader<'_> {
     }
 
     /// `[connections.*]`; the one that is built in makes room for those of the file.
-    fn connections(&mut self, section: &Found<'_>, config: &mut Config) -> Result<()> {
+    fn connections(&mut self, section: &Found<'_>, config: &mut Config, folder: &Path) -> Result<()> {
         let mut connections: BTreeMap<String, Connection> = BTreeMap::new();
         for (key, value) in self.table("connections", section)? {
             let (name, path) = self.name("connections", key)?;
             let mut parts = Parts::default();
             self.section(&path, value, parts.fields())?;
-            let connection = parts.connection().map_err(|(part, wrong)| match part {
-                "" => self.document.error(&path, key.span(), wrong),
-                _ => self.error(&format!("{path}.{part}"), wrong),
-            })?;
-            connections.insert(name, connection);
+            match parts.connection() {
+                Ok(mut connection) => {
+                    connection.resolve(folder);
+                    connections.insert(name, connection);
+                }
+                Err((part, wrong)) => {
+                    let error = match part {
+                        "" => self.document.error(&path, key.span(), wrong),
+                        _ => self.error(&format!("{path}.{part}"), wrong),
+                    };
+                    // What the environment says there may be meant for another program.
+                    if self.takes_database_url.as_ref() != Some(&name) {
+                        return Err(error);
+                    }
+                    config.unusable.insert(name, Wrong::of(&error));
+                }
+            }
         }
-        if !connections.is_empty() {
+        if !connections.is_empty() || !config.unusable.is_empty() {
             config.connections = connections;
+            self.origins.note_span("connections", section.span(), false);
         }
         Ok(())
     }
@@ -205,7 +229,8 @@ fn choose_connection(config: &mut Config, takes_database_url: Option<&str>) {
     if config.origins.has("database.connection") {
         return;
     }
-    let only = config.connections.keys().next().filter(|_| config.connections.len() == 1);
+    let only = config.connections.keys().next();
+    let only = only.filter(|_| config.connections.len() + config.unusable.len() == 1);
     let Some(chosen) = takes_database_url.map(str::to_owned).or(only.cloned()) else { return };
     let from = format!("connections.{chosen}");
     config.origins.note_consequence("database.connection", &from);

@@ -39,6 +39,9 @@ pub(super) fn variables(text: &str) -> impl Iterator<Item = &str> {
     text.split("${").skip(1).map(|inside| inside.split(['}', ':']).next().unwrap_or_default())
 }
 
+/// What a job's program finds in its environment, and this file does not.
+const OF_JOBS: [&str; 4] = ["CRAFT_JOB_ID", "CRAFT_JOB_NAME", "CRAFT_ATTEMPT", "CRAFT_QUEUE"];
+
 fn variable(inside: &str, environment: &Environment<'_>) -> Result<String, Wrong> {
     let (name, default) = match inside.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
@@ -53,8 +56,12 @@ fn variable(inside: &str, environment: &Environment<'_>) -> Result<String, Wrong
         (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
         (Some(value), _) => Ok(value),
         (None, Some(default)) => Ok(default.to_owned()),
-        (None, None) => Err(Wrong::new(format!("the environment variable {name} is not set"))
-            .with_help(format!("set it, or give a default: ${{{name}:-…}}"))),
+        (None, None) => Err(Wrong::new(format!("the environment variable {name} is not set")).with_help(
+            match OF_JOBS.contains(&name) {
+                true => format!("the program of a job has it while it runs: write $${{{name}}}, which leaves ${{{name}}} to its shell"),
+                false => format!("set it, or give a default: ${{{name}:-…}}"),
+            },
+        )),
     }
 }
 
@@ -101,6 +108,12 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(interpolated(text).unwrap_err().message, expected, "{text}");
         }
+        let help = |text| interpolated(text).unwrap_err().help.unwrap();
+        assert_eq!(help("${NONE}"), "set it, or give a default: ${NONE:-…}");
+        assert_eq!(
+            help("echo ${CRAFT_JOB_ID}"),
+            "the program of a job has it while it runs: write $${CRAFT_JOB_ID}, which leaves ${CRAFT_JOB_ID} to its shell"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::tls;
 use super::value::Value;
 use super::{Durability, Mode, QueueType};
 use crate::backoff::Backoff;
-use crate::message::check_name;
+use crate::message::{check_name, check_queue};
 use crate::time::{self, Zone};
 
 // Text
@@ -24,9 +24,13 @@ pub(super) const NAME: Kind<String> =
 pub(super) const QUEUE: Kind<String> = Kind::new(
     "the name of one queue, 1 to 255 bytes without a comma",
     text,
-    |name| check_name("queue", name).is_ok() && !name.contains(','),
+    |name| check_queue("queue", name).is_ok(),
     String::clone,
-);
+)
+.hint(|name| {
+    let is_odd = name == "*" || name.trim() != name;
+    is_odd.then_some("a name does not begin or end with a space, and * is none")
+});
 
 pub(super) const TABLE: Kind<String> = Kind::new(
     "a table's name of at most 52 letters (a-z), digits and underscores, not starting with a digit",

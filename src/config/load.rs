@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Config;
 use super::environment::{self, Environment};
@@ -29,7 +29,8 @@ pub(super) fn load(folder: &Path, environment: &Environment<'_>) -> Result<Confi
             Err(error) => return Err(unreadable(&folder.join(place), &error)),
         }
     }
-    complete(FromFile { config: Config::default(), takes_database_url: None }, environment)
+    let config = Config::default();
+    complete(FromFile { config, takes_database_url: None }, environment)
 }
 
 /// The configuration of a file that was named.
@@ -38,24 +39,44 @@ pub(super) fn load_from(path: &Path, environment: &Environment<'_>) -> Result<Co
     parse_at(text, path, environment)
 }
 
-/// As [`parse`], with the paths of jobs made absolute: they must not depend on where a job runs.
+/// As [`parse`], with the paths of jobs made absolute: they must not depend on where a job runs. Those of
+/// databases and the like are as people write them, when the file lies in the working folder.
 fn parse_at(text: String, path: &Path, environment: &Environment<'_>) -> Result<Config> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = std::path::absolute(folder)
-        .map_err(|error| Error::config("cannot find the current folder").because(&error))?;
-    parse_in(text, path, &folder, environment)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let of_jobs = match folder.as_os_str().is_empty() {
+        true => std::path::absolute("."),
+        false => std::path::absolute(folder),
+    };
+    let of_jobs = of_jobs.map_err(|error| Error::config("cannot find the current folder").because(&error))?;
+    let is_working_folder = folder.as_os_str().is_empty() || folder == Path::new(".");
+    let others = if is_working_folder { PathBuf::new() } else { of_jobs.clone() };
+    parse_in(text, path, Folders { of_jobs: &of_jobs, others: &others }, environment)
+}
+
+/// Where relative paths of a file start: both are the folder of that file.
+#[derive(Clone, Copy)]
+pub(super) struct Folders<'a> {
+    pub(super) of_jobs: &'a Path,
+    /// Of databases, certificates, migrations.
+    pub(super) others: &'a Path,
 }
 
 /// The configuration of a text, as if it stood in the file `path`.
 pub(super) fn parse(text: String, path: &Path, environment: &Environment<'_>) -> Result<Config> {
-    parse_in(text, path, path.parent().unwrap_or(Path::new("")), environment)
+    let folder = path.parent().filter(|folder| *folder != Path::new(".")).unwrap_or(Path::new(""));
+    parse_in(text, path, Folders { of_jobs: folder, others: folder }, environment)
 }
 
-fn parse_in(text: String, path: &Path, folder: &Path, environment: &Environment<'_>) -> Result<Config> {
+fn parse_in(
+    text: String,
+    path: &Path,
+    folders: Folders<'_>,
+    environment: &Environment<'_>,
+) -> Result<Config> {
     // As people write it in messages.
     let path = path.strip_prefix(".").unwrap_or(path);
     let document = Document { path: path.to_owned(), text };
-    complete(file::read(document, folder, environment)?, environment)
+    complete(file::read(document, folders, environment)?, environment)
 }
 
 fn complete(from_file: FromFile, environment: &Environment<'_>) -> Result<Config> {
@@ -63,7 +84,8 @@ fn complete(from_file: FromFile, environment: &Environment<'_>) -> Result<Config
     environment::apply(&mut config, environment, takes_database_url.as_deref())?;
     let shown = config.shown();
     config.origins.seal(shown);
-    config.check()?;
+    // Whether a driver can be used that a flag may still choose is asked when it is used.
+    config.check_values()?;
     Ok(config)
 }
 

@@ -77,6 +77,12 @@ pub struct Config {
     /// `[jobs.*]`: jobs that are programs.
     pub commands: BTreeMap<String, CommandJob>,
     origins: Origins,
+    /// Where relative paths start; empty: in the current folder.
+    folder: PathBuf,
+    /// Connections that the environment says, and that are none we know; whoever uses one is told.
+    unusable: BTreeMap<String, Wrong>,
+    /// The same of the broker's.
+    unusable_broker: Option<Wrong>,
 }
 
 /// The sections of drivers.
@@ -101,6 +107,9 @@ impl Config {
     /// `CRAFT_ATTEMPTS`, `CRAFT_WORKERS`, `DATABASE_URL` and `AMQP_URL`. A variable that is set to
     /// nothing counts as not set.
     ///
+    /// A relative path in the file starts at the folder of the file: an SQLite database, `sslrootcert`, the
+    /// program of a job.
+    ///
     /// `CRAFT_QUEUE`, `_POLL`, `_ATTEMPTS` and `_WORKERS` hold for every driver, `CRAFT_CONNECTION` for
     /// the database driver. `DATABASE_URL` takes the place of the connection that the file gives to the
     /// database driver, unless a connection of the file takes `${DATABASE_URL}` itself.
@@ -121,7 +130,7 @@ impl Config {
     }
 
     /// As [`Config::load`], from a text and an environment. `file_name` is where the text stands: it is
-    /// shown in messages, and relative paths of command jobs start at its folder.
+    /// shown in messages, and relative paths start at its folder.
     ///
     /// ```
     /// use craft_queue::Config;
@@ -153,7 +162,7 @@ impl Config {
         }
         let shown = self.shown().into_iter().filter(|(key, _)| keys.contains(key));
         self.origins.seal(shown);
-        self.check()
+        self.check_values()
     }
 
     /// Every value with its source, in the order of the chapter, secrets masked.
@@ -198,9 +207,36 @@ impl Config {
     /// Finds a connection.
     ///
     /// # Errors
-    /// There is none of that name.
+    /// There is none of that name, or the environment says one that is none.
     pub fn connection(&self, name: &str) -> Result<&Connection> {
+        if let Some(wrong) = self.unusable.get(name) {
+            return Err(wrong.clone().into_error(str::to_owned));
+        }
         self.connections.get(name).ok_or_else(|| self.unknown_connection(name).into_error(str::to_owned))
+    }
+
+    /// Where a relative path starts that stands in the file, or beside it: the file's folder; empty, the current
+    /// one, without a file.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A connection as messages call it: one that `DATABASE_URL` took over is no longer what its name says.
+    #[cfg(feature = "database")]
+    pub(crate) fn label(&self, name: &str) -> String {
+        let taken = self.origins.is_of_variable(&format!("connections.{name}"));
+        match self.connections.get(name).filter(|_| taken) {
+            Some(connection) => format!("connection \"{name}\" (DATABASE_URL, {connection})"),
+            None => format!("connection \"{name}\""),
+        }
+    }
+
+    /// Fails when the amqp driver cannot be used, whatever the broker says.
+    ///
+    /// # Errors
+    /// `AMQP_URL` is no such URL.
+    pub(crate) fn check_broker(&self) -> Result<()> {
+        self.unusable_broker.as_ref().map_or(Ok(()), |wrong| Err(wrong.clone().into_error(str::to_owned)))
     }
 
     /// The error `key: message` that shows where the value of a key comes from: the line of the file,
@@ -241,7 +277,12 @@ impl Config {
         let mut copy = self.clone();
         let fields = copy.fields().into_iter().map(|(key, field)| (key, field.show()));
         let connections = self.connections.iter();
-        let connections = connections.map(|(name, it)| (format!("connections.{name}"), Some(it.to_string())));
+        let unusable = self.unusable.keys().map(|name| (name, "can't be used".to_owned()));
+        let connections = connections
+            .filter(|(name, _)| !self.unusable.contains_key(*name))
+            .map(|(name, connection)| (name, connection.to_string()))
+            .chain(unusable)
+            .map(|(name, shown)| (format!("connections.{name}"), Some(shown)));
         let (jobs, mut shown): (Vec<_>, Vec<_>) = fields.partition(|(key, _)| key.starts_with("jobs."));
         shown.extend(connections);
         shown.extend(jobs);
@@ -260,6 +301,9 @@ impl Default for Config {
             connections: BTreeMap::from([("sqlite".into(), sqlite)]),
             commands: BTreeMap::new(),
             origins: Origins::default(),
+            folder: PathBuf::new(),
+            unusable: BTreeMap::new(),
+            unusable_broker: None,
         }
     }
 }

@@ -155,6 +155,12 @@ impl Origins {
         }
     }
 
+    /// Whether a variable of the environment says what `key` is.
+    #[cfg(feature = "database")]
+    pub(super) fn is_of_variable(&self, key: &str) -> bool {
+        self.by_key.get(key).is_some_and(|origin| matches!(origin.source, Source::Environment(_)))
+    }
+
     /// Whether the value of `key` must be masked although its kind is not secret.
     pub(super) fn is_secret(&self, key: &str) -> bool {
         self.by_key.get(key).is_some_and(|origin| origin.secret)

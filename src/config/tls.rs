@@ -1,6 +1,6 @@
 //! `sslmode` and `sslrootcert`: whether the connection to a server is encrypted, and who the server must be.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::url::{self, Url};
 use super::wrong::Wrong;
@@ -89,6 +89,19 @@ pub(super) fn take(url: &mut Url) -> Result<Option<Tls>, Wrong> {
         }
     };
     refuse_authorities(authorities, Some(tls))
+}
+
+/// Makes the path of the authorities' file start at this folder.
+pub(super) fn resolve(url: &mut Url, folder: &Path) {
+    let Some(query) = &url.query else { return };
+    let resolved = query.split('&').map(|option| match option.split_once('=') {
+        Some((name @ ("sslrootcert" | "ssl-ca"), value)) => {
+            let path = folder.join(url::decode(value).unwrap_or_default());
+            format!("{name}={}", url::encode(&path.to_string_lossy()))
+        }
+        _ => option.to_owned(),
+    });
+    url.query = Some(resolved.collect::<Vec<_>>().join("&"));
 }
 
 /// A file that nobody would look at is not accepted as if it protected.

@@ -4,7 +4,7 @@ use crate::error::Error;
 
 /// What is wrong with a value, said by code that does not know where the value stands. Whoever knows
 /// makes an [`Error`] of it.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Wrong {
     pub(super) message: String,
     pub(super) help: Option<String>,
@@ -13,6 +13,11 @@ pub(super) struct Wrong {
 impl Wrong {
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), help: None }
+    }
+
+    /// What an error says, to be said again later.
+    pub(super) fn of(error: &Error) -> Self {
+        Self { message: error.to_string(), help: error.help().map(str::to_owned) }
     }
 
     pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {

@@ -15,7 +15,7 @@ use crate::driver::database::Database;
 use crate::error::{Error, Result};
 use crate::event::Listener;
 use crate::jobs::{Jobs, Kinds};
-use crate::message::{Message, Pushed, check_name, new_uuid};
+use crate::message::{Message, Pushed, check_name, check_queue, new_uuid};
 use crate::payload::PAYLOAD_LIMIT;
 use crate::push::{Desk, Enlist, Letter, Options};
 #[cfg(unix)]
@@ -111,7 +111,7 @@ impl Inner {
     fn address(&self, outlet: &Outlet, options: &Options, letters: Vec<Letter>) -> Result<Vec<Message>> {
         let asked: Option<Arc<str>> = options.queue.as_deref().map(Arc::from);
         if let Some(queue) = &asked {
-            check_name("name of the queue", queue)?;
+            check_queue("name of the queue", queue)?;
         }
         let overrides = options.overrides.to_json();
         let unique_key: Option<Arc<str>> = options.overrides.unique_key.as_deref().map(Arc::from);
@@ -129,7 +129,10 @@ impl Inner {
                 }
                 // A known name is shared with the registry.
                 let known = self.kinds.get_key_value(&*letter.name);
-                let of_type = letter.queue.or_else(|| known?.1.queue()).map(Arc::from);
+                let of_type: Option<Arc<str>> = letter.queue.or_else(|| known?.1.queue()).map(Arc::from);
+                if let Some(queue) = of_type.as_ref().filter(|_| asked.is_none()) {
+                    check_queue("name of the queue", queue)?;
+                }
                 Ok(Message {
                     uuid: new_uuid(),
                     queue: asked.clone().or(of_type).unwrap_or_else(|| outlet.default_queue.clone()),

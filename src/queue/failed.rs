@@ -7,7 +7,7 @@ use super::Outlet;
 use super::desk::Inner;
 use crate::error::Result;
 use crate::failed::{FailedCount, FailedJob, FailedJobs, Filter};
-use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed};
+use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed, check_queue};
 use crate::payload;
 
 /// How many are handled at once: memory stays bounded whatever the number of failed jobs.
@@ -152,6 +152,9 @@ impl FailedDesk {
     /// # Errors
     /// As [`FailedDesk::list`], and when the driver can't be reached. What was told is done.
     pub fn retry(&self, retry: &Retry, mut tell: impl FnMut(Retried)) -> Result<()> {
+        if let Some(queue) = &retry.onto {
+            check_queue("name of the queue", queue)?;
+        }
         let (outlet, mut open) = self.open()?;
         if !retry.ids.is_empty() {
             for page in retry.ids.chunks(PAGE) {

@@ -116,6 +116,7 @@ fn database(config: &Config) -> Result<Outlet> {
 
 #[cfg(feature = "amqp")]
 fn amqp(config: &Config) -> Result<Outlet> {
+    config.check_broker()?;
     let backend = AmqpBackend::new(Options::from_config(&config.amqp)?);
     let queue = Arc::new(backend.failed_jobs(config.amqp.settings.tz.clone()));
     let failed = Graveyard::configured(config, "amqp", Some(queue))?;

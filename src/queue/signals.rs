@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Queue;
 use crate::driver::{Signal, Signals};
 use crate::error::Result;
-use crate::message::check_name;
+use crate::message::{check_name, check_queue};
 
 impl Queue {
     /// Pauses a queue of a driver, and says whether that is new. Its workers take nothing new from it, from
@@ -16,7 +16,7 @@ impl Queue {
     /// There is no such driver, it can't be reached, or it keeps no such signals: its jobs run in the program
     /// that pushes them ([`is_unsupported`](crate::Error::is_unsupported)).
     pub fn pause(&self, driver: Option<&str>, queue: &str) -> Result<bool> {
-        check_name("name of the queue", queue)?;
+        check_queue("name of the queue", queue)?;
         self.signal(driver, &Signal::Pause(queue), &format!("pause queue \"{queue}\""))
     }
 

@@ -10,7 +10,7 @@ use crate::config::{Mode, Settings};
 use crate::context::Surroundings;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, Listener};
-use crate::message::check_name;
+use crate::message::check_queue;
 use crate::runner::{MakeRunner, Threads};
 #[cfg(unix)]
 use crate::runner::{Processes, Rules};
@@ -219,7 +219,7 @@ impl Worker {
             queues.push(settings.queue.clone());
         }
         for queue in &queues {
-            check_name("name of the queue", queue)?;
+            check_queue("name of the queue", queue)?;
         }
         let runner = make_runner(&inner, &settings)?;
         let setup = Setup {

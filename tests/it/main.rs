@@ -36,6 +36,7 @@ mod programs;
 mod push_options;
 mod pushes;
 mod readme;
+mod refusals;
 mod retry;
 mod server_faults;
 mod server_locks;

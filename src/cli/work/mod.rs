@@ -13,8 +13,8 @@ use clap::{ArgMatches, Command};
 
 use self::human::Human;
 use self::machine::{Form, Machine};
-use super::app::{App, queues};
-use super::arguments::{connection, driver, option, switch, text};
+use super::app::App;
+use super::arguments::{connection, driver, given_queues, option, queues, switch, text};
 use super::{Exit, usage};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -27,7 +27,7 @@ pub(super) fn command() -> Command {
     Command::new("queue:work")
         .about("Run jobs until it is stopped")
         .arg(driver())
-        .arg(option("queue", "A[,B]", "The queues; the first one goes first [default: the configured one]"))
+        .arg(queues("The queues; the first one goes first [default: the configured one]"))
         .arg(connection())
         .arg(option("poll", "SEC", "The longest sleep between looks [default: 1]").short('p'))
         .arg(option("attempts", "N", "Attempts before a job is a failed job [default: 3]"))
@@ -155,7 +155,7 @@ struct View {
 impl View {
     fn new(app: &App, matches: &ArgMatches, config: &Config) -> Result<Self> {
         let settings = config.settings(&config.default);
-        let queues = match queues(matches) {
+        let queues = match given_queues(matches, "queue") {
             none if none.is_empty() => vec![settings.queue.clone()],
             some => some,
         };

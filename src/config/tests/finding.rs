@@ -76,14 +76,42 @@ fn files_are_called_in_messages_as_they_were_named() {
 }
 
 #[test]
-fn jobs_start_in_the_folder_of_the_file_and_databases_in_the_current_one() {
+fn relative_paths_start_at_the_folder_of_the_file() {
     let folder = Folder::new("paths");
     folder.write(
         "config/queue.toml",
-        "[connections.a]\nurl = 'sqlite:a.db'\n[jobs.A]\ncommand = ['bin/a']\ncwd = 'x'",
+        "[connections.a]\nurl = 'sqlite:a.db'\n[connections.b]\nurl = 'postgres://h/db?sslmode=verify-full&sslrootcert=ca.pem'\n\
+         [connections.c]\ndriver = 'mysql'\ndatabase = 'd'\nsslmode = 'verify-full'\nsslrootcert = '/etc/ca.pem'\n\
+         [jobs.A]\ncommand = ['bin/a']\ncwd = 'x'",
     );
-    let config = load_from(&folder.0.join("config/queue.toml"), &Environment(&|_| None)).unwrap();
+    let url = "sqlite:here.db";
+    let config = load_from(
+        &folder.0.join("config/queue.toml"),
+        &Environment(&environment(&[("DATABASE_URL", url), ("CRAFT_CONNECTION", "sqlite")])),
+    )
+    .unwrap();
     assert_eq!(config.commands["A"].command, [folder.path("config/bin/a")]);
     assert_eq!(config.commands["A"].cwd, Some(folder.0.join("config/x")));
-    assert_eq!(config.connections["a"], Connection::Sqlite { database: "a.db".into() });
+    let sqlite = |path: PathBuf| Connection::Sqlite { database: path };
+    assert_eq!(config.connections["a"], sqlite(folder.0.join("config/a.db")));
+    let file = super::super::url::encode(&folder.path("config/ca.pem"));
+    let Connection::Postgres { url } = &config.connections["b"] else { panic!("{config:?}") };
+    assert_eq!(*url, format!("postgres://h/db?sslmode=verify-full&sslrootcert={file}"));
+    let Connection::Mysql { url } = &config.connections["c"] else { panic!("{config:?}") };
+    assert!(url.ends_with("&sslrootcert=%2Fetc%2Fca.pem"), "{url}");
+    assert_eq!(config.folder(), folder.0.join("config"));
+    // What the environment says starts where the shell is.
+    assert_eq!(config.connections["sqlite"], sqlite("here.db".into()));
+
+    folder.write("queue.toml", "default = 'async'");
+    let config = folder.load(&[]).unwrap();
+    assert_eq!(config.connections["sqlite"], sqlite(folder.0.join("database.sqlite3")));
+    assert_eq!(
+        entry(&config, "connections.sqlite"),
+        format!("{} (built in)", folder.path("database.sqlite3"))
+    );
+    for name in ["queue.toml", "./queue.toml"] {
+        let config = Config::parse("[connections.a]\nurl = 'sqlite:a.db'", name, |_| None).unwrap();
+        assert_eq!(config.connections["a"], sqlite("a.db".into()), "as it is written, in the working folder");
+    }
 }

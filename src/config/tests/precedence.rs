@@ -77,7 +77,16 @@ fn a_wrong_variable_or_flag_is_named_instead_of_a_line() {
         ("AMQP_URL", "amqp://u:p@::1/v", "AMQP_URL: the URL's host is an IPv6 address without brackets"),
     ];
     for (variable, value, expected) in table {
-        let error = parse_with("[amqp]\nport = 5", &[(variable, value)]).unwrap_err();
+        let config = parse_with("[amqp]\nport = 5", &[(variable, value)]);
+        // What only one driver uses is told to who uses it.
+        let error = config.and_then(|mut config| {
+            if variable == "AMQP_URL" {
+                config.check()?;
+                config.default = "amqp".into();
+            }
+            config.check()
+        });
+        let error = error.unwrap_err();
         assert_eq!(error.to_string(), expected);
         assert!(error.is_config());
     }
@@ -130,6 +139,29 @@ fn where_database_url_leads() {
     }
     let variables = [url[0], ("CRAFT_CONNECTION", "sqlite")];
     assert_eq!(parse_with("", &variables).unwrap().database.connection, "sqlite");
+}
+
+/// Hosts set it for whatever database a program has.
+#[test]
+fn a_database_url_that_is_none_of_ours_stops_only_who_uses_it() {
+    let url = [("DATABASE_URL", "mongodb://u:p@h/db")];
+    let message = "DATABASE_URL: expected a URL that starts with sqlite:, postgres:// or mysql://, found \"mongodb://\"";
+    let taken = "[connections.live]\nurl = '${DATABASE_URL}'";
+    for (file, message) in [("", message), (taken, &message.replace("DATABASE_URL", "connections.live.url"))]
+    {
+        let mut config = parse_with(file, &url).unwrap();
+        let error = config.check().unwrap_err();
+        assert!(error.is_config() && error.to_string().starts_with(message), "{error}");
+        let name = config.database.connection.clone();
+        assert!(config.connection(&name).unwrap_err().to_string().starts_with(message));
+        assert!(entry(&config, &format!("connections.{name}")).starts_with("can't be used ("));
+        for driver in ["async", "amqp"] {
+            config.set_flag(Flag::Driver, driver).unwrap();
+            config.check().unwrap();
+        }
+    }
+    let other = format!("{taken}\n[connections.mine]\nurl = 'sqlite:a'\n[database]\nconnection = 'mine'");
+    parse_with(&other, &url).unwrap().check().unwrap();
 }
 
 #[test]

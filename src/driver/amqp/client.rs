@@ -10,7 +10,7 @@ use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use amiquip::{
     AmqpProperties, AmqpValue, Auth, Channel, Connection, ConnectionBlockedNotification, ConnectionOptions,
@@ -25,6 +25,7 @@ use super::refusal::{not_let_in, refusal};
 use super::wire::{Address, Answers, Argument, Client, Confirm, Envelope, Inbox, Kind, Object, Outbox};
 use crate::driver::Bell;
 use crate::error::{Error, Result};
+use crate::time;
 
 mod consuming;
 mod properties;
@@ -72,12 +73,22 @@ impl Amiquip {
         let settings =
             ConnectionOptions::default().auth(auth).virtual_host(&*options.vhost).heartbeat(seconds);
         let tuning = ConnectionTuning::default().mem_channel_bound(FRAMES);
+        let began = Instant::now();
         let opened = kill
             .within(options.connect_timeout, || Connection::insecure_open_stream(stream, settings, tuning));
         match opened {
             Ok(connection) => {
                 self.let_in.store(true, Ordering::Relaxed);
                 Ok((kill, connection))
+            }
+            // The client takes any end of the connection at this step for a refusal: also the one that we made
+            // when the broker had not answered in time.
+            Err(AmqpError::InvalidCredentials) if began.elapsed() >= options.connect_timeout => {
+                Err(Error::unavailable(format!(
+                    "RabbitMQ at {} did not log us in within {}",
+                    options.place(),
+                    time::humane(options.connect_timeout)
+                )))
             }
             Err(AmqpError::InvalidCredentials) => {
                 Err(not_let_in(options, self.let_in.load(Ordering::Relaxed)))

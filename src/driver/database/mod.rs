@@ -29,6 +29,7 @@ mod statements;
 #[cfg(feature = "tls")]
 mod tls;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ use crate::time::Zone;
 #[derive(Clone)]
 pub struct Database {
     name: String,
+    /// As messages call its connection.
+    label: String,
     connection: Connection,
     dialect: Dialect,
     durability: Durability,
@@ -98,6 +101,7 @@ impl Database {
         );
         Ok(Self {
             name: name.to_owned(),
+            label: config.label(name),
             connection,
             dialect,
             durability: config.database.durability,
@@ -236,7 +240,7 @@ impl Database {
             #[allow(unreachable_patterns, reason = "with all three drivers nothing is left")]
             other => Err(not_compiled_in(other)),
         }
-        .map_err(|error| error.context(format!("cannot open connection \"{}\"", self.name)))
+        .map_err(|error| error.context(format!("cannot open {}", self.label)))
     }
 
     /// Checks that the tables are there and fit this version. A worker whose table of failed jobs goes
@@ -261,6 +265,19 @@ impl Database {
         Ok(adapter)
     }
 
+    /// Version 0.1.0 took relative paths from the current folder, wherever the file lay that had them.
+    fn file_elsewhere(&self) -> Option<String> {
+        let Connection::Sqlite { database } = &self.connection else { return None };
+        let before = Path::new(database.file_name()?);
+        (!database.exists() && database.is_absolute() && before.exists()).then(|| {
+            format!(
+                "{} is not there, and {} lies in the current folder: a relative path starts at the folder of queue.toml; move that file, or write its whole path",
+                database.display(),
+                before.display()
+            )
+        })
+    }
+
     fn is_missing_file(&self) -> bool {
         matches!(&self.connection, Connection::Sqlite { database } if !database.exists())
     }
@@ -268,7 +285,7 @@ impl Database {
     /// Why the table of a check can't be used, and how it is made.
     fn explain_missing(&self, error: Error, check: &str) -> Error {
         if !error.is_schema() {
-            return error.context(format!("cannot use connection \"{}\"", self.name));
+            return error.context(format!("cannot use {}", self.label));
         }
         let jobs = self.jobs.as_deref().unwrap_or("jobs");
         let made_by = |command| format!("craft {command} && craft migrate      (or craft queue:install)");
@@ -280,12 +297,14 @@ impl Database {
         let text = error.to_string();
         match is_about_a_column(&error) {
             true => Error::schema(format!(
-                "table \"{table}\" of connection \"{}\" does not fit this version: {text}",
-                self.name
+                "table \"{table}\" of {} does not fit this version: {text}",
+                self.label
             ))
             .with_help("it was made by another program or version: set another table in queue.toml"),
-            false => Error::schema(format!("connection \"{}\" has no table \"{table}\"", self.name))
-                .with_help(help),
+            false => {
+                let help = self.file_elsewhere().unwrap_or(help);
+                Error::schema(format!("{} has no table \"{table}\"", self.label)).with_help(help)
+            }
         }
     }
 

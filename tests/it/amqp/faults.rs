@@ -83,6 +83,30 @@ fn nobody_there_is_unavailable() {
     assert!(error.is_unavailable(), "{error:?}");
 }
 
+/// A broker that is too busy to look the user up: it greets, and says no more.
+#[test]
+fn a_login_that_takes_too_long_is_no_wrong_password() {
+    use std::io::{Read, Write};
+    let broker = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = broker.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut client, _) = broker.accept().unwrap();
+        client.read_exact(&mut [0; 8]).unwrap();
+        let start = b"\x00\x0a\x00\x0a\x00\x09\x00\x00\x00\x00\x00\x00\x00\x05PLAIN\x00\x00\x00\x05en_US";
+        let mut frame = vec![1, 0, 0, 0, 0, 0, start.len() as u8];
+        frame.extend_from_slice(start);
+        frame.push(0xce);
+        client.write_all(&frame).unwrap();
+        // Until it gives up.
+        let _ = client.read_to_end(&mut Vec::new());
+    });
+    let connect_timeout = Duration::from_millis(500);
+    let options = Options { connect_timeout, ..at(&format!("amqp://guest:guest@127.0.0.1:{port}/%2f")) };
+    let error = refused(&options);
+    assert!(error.is_unavailable(), "{error:?}");
+    assert!(error.to_string().ends_with("did not log us in within 500ms"), "{error}");
+}
+
 /// Until it has an answer or an error that ends it.
 fn until_lost<T>(what: &str, mut act: impl FnMut() -> Result<T>) {
     wait_for(what, LIMIT, || match act() {

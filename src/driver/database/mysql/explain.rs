@@ -38,9 +38,9 @@ pub(super) fn explain_connect(cause: &Cause, opts: &Opts) -> Error {
             1045 | 1698 => Error::config(format!("MySQL at {server} does not let \"{user}\" in"))
                 .with_help("check username and password of the connection"),
             1044 => Error::config(format!("MySQL at {server} does not let \"{user}\" use \"{database}\""))
-                .with_help(format!("GRANT ALL ON {database}.* TO '{user}'@'<host>'")),
+                .with_help(format!("GRANT ALL ON {}.* TO '{user}'@'<host>'", as_name(database))),
             1049 => Error::config(format!("MySQL at {server} has no database \"{database}\""))
-                .with_help(format!("CREATE DATABASE {database}")),
+                .with_help(format!("CREATE DATABASE {}", as_name(database))),
             3159 => Error::config(format!("MySQL at {server} does not let anybody in without TLS"))
                 .with_help("set sslmode = \"require\", with craft-queue's feature \"tls\""),
             _ => explain(cause),
@@ -50,6 +50,12 @@ pub(super) fn explain_connect(cause: &Cause, opts: &Opts) -> Error {
             .because(inner(other))
             .with_help("is it running, and do host and port in queue.toml lead to it?"),
     }
+}
+
+/// A name as it can be pasted into a statement.
+fn as_name(name: &str) -> String {
+    let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if is_word { name.to_owned() } else { format!("`{}`", name.replace('`', "``")) }
 }
 
 /// The error that the client wrapped, and does not give as a source.

@@ -38,7 +38,7 @@ pub(super) fn explain_connect(cause: &Cause, config: &Config) -> Error {
         }
         &SqlState::INVALID_CATALOG_NAME => {
             Error::config(format!("PostgreSQL at {server} has no database \"{database}\""))
-                .with_help(format!("createdb {database}"))
+                .with_help(format!("createdb {}", as_word(database)))
         }
         _ => explain(cause),
     }
@@ -73,6 +73,13 @@ pub(super) fn explain(cause: &Cause) -> Error {
         }
         code => Error::other(format!("PostgreSQL refused a statement: {message} ({})", code.code())),
     }
+}
+
+/// A name as it can be pasted into a shell.
+fn as_word(name: &str) -> String {
+    let is_word =
+        name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) && !name.starts_with('-');
+    if is_word { name.to_owned() } else { format!("-- '{}'", name.replace('\'', "'\\''")) }
 }
 
 fn server(config: &Config) -> String {
