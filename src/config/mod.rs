@@ -217,6 +217,7 @@ impl Config {
 
     /// Where a relative path starts that stands in the file, or beside it: the file's folder; empty, the current
     /// one, without a file.
+    #[cfg(any(feature = "cli", test))]
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

@@ -4,6 +4,17 @@
 //! adapter for each, and its SQL in `sql/`. A finished job's row leaves the table; nothing holds a
 //! transaction open while a job runs.
 
+#![cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
+    allow(
+        dead_code,
+        unreachable_code,
+        unused_macros,
+        unused_variables,
+        reason = "a command line for other drivers alone never makes any of this"
+    )
+)]
+
 mod adapter;
 mod burial;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -16,6 +27,7 @@ mod jobs;
 mod lexer;
 #[cfg(feature = "cli")]
 mod migrations;
+mod missing;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -29,12 +41,13 @@ mod statements;
 #[cfg(feature = "tls")]
 mod tls;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "cli")]
 pub(crate) use self::migrations::{DOWN, File, State, Table, Told, files};
+#[cfg(feature = "cli")]
+use self::missing::is_about_a_column;
 #[cfg(feature = "amqp")]
 pub(crate) use self::signals_table::SignalsTable;
 
@@ -143,7 +156,7 @@ impl Database {
     #[cfg(feature = "cli")]
     pub(crate) fn has_jobs_table(&self) -> Result<bool> {
         let table = self.dialect.quoted(self.jobs.as_deref().unwrap_or("jobs"));
-        match self.connect(Open::Create)?.run_script(&format!("SELECT 1 FROM {table} LIMIT 0")) {
+        match self.connect(Open::Migrate)?.run_script(&format!("SELECT 1 FROM {table} LIMIT 0")) {
             Ok(()) => Ok(true),
             Err(error) if error.is_schema() => Ok(false),
             Err(error) => Err(error),
@@ -264,56 +277,6 @@ impl Database {
         self.check_tables(&mut *adapter, failed_too)?;
         Ok(adapter)
     }
-
-    /// Version 0.1.0 took relative paths from the current folder, wherever the file lay that had them.
-    fn file_elsewhere(&self) -> Option<String> {
-        let Connection::Sqlite { database } = &self.connection else { return None };
-        let before = Path::new(database.file_name()?);
-        (!database.exists() && database.is_absolute() && before.exists()).then(|| {
-            format!(
-                "{} is not there, and {} lies in the current folder: a relative path starts at the folder of queue.toml; move that file, or write its whole path",
-                database.display(),
-                before.display()
-            )
-        })
-    }
-
-    fn is_missing_file(&self) -> bool {
-        matches!(&self.connection, Connection::Sqlite { database } if !database.exists())
-    }
-
-    /// Why the table of a check can't be used, and how it is made.
-    fn explain_missing(&self, error: Error, check: &str) -> Error {
-        if !error.is_schema() {
-            return error.context(format!("cannot use {}", self.label));
-        }
-        let jobs = self.jobs.as_deref().unwrap_or("jobs");
-        let made_by = |command| format!("craft {command} && craft migrate      (or craft queue:install)");
-        let (table, help) = match check {
-            "check_jobs" => (jobs.to_owned(), made_by("queue:table")),
-            "check_failed_jobs" => (self.failed.clone().unwrap_or_default(), made_by("queue:failed")),
-            _ => (format!("{jobs}_signals"), self.how_to_make_signals()),
-        };
-        let text = error.to_string();
-        match is_about_a_column(&error) {
-            true => Error::schema(format!(
-                "table \"{table}\" of {} does not fit this version: {text}",
-                self.label
-            ))
-            .with_help("it was made by another program or version: set another table in queue.toml"),
-            false => {
-                let help = self.file_elsewhere().unwrap_or(help);
-                Error::schema(format!("{} has no table \"{table}\"", self.label)).with_help(help)
-            }
-        }
-    }
-
-    /// Where the jobs were made by another version or program, no migration makes the table beside them.
-    fn how_to_make_signals(&self) -> String {
-        let sql = self.statements.get("create_signals");
-        let code: Vec<_> = sql.lines().filter(|line| !line.starts_with("--")).collect();
-        format!("make it, then start the workers again:\n{}", code.join("\n"))
-    }
 }
 
 /// Fails for a server that is to be spoken to by TLS, when a build has none.
@@ -338,21 +301,13 @@ fn not_compiled_in(connection: &Connection) -> Error {
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Open {
-    /// A file that is missing is made.
-    Create,
     Existing,
-    /// To make or change tables: as `Create`, and a statement may take as long as it needs.
+    /// To make or change tables: a file that is missing is made, and a statement may take as long as it needs.
     Migrate,
 }
 
 /// How long whoever changes tables waits for another one who does.
 const LONG: Duration = Duration::from_secs(3_600);
-
-/// Whether a table is there and lacks a column, in the words of each database.
-fn is_about_a_column(error: &Error) -> bool {
-    let text = error.to_string();
-    text.starts_with("column ") || text.contains("no such column") || text.starts_with("Unknown column")
-}
 
 impl Backend for Database {
     fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
