@@ -26,6 +26,7 @@ mod status;
 mod stdout;
 mod stock;
 mod tables;
+mod targets;
 mod work;
 
 use std::ffi::OsString;

@@ -9,7 +9,8 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::app::App;
 use super::arguments::connection;
-use super::migrate::{Target, apply, directory, folder, targets};
+use super::migrate::{apply, directory, folder};
+use super::targets::{Target, targets};
 use super::{Exit, print, program, usage};
 use crate::config::Config;
 use crate::driver::database::{DOWN, File as Migration, Table, files};

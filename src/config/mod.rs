@@ -13,6 +13,7 @@ mod database;
 mod environment;
 mod file;
 mod interpolate;
+mod keys;
 mod kind;
 mod kinds;
 mod load;

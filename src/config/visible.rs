@@ -4,14 +4,9 @@
 //! that is no URL. So a line is shown as far as it is what it should be: a section, a key that is known, and a
 //! value of one that is not secret.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use super::Config;
-use super::command::CommandJob;
-use super::connection::Parts;
-use super::file::SECTIONS_OF_FILE;
+use super::keys::{is_known, keys};
 use super::mask::{is_harmless, is_secret};
 use super::nearest::{distance, nearest};
 
@@ -95,16 +90,6 @@ fn key(before: &str, path: &str, valid: bool) -> Key {
     if meant.is_some_and(is_plain) { Key::Plain } else { Key::Secret }
 }
 
-fn is_known(word: &str) -> bool {
-    static WORDS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-        let sections: [&[&str]; 5] =
-            [&["database"], &["amqp"], &["async"], &["connections", ""], &["jobs", ""]];
-        let keys = sections.into_iter().flat_map(|section| keys(section).into_iter().map(|(key, _)| key));
-        keys.chain(SECTIONS_OF_FILE.map(str::to_owned)).collect()
-    });
-    WORDS.contains(word)
-}
-
 /// The section that a line stands in.
 fn section(before: &str) -> Vec<&str> {
     let header = before.lines().map(str::trim).rfind(|line| line.starts_with('['));
@@ -112,27 +97,6 @@ fn section(before: &str) -> Vec<&str> {
     name.map_or(Vec::new(), |name| {
         name.split('.').map(|part| part.trim().trim_matches(['"', '\''])).collect()
     })
-}
-
-/// The keys of a section, and whether their values may be shown.
-fn keys(section: &[&str]) -> Vec<(String, bool)> {
-    let mut config = Config::default();
-    let (mut parts, mut job) = (Parts::default(), CommandJob::default());
-    let fields = match section {
-        [] => return vec![("default".to_owned(), true)],
-        ["database"] => config.database.fields(),
-        ["amqp"] => config.amqp.fields(),
-        ["async"] => config.memory.fields(),
-        ["connections", _] => parts.fields(),
-        ["jobs", _] => job.fields(),
-        _ => return Vec::new(),
-    };
-    // What a program or a server is given may hold a password, though most do not.
-    let is_given = |name: &str| name == "command" || name == "connection_options";
-    let keys = fields.iter().map(|field| (field.name, field.is_secret()));
-    // The chapter's other name of a key.
-    let alias = keys.clone().find(|(name, _)| *name == "failed_table").map(|_| ("failed_jobs", false));
-    keys.chain(alias).map(|(name, secret)| (name.to_owned(), !secret && !is_given(name))).collect()
 }
 
 fn is_bare(c: char) -> bool {
