@@ -272,7 +272,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("craft-sqlite-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("jobs.sqlite3");
-        let connection = connect(&path, Open::Create, Durability::Full, Duration::from_secs(1)).unwrap();
+        let connection = connect(&path, Open::Migrate, Durability::Full, Duration::from_secs(1)).unwrap();
         let statements = Arc::new(Statements::new(Dialect::Sqlite, "jobs", "failed_jobs"));
         let (durability, now) = (Durability::Full, Durability::Full);
         let mut sqlite = Sqlite { connection, path, statements, durability, now, watch: None };
