@@ -44,6 +44,25 @@ fn a_job_that_kills_its_worker_ends_with_the_failed_jobs_and_its_neighbours_are_
     }
 }
 
+/// In threads: the runs in between clear it of the suspicion, and the deaths are charged all the same.
+#[test]
+fn a_job_that_kills_its_worker_whenever_it_does_not_ask_to_run_later_is_dead_in_the_end() {
+    let site = site("1");
+    let how = format!("{{\"InOddRuns\":{:?}}}", site.file("runs"));
+    site.queue.options().attempts(2).push_json("Die", &how, 1).unwrap();
+    let mut deaths = 0;
+    let mut worker = site.worker(&[]);
+    wait_until("its burial", || {
+        if worker.has_ended() {
+            deaths += 1;
+            worker = site.worker(&[]);
+        }
+        site.left() == 0
+    });
+    assert_eq!(deaths, 3, "one more than its attempts");
+    assert!(site.reason().contains("the worker died while running it"), "{}", site.reason());
+}
+
 /// Fault 1: many processes on one file. Each job exactly once, and nobody hears of a locked database.
 #[test]
 fn eight_workers_and_eight_pushers_share_one_file() {

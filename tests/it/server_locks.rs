@@ -17,6 +17,8 @@ use crate::support::{Act, Diary, Then, config_on, queue, wait_until};
 on_every_server!(
     what_the_server_gives_up_because_of_others_is_done_again_and_charged_to_nobody,
     a_row_that_somebody_else_locks_is_settled_when_it_is_free,
+    a_suspect_that_somebody_else_locks_keeps_back_no_clean_job,
+    a_table_that_nobody_can_write_for_almost_a_lease_gives_no_job_to_two,
     a_table_of_failed_jobs_that_is_locked_is_waited_for,
     without_its_table_a_dead_job_stays_in_the_queue_with_its_reason,
 );
@@ -157,6 +159,76 @@ fn what_the_server_gives_up_because_of_others_is_done_again_and_charged_to_nobod
         _ => "SELECT nextval('refusals') - 1",
     });
     assert!(refusals >= 3, "only {refusals} statements were refused");
+}
+
+/// Its hold is over, and it cannot be taken: neither do the slots wait for it, nor does the worker spin.
+fn a_suspect_that_somebody_else_locks_keeps_back_no_clean_job(place: Place) {
+    let Patients { queue, diary, may_end } = patients(config(&place, 1));
+    may_end.store(true, Ordering::SeqCst);
+    queue.push(Patient("suspect".into())).unwrap();
+    let mut session = Session::open(&place);
+    let ended = match place {
+        Place::MariaDb(_) => "UTC_TIMESTAMP(6) - INTERVAL 1 SECOND",
+        _ => "now() - interval '1 s'",
+    };
+    session.run(&format!("UPDATE jobs SET token = 7, lease = {ended}, attempts = 1"));
+    session.run("BEGIN");
+    session.run("SELECT * FROM jobs WHERE id = 1 FOR UPDATE");
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counted = looks.clone();
+    let worker = queue.worker().threads(2).listener(move |event| {
+        if matches!(event, Event::Polled { .. }) {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let stopper = worker.stopper();
+    thread::scope(|scope| {
+        let worker = scope.spawn(|| worker.run().unwrap());
+        // Long enough to have settled in, and to have seen it.
+        let clean = |n: u64| (0..n).for_each(|_| drop(queue.push(Patient("clean".into())).unwrap()));
+        for round in 1..=3 {
+            clean(10);
+            wait_until("the clean ones", || diary.lines().len() == round * 10);
+            thread::sleep(Duration::from_millis(300));
+        }
+        let before = looks.load(Ordering::SeqCst);
+        thread::sleep(Duration::from_secs(1));
+        let spun = looks.load(Ordering::SeqCst) - before;
+        assert!(spun < 150, "{spun} looks in a second");
+        session.run("COMMIT");
+        wait_until("the suspect", || diary.lines().contains(&"suspect 1".to_owned()));
+        stopper.stop();
+        assert_eq!(worker.join().unwrap().done, 31);
+    });
+}
+
+/// All can read, and nobody can write. An idle worker would only read, and be the first to write afterwards.
+fn a_table_that_nobody_can_write_for_almost_a_lease_gives_no_job_to_two(place: Place) {
+    let Patients { queue, diary, may_end } = patients(config(&place, 3));
+    queue.push(Patient("held".into())).unwrap();
+    let holder = queue.worker().threads(1);
+    let idle = queue.worker().threads(1);
+    let stoppers = [holder.stopper(), idle.stopper()];
+    thread::scope(|scope| {
+        let holder = scope.spawn(|| holder.run().unwrap());
+        diary.wait_for("held 1");
+        let idle = scope.spawn(|| idle.run().unwrap());
+        // Both have settled in.
+        thread::sleep(Duration::from_millis(1_500));
+        let mut session = Session::open(&place);
+        match place {
+            Place::MariaDb(_) => session.run("LOCK TABLES jobs READ"),
+            _ => session.run("BEGIN; LOCK TABLE jobs IN EXCLUSIVE MODE"),
+        }
+        thread::sleep(Duration::from_millis(2_800));
+        session.run(if matches!(place, Place::MariaDb(_)) { "UNLOCK TABLES" } else { "COMMIT" });
+        thread::sleep(Duration::from_secs(2));
+        may_end.store(true, Ordering::SeqCst);
+        wait_until("its end", || queue.size(None, &[]).unwrap().iter().all(|size| size.running == Some(0)));
+        stoppers.iter().for_each(craft_queue::Stopper::stop);
+        let done = holder.join().unwrap().done + idle.join().unwrap().done;
+        assert_eq!((done, diary.lines()), (1, vec!["held 1".to_owned()]), "it ran twice");
+    });
 }
 
 /// Beyond the lock timeout of the worker, which is shorter than its lease.

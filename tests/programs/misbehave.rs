@@ -17,6 +17,8 @@ pub enum Die {
     Segfault,
     /// Allocates without end.
     Eat,
+    /// Aborts in its odd runs, which this file counts, and asks to run later in the even ones.
+    InOddRuns(PathBuf),
 }
 
 impl Queueable for Die {
@@ -31,6 +33,14 @@ impl Queueable for Die {
             }
             // SAFETY: none; that is the point.
             Self::Segfault => unsafe { std::hint::black_box(std::ptr::null_mut::<u8>()).write_volatile(1) },
+            Self::InOddRuns(file) => {
+                let runs = std::fs::read(file).unwrap_or_default().len();
+                std::fs::write(file, vec![b'.'; runs + 1])?;
+                if runs.is_multiple_of(2) {
+                    std::process::abort();
+                }
+                return Err(JobError::again_after(Duration::ZERO, "not yet"));
+            }
             Self::Eat => {
                 let mut eaten = Vec::new();
                 loop {
