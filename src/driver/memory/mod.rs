@@ -5,13 +5,11 @@ mod inspect;
 mod store;
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
-use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use self::store::{Job, Store};
+use self::store::{Job, Queues, Store, Take};
 use super::{
     Backend, Bell, Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled,
     Settlement, Signal, Size, Suspects, Taken, Want,
@@ -55,15 +53,16 @@ impl Memory {
         Box::new(Handle { memory: self.clone(), number, all_queues })
     }
 
-    /// Waits until fewer than `capacity` jobs are in the store, held ones included.
-    pub(crate) fn wait_for_room(&self, capacity: usize) {
+    /// Waits until fewer than `capacity` jobs are in the store, held ones included; says whether that is so.
+    pub(crate) fn wait_for_room(&self, capacity: usize, longest: Duration) -> bool {
         // Without the lock: a push that finds room should not have to wait for the worker first.
         if self.0.count.load(Ordering::Relaxed) < capacity {
-            return;
+            return true;
         }
         let store = self.lock();
         let full = |store: &mut Store| store.uuids.len() >= capacity;
-        drop(self.0.room.wait_while(store, full).unwrap_or_else(PoisonError::into_inner));
+        let waited = self.0.room.wait_timeout_while(store, longest, full);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Adds messages.
@@ -131,25 +130,19 @@ impl Driver for Handle {
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
         let now = Instant::now();
         let mut store = self.memory.lock();
-        let every: Vec<String>;
-        let want = match self.all_queues {
-            true => {
-                every = store.lines.keys().map(ToString::to_string).collect();
-                &Want { queues: &every, ..*want }
-            }
-            false => want,
-        };
+        let queues = if self.all_queues { Queues::All } else { Queues::Named(want.queues) };
+        let take = |most| Take { most, now, lease: want.lease };
         let mut taken = Taken::default();
         if let Suspects::Take(most) = want.suspects {
-            store.take_suspects(want, most, now, &mut taken.jobs);
+            store.take_suspects(queues, &take(most), &mut taken.jobs);
         }
-        store.take(want, now, &mut taken.jobs);
+        store.take(queues, &take(want.fresh), &mut taken.jobs);
         if want.suspects != Suspects::Ignore {
-            taken.suspects_due = store.first_lease(want.queues).is_some_and(|ends| ends <= now);
+            taken.suspects_due = store.first_lease(queues).is_some_and(|ends| ends <= now);
         }
         if taken.jobs.is_empty() {
-            let due = store.first_due(want.queues).filter(|_| want.fresh > 0);
-            let hold_ends = store.first_lease(want.queues).filter(|_| want.suspects != Suspects::Ignore);
+            let due = store.first_due(queues).filter(|_| want.fresh > 0);
+            let hold_ends = store.first_lease(queues).filter(|_| want.suspects != Suspects::Ignore);
             let next = due.into_iter().chain(hold_ends).min();
             taken.next_due = next.map(|at| at.saturating_duration_since(now));
         }
@@ -191,14 +184,12 @@ impl Driver for Handle {
         if !queues.is_empty() {
             return Ok(queues.iter().map(|queue| store.size(queue.clone(), now)).collect());
         }
-        let names: BTreeSet<String> = store.lines.keys().map(ToString::to_string).collect();
-        Ok(names.into_iter().map(|queue| store.size(queue, now)).collect())
+        Ok(store.names().into_iter().map(|queue| store.size(queue, now)).collect())
     }
 
     fn clear(&mut self, queue: &str) -> Result<u64> {
         let mut store = self.memory.lock();
-        // The line stays: jobs of it may be held, and a worker of all queues goes by the lines.
-        let line = store.lines.get_mut(queue).map(mem::take).unwrap_or_default();
+        let line = store.lines.remove(queue).unwrap_or_default();
         let delayed = line.delayed.into_iter().map(|Reverse(job)| job);
         let removed: Vec<Job> = line.ready.into_iter().flatten().chain(delayed).collect();
         removed.iter().for_each(|job| store.free_names(job));

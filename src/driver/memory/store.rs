@@ -1,11 +1,11 @@
 //! The store itself: lines of jobs that wait, and the jobs that are held.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::driver::{Bell, Receipt, Reserved, Size, Verdict, Want};
+use crate::driver::{Bell, Receipt, Reserved, Size, Verdict};
 use crate::hash::ById;
 use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed};
 use crate::time;
@@ -20,6 +20,19 @@ pub(super) struct Store {
     pub(super) uuids: ById<Arc<str>, i64>,
     unique_keys: HashMap<Arc<str>, i64>,
     pub(super) bells: Vec<(u64, Bell)>,
+    /// With more lines than this the empty ones are removed.
+    kept_lines: usize,
+}
+
+/// Lines of queues that are empty stay while there are no more than this: most are soon used again.
+const MOST_LINES_KEPT: usize = 64;
+
+/// Which queues a worker takes from.
+#[derive(Clone, Copy)]
+pub(super) enum Queues<'a> {
+    All,
+    /// These, the first one first.
+    Named(&'a [String]),
 }
 
 /// One queue.
@@ -97,50 +110,50 @@ impl Store {
         }
     }
 
-    pub(super) fn take(&mut self, want: &Want<'_>, now: Instant, jobs: &mut Vec<Reserved>) {
-        let mut most = want.fresh;
-        for queue in want.queues {
-            let Some(line) = self.lines.get_mut(queue.as_str()) else { continue };
-            line.promote(now);
-            for ready in line.ready.iter_mut().rev() {
-                jobs.reserve(most.min(ready.len()));
-                while most > 0
-                    && let Some(mut job) = ready.pop_front()
-                {
-                    most -= 1;
-                    job.attempts += 1;
-                    if job.message.frees_key_at_start()
-                        && let Some(key) = job.message.unique_key.take()
-                    {
-                        self.unique_keys.remove(&key);
+    pub(super) fn take(&mut self, queues: Queues<'_>, take: &Take, jobs: &mut Vec<Reserved>) {
+        let mut left = take.most;
+        match queues {
+            Queues::All => {
+                for line in self.lines.values_mut() {
+                    line.take(take, &mut left, &mut self.unique_keys, &mut self.held, jobs);
+                    if left == 0 {
+                        break;
                     }
-                    let (held, reserved) = hold(job, now, want.lease);
-                    self.held.insert(held.job.id, held);
-                    jobs.push(reserved);
+                }
+            }
+            Queues::Named(queues) => {
+                for queue in queues {
+                    if let Some(line) = self.lines.get_mut(queue.as_str()) {
+                        line.take(take, &mut left, &mut self.unique_keys, &mut self.held, jobs);
+                    }
                 }
             }
         }
+        self.free_empty_lines();
     }
 
-    pub(super) fn take_suspects(
-        &mut self,
-        want: &Want<'_>,
-        most: usize,
-        now: Instant,
-        jobs: &mut Vec<Reserved>,
-    ) {
+    /// Names that are used once, one for each customer say, must not gather for as long as the program runs.
+    fn free_empty_lines(&mut self) {
+        // Only when there are many more, so that this costs each of them next to nothing.
+        if self.lines.len() > self.kept_lines {
+            self.lines.retain(|_, line| !line.is_empty());
+            self.kept_lines = (2 * self.lines.len()).max(MOST_LINES_KEPT);
+        }
+    }
+
+    pub(super) fn take_suspects(&mut self, queues: Queues<'_>, take: &Take, jobs: &mut Vec<Reserved>) {
         let mut expired: Vec<_> = self
             .held
             .values()
-            .filter(|held| held.lease_ends <= now && wants(want.queues, &held.job))
+            .filter(|held| held.lease_ends <= take.now && queues.want(&held.job))
             .map(|held| (held.lease_ends, held.job.id))
             .collect();
         expired.sort();
-        for (_, id) in expired.into_iter().take(most) {
+        for (_, id) in expired.into_iter().take(take.most) {
             let Some(Held { mut job, .. }) = self.held.remove(&id) else { continue };
             job.attempts += u32::from(job.suspect);
             job.suspect = true;
-            let (held, reserved) = hold(job, now, want.lease);
+            let (held, reserved) = hold(job, take.now, take.lease);
             self.held.insert(id, held);
             jobs.push(reserved);
         }
@@ -205,12 +218,24 @@ impl Store {
         }
     }
 
-    pub(super) fn first_due(&self, queues: &[String]) -> Option<Instant> {
-        queues.iter().filter_map(|queue| self.lines.get(queue.as_str())?.first_due()).min()
+    pub(super) fn first_due(&self, queues: Queues<'_>) -> Option<Instant> {
+        match queues {
+            Queues::All => self.lines.values().filter_map(Line::first_due).min(),
+            Queues::Named(queues) => {
+                queues.iter().filter_map(|queue| self.lines.get(queue.as_str())?.first_due()).min()
+            }
+        }
     }
 
-    pub(super) fn first_lease(&self, queues: &[String]) -> Option<Instant> {
-        self.held.values().filter(|held| wants(queues, &held.job)).map(|held| held.lease_ends).min()
+    pub(super) fn first_lease(&self, queues: Queues<'_>) -> Option<Instant> {
+        self.held.values().filter(|held| queues.want(&held.job)).map(|held| held.lease_ends).min()
+    }
+
+    /// The queues that have a job, waiting or held.
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        let waiting = self.lines.iter().filter(|(_, line)| !line.is_empty()).map(|(name, _)| name);
+        let held = self.held.values().map(|held| &held.job.message.queue);
+        waiting.chain(held).map(ToString::to_string).collect()
     }
 
     pub(super) fn size(&mut self, queue: String, now: Instant) -> Size {
@@ -247,7 +272,56 @@ impl Job {
     }
 }
 
+/// How jobs are taken.
+pub(super) struct Take {
+    /// At most this many.
+    pub(super) most: usize,
+    pub(super) now: Instant,
+    pub(super) lease: Duration,
+}
+
+impl Queues<'_> {
+    fn want(self, job: &Job) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(queues) => queues.iter().any(|queue| **queue == *job.message.queue),
+        }
+    }
+}
+
 impl Line {
+    fn take(
+        &mut self,
+        take: &Take,
+        left: &mut usize,
+        unique_keys: &mut HashMap<Arc<str>, i64>,
+        all_held: &mut ById<i64, Held>,
+        jobs: &mut Vec<Reserved>,
+    ) {
+        self.promote(take.now);
+        for ready in self.ready.iter_mut().rev() {
+            jobs.reserve(ready.len().min(*left));
+            while *left > 0
+                && let Some(mut job) = ready.pop_front()
+            {
+                *left -= 1;
+                job.attempts += 1;
+                if job.message.frees_key_at_start()
+                    && let Some(key) = job.message.unique_key.take()
+                {
+                    unique_keys.remove(&key);
+                }
+                let (held, reserved) = hold(job, take.now, take.lease);
+                all_held.insert(held.job.id, held);
+                jobs.push(reserved);
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.delayed.is_empty() && self.ready.iter().all(VecDeque::is_empty)
+    }
+
     fn promote(&mut self, now: Instant) {
         while self.delayed.peek().is_some_and(|Reverse(job)| job.due <= now) {
             if let Some(Reverse(job)) = self.delayed.pop() {
@@ -280,10 +354,6 @@ impl Line {
         let ready = self.ready.iter().filter_map(VecDeque::front).map(|job| job.due);
         ready.chain(self.delayed.peek().map(|Reverse(job)| job.due)).min()
     }
-}
-
-fn wants(queues: &[String], job: &Job) -> bool {
-    queues.iter().any(|queue| **queue == *job.message.queue)
 }
 
 /// Puts a hold on a job under a token that no other hold has.
