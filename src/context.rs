@@ -3,6 +3,7 @@
 use std::any::{Any, TypeId, type_name};
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -32,6 +33,12 @@ pub(crate) struct Surroundings {
     pub(crate) desk: Arc<dyn Desk>,
     /// Set when all that runs shall end at once. A thread can't, so only jobs that are programs heed it.
     pub(crate) killed: Arc<AtomicBool>,
+    /// Set as soon as the worker is asked to stop: what ends by a signal from now on was most likely sent the
+    /// same one.
+    pub(crate) stopping: Arc<AtomicBool>,
+    /// What jobs that are programs find in their environment, so that what they push goes where their own
+    /// worker takes from.
+    pub(crate) environment: Arc<[(&'static str, OsString)]>,
 }
 
 impl Context {

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::error;
+use crate::payload;
 use crate::time;
 
 /// What a job's `handle` returns.
@@ -199,6 +200,11 @@ impl JobError {
     /// What went wrong, causes included.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// With a message of a length that can be told, logged and kept.
+    pub(crate) fn bounded(self) -> Self {
+        Self { message: payload::bounded(self.message), ..self }
     }
 
     pub(crate) fn steer(&self) -> Steer {

@@ -9,8 +9,8 @@ use crate::context::{Context, State};
 use crate::error::{Error, Result};
 use crate::job::{JobError, JobResult, Queueable};
 use crate::message::check_name;
-use crate::payload;
-use crate::policy::{Outcome, TypeLimits};
+use crate::payload::{self, bounded};
+use crate::policy::{NotRun, Outcome, TypeLimits};
 
 /// The jobs that a program knows, and the state they share.
 ///
@@ -51,7 +51,7 @@ pub(crate) trait Kind: Send + Sync {
         let _ = payload;
         Ok(())
     }
-    fn run(&self, payload: &[u8], callback: &str, context: &Context) -> Outcome;
+    fn run(&self, payload: &[u8], callback: &str, context: &Context) -> Result<Outcome, NotRun>;
     /// Calls the hook `failed`; an error says why it could not be called, or how it panicked.
     fn failed(&self, payload: &[u8], error: &JobError, context: &Context) -> Result<(), String>;
 }
@@ -116,7 +116,11 @@ struct Typed<J>(PhantomData<fn() -> J>);
 
 impl<J: Queueable> Kind for Typed<J> {
     fn limits(&self) -> TypeLimits {
-        TypeLimits { attempts: J::attempts(), backoff: J::backoff(), timeout: J::timeout() }
+        let own = || TypeLimits { attempts: J::attempts(), backoff: J::backoff(), timeout: J::timeout() };
+        catch(own).unwrap_or_else(|why| {
+            log::error!("the limits of {} are those of its worker, as its own can't be had: {why}", J::NAME);
+            TypeLimits::default()
+        })
     }
 
     fn queue(&self) -> Option<&str> {
@@ -127,21 +131,21 @@ impl<J: Queueable> Kind for Typed<J> {
         catch(|| decode::<J>(payload).map(drop))?
     }
 
-    fn run(&self, payload: &[u8], callback: &str, context: &Context) -> Outcome {
+    fn run(&self, payload: &[u8], callback: &str, context: &Context) -> Result<Outcome, NotRun> {
         let job: J = match catch(|| decode(payload)) {
             Ok(Ok(job)) => job,
-            Ok(Err(why)) | Err(why) => return Outcome::Unrunnable(why),
+            Ok(Err(why)) | Err(why) => return Ok(Outcome::Unrunnable(bounded(why))),
         };
         // A drop of the job that panics is the job's panic, too.
-        match catch(move || -> JobResult { job.call(callback, context) }) {
+        Ok(match catch(move || -> JobResult { job.call(callback, context) }) {
             Ok(Ok(())) => Outcome::Ok,
-            Ok(Err(error)) => Outcome::Failed(error),
-            Err(panic) => Outcome::Failed(JobError::new(panic)),
-        }
+            Ok(Err(error)) => Outcome::Failed(error.bounded()),
+            Err(panic) => Outcome::Failed(JobError::new(panic).bounded()),
+        })
     }
 
     fn failed(&self, payload: &[u8], error: &JobError, context: &Context) -> Result<(), String> {
-        catch(|| decode::<J>(payload).map(|job| job.failed(error, context)))?
+        catch(|| decode::<J>(payload).map(|job| job.failed(error, context))).flatten().map_err(bounded)
     }
 }
 

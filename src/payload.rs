@@ -116,6 +116,11 @@ impl<'de> Deserializer<'de> for NoFields {
     }
 }
 
+/// An exception as it is told, logged and kept: of a longer one its two ends.
+pub(crate) fn bounded(text: String) -> String {
+    if text.len() <= EXCEPTION_LIMIT { text } else { storable_text(&text) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -51,6 +51,13 @@ pub enum Outcome {
     Died(String),
 }
 
+/// A job was not run to an end, and that says nothing about the job: it goes back with no attempt used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotRun {
+    /// How long it waits before it is tried again.
+    pub(crate) after: Duration,
+}
+
 /// What shall become of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Judgement {

@@ -192,6 +192,20 @@ impl Config {
         }
     }
 
+    /// What a program finds in its environment that runs as a job of this driver: the file, the driver and the
+    /// connection of its worker, by the names that [`Config::load`] reads. So a `craft` that it calls means
+    /// the same back end, whatever flags the worker was started with.
+    pub(crate) fn environment_of_programs(&self, driver: &str) -> Vec<(&'static str, OsString)> {
+        let mut variables = vec![("CRAFT_DRIVER", driver.into())];
+        let file = self.origins.file().and_then(|file| std::path::absolute(file).ok());
+        variables.extend(file.filter(|file| file.is_file()).map(|file| ("CRAFT_CONFIG", file.into())));
+        // What the variable names must be in the file, or in what the program inherits.
+        if self.connections.contains_key(&self.database.connection) {
+            variables.push(("CRAFT_CONNECTION", self.database.connection.clone().into()));
+        }
+        variables
+    }
+
     /// The connection and the table of a driver's failed jobs, both as it says itself, else as `[database]`
     /// does; `None`: it keeps none.
     pub(crate) fn failed_place(&self, driver: &str) -> Option<(&str, &str)> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::snippet::{line_number, snippet};
@@ -101,6 +101,11 @@ struct Origin {
 impl Origins {
     pub(super) fn of(document: Arc<Document>) -> Self {
         Self { document: Some(document), by_key: BTreeMap::new() }
+    }
+
+    /// The file.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.document.as_ref().map(|document| &*document.path)
     }
 
     pub(super) fn has(&self, key: &str) -> bool {

@@ -52,8 +52,12 @@ fn run(inner: &Inner, outlet: &Outlet, message: Message) -> Result<JobId> {
         let task = Task::new(job, limits.clone(), Some(kind.clone()));
         let begun = Instant::now();
         task.begin(begun);
-        let context = task.context(&Arc::new(inner.surroundings()));
-        let outcome = inside_a_job(|| kind.run(&message.payload, &settings.callback, &context));
+        let context = task.context(&Arc::new(inner.surroundings(&outlet.name, Arc::default())));
+        let run = inside_a_job(|| kind.run(&message.payload, &settings.callback, &context));
+        let Ok(outcome) = run else {
+            return Err(Error::unavailable(format!("{} could not be run now", message.name))
+                .with_help("see the log for what this process lacks, and push it again"));
+        };
         let outcome = limits.in_time(outcome, begun.elapsed());
         let exception = match policy.judge(attempt, &outcome, &limits, 0.0) {
             Judgement::Done => return Ok(task.job.id),
@@ -77,7 +81,10 @@ fn bury(inner: &Inner, outlet: &Outlet, task: &Task, limits: &Limits, exception:
         log::warn!("cannot keep {name} with the failed jobs: {error}");
     }
     if let Some(kind) = &task.kind {
-        let (error, context) = (JobError::new(exception), task.context(&Arc::new(inner.surroundings())));
+        let (error, context) = (
+            JobError::new(exception),
+            task.context(&Arc::new(inner.surroundings(&outlet.name, Arc::default()))),
+        );
         let called = inside_a_job(|| kind.failed(&task.job.message.payload, &error, &context));
         if let Err(why) = called {
             log::warn!("the hook `failed` of {name}: {why}");

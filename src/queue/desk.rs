@@ -1,17 +1,21 @@
 //! Takes jobs in: addresses them, checks them, hands them to the driver.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use super::Outlet;
 use super::blocking;
 use super::fake::Recorder;
 use super::outlet;
-use super::pool::Pool;
+use super::pool::{Left, Pool};
 use crate::config::Config;
 use crate::context::{State, Surroundings, is_inside_a_job};
+use crate::driver::Size;
 #[cfg(feature = "database")]
 use crate::driver::database::Database;
+use crate::driver::memory::Memory;
 use crate::error::{Error, Result};
 use crate::event::Listener;
 use crate::jobs::{Jobs, Kinds};
@@ -21,6 +25,9 @@ use crate::push::{Desk, Enlist, Letter, Options};
 #[cfg(unix)]
 use crate::runner::Program;
 use crate::time::Timestamp;
+
+/// How often whoever waits for room looks whether the worker still lives.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// The inside of a queue.
 pub(crate) struct Inner {
@@ -81,9 +88,21 @@ impl Inner {
     }
 
     /// What jobs share. They hold the queue weakly, or it would never be dropped.
-    pub(super) fn surroundings(&self) -> Surroundings {
+    pub(super) fn surroundings(&self, driver: &str, stopping: Arc<AtomicBool>) -> Surroundings {
         let desk = Arc::new(FromJobs(self.own.clone()));
-        Surroundings { state: self.state.clone(), desk, killed: Arc::default() }
+        let environment = self.config.environment_of_programs(driver).into();
+        Surroundings { state: self.state.clone(), desk, killed: Arc::default(), stopping, environment }
+    }
+
+    /// What waits in the memory of the async driver.
+    pub(super) fn left(&self) -> Result<Left> {
+        let sizes = self.outlet(Some("async"))?.open()?.size(&[])?;
+        let sum = |count: fn(&Size) -> Option<u64>| sizes.iter().filter_map(count).sum();
+        Ok(Left {
+            waiting: sum(|size| size.waiting),
+            delayed: sum(|size| size.delayed),
+            running: sum(|size| size.running),
+        })
     }
 
     #[cfg(feature = "database")]
@@ -158,17 +177,27 @@ impl Inner {
         }
         let capacity = self.config.memory.capacity;
         if messages.len() <= capacity {
-            memory.wait_for_room(capacity);
+            self.wait_for_room(memory, capacity)?;
             return Ok(memory.add(messages));
         }
         let mut pushed = Vec::with_capacity(messages.len());
         while !messages.is_empty() {
-            memory.wait_for_room(capacity);
+            self.wait_for_room(memory, capacity)?;
             let rest = messages.split_off(messages.len().min(capacity));
             pushed.extend(memory.add(messages));
             messages = rest;
         }
         Ok(pushed)
+    }
+}
+
+impl Inner {
+    /// Waits for room for as long as there is a worker that makes some.
+    fn wait_for_room(&self, memory: &Memory, capacity: usize) -> Result<()> {
+        while !memory.wait_for_room(capacity, LOOK) {
+            self.pool.open(self)?;
+        }
+        Ok(())
     }
 }
 

@@ -52,7 +52,7 @@ struct Handle(Arc<Inner>);
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.0.pool.drain();
+        self.0.pool.drain(|| self.0.left().unwrap_or_default());
     }
 }
 
@@ -202,16 +202,10 @@ impl Queue {
     /// due later are not waited for. Further pushes to the async driver are refused.
     ///
     /// # Errors
-    /// The pool's worker ended with an error.
+    /// The pool's worker ended with an error, before or while this waited: what waits is not run any more.
     pub fn close(&self, patience: Duration) -> Result<Left> {
         self.0.0.pool.close(patience)?;
-        let sizes = self.size(Some("async"), &[])?;
-        let sum = |count: fn(&Size) -> Option<u64>| sizes.iter().filter_map(count).sum();
-        Ok(Left {
-            waiting: sum(|size| size.waiting),
-            delayed: sum(|size| size.delayed),
-            running: sum(|size| size.running),
-        })
+        self.0.0.left()
     }
 }
 

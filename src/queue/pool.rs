@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
 
 use super::desk::Inner;
 use super::work;
@@ -51,21 +51,16 @@ impl Pool {
     /// Starts the worker when it does not run yet.
     ///
     /// # Errors
-    /// The queue is closed, or the system gives no more threads.
+    /// The queue is closed, the worker has ended, or the system gives no more threads.
     pub(super) fn open(&self, inner: &Inner) -> Result<()> {
         let mut state = self.lock();
         match &*state {
             State::Open { ended, .. } => {
-                return match ended.try_recv() {
-                    Ok(Err(error)) => {
-                        let failed = format!("the async driver's worker ended: {error}");
-                        *state = State::Failed(failed.clone());
-                        Err(Error::other(failed))
-                    }
-                    _ => Ok(()),
-                };
+                let Some(failed) = how_it_ended(ended.try_recv()) else { return Ok(()) };
+                *state = State::Failed(failed.clone());
+                return Err(has_failed(&failed));
             }
-            State::Failed(why) => return Err(Error::other(why.clone())),
+            State::Failed(why) => return Err(has_failed(why)),
             // A job that runs is part of what is worked off, and so is what it pushes.
             State::Closed if is_inside_a_job() => return Ok(()),
             State::Closed => {
@@ -78,7 +73,7 @@ impl Pool {
         std::thread::Builder::new()
             .name("craft-async".into())
             .spawn(move || {
-                // Nobody may listen any more; the report is for `close`.
+                // Nobody may listen any more; the report is for `close`. A panic drops `tell`, and that tells, too.
                 let _ = tell.send(prepared.run());
             })
             .map_err(|cause| Error::other("cannot start the async driver's thread").because(&cause))?;
@@ -86,37 +81,81 @@ impl Pool {
         Ok(())
     }
 
-    /// Works off what waits, however long it takes.
-    pub(super) fn drain(&self) {
-        let State::Open { stopper, ended } = std::mem::replace(&mut *self.lock(), State::Closed) else {
-            return;
+    /// Works off what waits, however long it takes. `left` counts what is still there afterwards.
+    pub(super) fn drain(&self, left: impl Fn() -> Left) {
+        let why = match self.shut() {
+            State::Idle | State::Closed => return,
+            State::Failed(why) => Some(why),
+            State::Open { stopper, ended } => {
+                stopper.finish();
+                // A job that drops the last handle can't wait for itself.
+                if is_inside_a_job() {
+                    return;
+                }
+                match ended.recv() {
+                    Ok(Ok(_)) => None,
+                    ended => how_it_ended(ended.map_err(|_| TryRecvError::Disconnected)),
+                }
+            }
         };
-        stopper.finish();
-        // A job that drops the last handle can't wait for itself.
-        if !is_inside_a_job()
-            && let Ok(Err(error)) = ended.recv()
-        {
-            log::error!("the async driver ended with an error: {error}");
+        let Left { waiting, delayed, running } = left();
+        let lost = waiting + running;
+        match why {
+            Some(why) if lost + delayed > 0 => log::error!(
+                "the worker of the async driver has ended: {why}; {lost} jobs that waited in memory are lost, and {delayed} that were due later"
+            ),
+            Some(why) => log::error!("the worker of the async driver has ended: {why}"),
+            None if lost > 0 => {
+                log::error!("{lost} jobs that waited in memory are lost: their queue was dropped")
+            }
+            None => {}
         }
     }
 
-    /// Works off what waits, for up to `patience`; then stops, and counts what is left.
+    /// Works off what waits, for up to `patience`; then stops.
     pub(super) fn close(&self, patience: Duration) -> Result<()> {
-        let State::Open { stopper, ended } = std::mem::replace(&mut *self.lock(), State::Closed) else {
-            return Ok(());
-        };
-        stopper.finish();
-        match ended.recv_timeout(patience) {
-            Ok(report) => report.map(drop),
-            Err(_) => {
-                stopper.stop();
-                Ok(())
+        match self.shut() {
+            State::Idle | State::Closed => Ok(()),
+            State::Failed(why) => Err(has_failed(&why)),
+            State::Open { stopper, ended } => {
+                stopper.finish();
+                match ended.recv_timeout(patience) {
+                    Ok(report) => report.map(drop).map_err(|error| has_failed(&error.to_string())),
+                    Err(RecvTimeoutError::Disconnected) => Err(has_failed(PANICKED)),
+                    Err(RecvTimeoutError::Timeout) => {
+                        stopper.stop();
+                        Ok(())
+                    }
+                }
             }
         }
+    }
+
+    /// What it was before: the lock is free again, as a job that is waited for may push.
+    fn shut(&self) -> State {
+        std::mem::replace(&mut *self.lock(), State::Closed)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code of a user's runs under this lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+const PANICKED: &str = "its thread panicked, see the log or what it printed";
+
+/// `None` while it runs.
+fn how_it_ended(ended: std::result::Result<Result<Report>, TryRecvError>) -> Option<String> {
+    match ended {
+        Err(TryRecvError::Empty) => None,
+        Err(TryRecvError::Disconnected) => Some(PANICKED.to_owned()),
+        Ok(Ok(_)) => Some("it was stopped".to_owned()),
+        Ok(Err(error)) => Some(error.to_string()),
+    }
+}
+
+/// Nothing that waits will be run by this queue.
+fn has_failed(why: &str) -> Error {
+    Error::other(format!("the worker of the async driver has ended: {why}"))
+        .with_help("what waits in its memory is not run any more; mend the cause and start the program again")
 }

@@ -13,7 +13,7 @@ use crate::event::{self, Event, Listener};
 use crate::message::check_queue;
 use crate::runner::{MakeRunner, Threads};
 #[cfg(unix)]
-use crate::runner::{Processes, Rules};
+use crate::runner::{Processes, Rules, hears_of_ends};
 use crate::worker::{self, Bounds, Inbox, Report, Setup, Stopper};
 
 type Change = Box<dyn FnOnce(&mut Settings) + Send + Sync>;
@@ -221,7 +221,7 @@ impl Worker {
         for queue in &queues {
             check_queue("name of the queue", queue)?;
         }
-        let runner = make_runner(&inner, &settings)?;
+        let runner = make_runner(&inner, &driver, &settings, &inbox)?;
         let setup = Setup {
             driver,
             connection: outlet.connection.clone(),
@@ -260,9 +260,13 @@ impl Prepared {
     }
 }
 
-fn make_runner(inner: &Inner, settings: &Settings) -> Result<MakeRunner> {
+fn make_runner(inner: &Inner, driver: &str, settings: &Settings, inbox: &Inbox) -> Result<MakeRunner> {
     let (slots, callback) = (settings.workers, settings.callback.clone());
-    let surroundings = inner.surroundings();
+    let surroundings = inner.surroundings(driver, inbox.stopping());
+    #[cfg(unix)]
+    if inner.kinds.values().any(|kind| kind.is_program()) {
+        hears_of_ends()?;
+    }
     match settings.mode {
         Mode::Threading => {
             Ok(Box::new(move |tell| Ok(Box::new(Threads::start(slots, &callback, &surroundings, &tell)?))))

@@ -14,6 +14,11 @@ pub(super) fn cause(status: ExitStatus) -> String {
     }
 }
 
+/// Whether this is a signal by which those who start and stop programs ask for their end.
+pub(super) fn asks_to_stop(signal: Option<i32>) -> bool {
+    matches!(signal, Some(libc::SIGTERM | libc::SIGINT | libc::SIGHUP | libc::SIGQUIT))
+}
+
 /// The signals that kill.
 fn name(signal: i32) -> Option<&'static str> {
     Some(match signal {

@@ -3,9 +3,15 @@
 #[cfg(unix)]
 mod death;
 #[cfg(unix)]
+mod escaped;
+#[cfg(unix)]
+mod orphans;
+#[cfg(unix)]
 mod process;
 #[cfg(unix)]
 mod program;
+#[cfg(unix)]
+mod shortage;
 #[cfg(unix)]
 mod system;
 mod thread;
@@ -19,17 +25,37 @@ use crate::context::{Context, Hold, Surroundings};
 use crate::error::{Error, Result};
 use crate::event::{self, Event, Listener, Told};
 use crate::jobs::Kind;
-use crate::policy::{Limits, Outcome};
+use crate::policy::{Limits, NotRun, Outcome};
 use crate::reserved::Reserved;
 use crate::time;
 
+#[cfg(unix)]
+pub(crate) use orphans::reap_orphans;
 #[cfg(unix)]
 pub(crate) use process::{Processes, Rules};
 #[cfg(unix)]
 pub(crate) use program::Program;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use system::stdout_becomes_stderr;
+#[cfg(unix)]
+pub(crate) use system::{Ignored, hear_of_children, is_ignored};
 pub(crate) use thread::Threads;
+
+/// Whether this process is told how its children end, those that are programs included.
+///
+/// # Errors
+/// It ignores SIGCHLD: then the system forgets how they ended.
+#[cfg(unix)]
+pub(crate) fn hears_of_ends() -> Result<()> {
+    if !is_ignored(Ignored::Child) {
+        return Ok(());
+    }
+    Err(Error::config(
+        "jobs cannot run in processes of their own: this process ignores SIGCHLD, so that nobody can tell how \
+         they end",
+    )
+    .with_help("set the signal to its default action before the worker starts; `trap '' CHLD` is inherited"))
+}
 
 /// Runs jobs beside each other. What becomes of each is told through the function it was made with.
 pub(crate) trait Runner: Send {
@@ -65,11 +91,18 @@ pub(crate) enum Work {
 /// A piece of work that is over.
 pub(crate) enum Finished {
     Ran(Arc<Task>, Outcome, Duration),
-    /// It was not begun, because the hold on it may have been over.
-    TooLate(Arc<Task>),
+    /// It was not begun, because the hold on it may have been over; or it did not come to an end, and
+    /// nothing of that is its own doing.
+    NotRun(Arc<Task>, NotRun),
     Hooked,
     /// Nothing can be run any more, and this is why.
     Broken(Error),
+}
+
+impl Finished {
+    pub(crate) fn too_late(task: Arc<Task>) -> Self {
+        Self::NotRun(task, NotRun { after: Duration::ZERO })
+    }
 }
 
 /// A job that is held, and all that is needed to run it.

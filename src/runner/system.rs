@@ -1,5 +1,8 @@
-//! What the standard library cannot ask of the system: all unsafe code of this crate, and for each piece
-//! why it is sound.
+//! What the standard library cannot ask of the system: all unsafe code of this crate is here, and for each
+//! piece why it is sound. What is asked about other processes is in `processes`, about signals in `signals`.
+
+mod processes;
+mod signals;
 
 use std::io;
 use std::marker::PhantomData;
@@ -10,6 +13,13 @@ use std::process::Command;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+pub(super) use processes::{
+    Ask, ask_group, ask_process, die_with_group, end_of, has_ended, is_stopped_by_terminal, reap_group,
+};
+pub(crate) use processes::{adopts_orphans, reap};
+pub(crate) use signals::{Ignored, hear_of_children, is_ignored};
+pub(super) use signals::{send, write};
 
 /// Words of memory that several processes see.
 pub(super) struct Shared {
@@ -163,59 +173,6 @@ pub(super) fn wait(watched: &mut [Watched<'_>], longest: Duration) {
     unsafe { libc::poll(watched.as_mut_ptr().cast(), watched.len() as libc::nfds_t, milliseconds) };
 }
 
-/// What can be asked of a process group.
-#[derive(Clone, Copy)]
-pub(super) enum Ask {
-    ToEnd,
-    ToDie,
-}
-
-/// Asks every process of a group, which is named after its first process. A group that is gone: fine.
-pub(super) fn ask_group(leader: u32, what: Ask) {
-    let signal = match what {
-        Ask::ToEnd => libc::SIGTERM,
-        Ask::ToDie => libc::SIGKILL,
-    };
-    // 0 and 1 would mean our own group, and every process there is.
-    if let Ok(group @ 2..) = libc::pid_t::try_from(leader) {
-        // SAFETY: a signal to others; no memory of ours is involved.
-        unsafe { libc::kill(-group, signal) };
-    }
-}
-
-/// Kills this process and all of its group.
-pub(super) fn die_with_group() -> ! {
-    // SAFETY: neither touches memory. Should the group survive, this process does not.
-    unsafe {
-        libc::kill(0, libc::SIGKILL);
-        libc::_exit(1)
-    }
-}
-
-/// Whether a child has ended. It is not reaped, so that its number still names its group and nobody else.
-pub(super) fn has_ended(child: u32) -> bool {
-    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: all-zero is a valid siginfo, which waitid fills in; si_pid stays 0 where none has ended.
-    unsafe {
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        libc::waitid(libc::P_PID, child as libc::id_t, &raw mut info, options) == 0 && info.si_pid() != 0
-    }
-}
-
-/// What becomes ready to read when a child ends; `None` where the system has no such thing.
-pub(super) fn end_of(child: u32) -> Option<OwnedFd> {
-    #[cfg(target_os = "linux")]
-    {
-        // SAFETY: no memory is involved, and the result is ours alone; it is never passed to an exec.
-        unsafe { owned(libc::syscall(libc::SYS_pidfd_open, child, 0) as RawFd).ok() }
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = child;
-        None
-    }
-}
-
 /// Microseconds of the clock that all processes of this machine share and nobody sets.
 pub(super) fn clock() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -224,7 +181,7 @@ pub(super) fn clock() -> u64 {
     now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1_000
 }
 
-/// Prepares a program's process: it inherits these descriptors and no other beside the standard ones, dies
+/// Prepares a program's process: it leads a session and a group of its own, inherits these descriptors and no other beside the standard ones, dies
 /// when the thread that starts it ends, and gets at most so many bytes of memory.
 pub(super) fn confine(command: &mut Command, inherited: [RawFd; 2], memory: Option<u64>) {
     #[cfg(target_os = "linux")]
@@ -244,6 +201,9 @@ pub(super) fn confine(command: &mut Command, inherited: [RawFd; 2], memory: Opti
                     libc::_exit(1);
                 }
             }
+            // A session of its own, and with it a group: a job has no terminal to read from, which would stop it
+            // for ever, or to be interrupted by.
+            check(libc::setsid())?;
             if let Some(bytes) = memory {
                 let limit = libc::rlimit { rlim_cur: bytes as libc::rlim_t, rlim_max: bytes as libc::rlim_t };
                 check(libc::setrlimit(libc::RLIMIT_AS, &raw const limit))?;

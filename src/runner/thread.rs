@@ -155,12 +155,15 @@ impl Slot {
 pub(super) fn run(task: Arc<Task>, callback: &str, surroundings: &Arc<Surroundings>) -> Finished {
     let begun = Instant::now();
     if task.hold.is_over(begun) {
-        return Finished::TooLate(task);
+        return Finished::too_late(task);
     }
     task.begin(begun);
-    let Some(kind) = &task.kind else { return Finished::TooLate(task) };
+    let Some(kind) = &task.kind else { return Finished::too_late(task) };
     let context = task.context(surroundings);
-    let outcome = inside_a_job(|| kind.run(&task.job.message.payload, callback, &context));
+    let outcome = match inside_a_job(|| kind.run(&task.job.message.payload, callback, &context)) {
+        Ok(outcome) => outcome,
+        Err(not_run) => return Finished::NotRun(task, not_run),
+    };
     let took = begun.elapsed();
     let outcome = task.limits.in_time(outcome, took);
     Finished::Ran(task, outcome, took)

@@ -56,6 +56,14 @@ impl Drop for Watch {
     }
 }
 
+/// Whether it is the first process of a group that is running: somebody of this crate waits for it.
+pub(super) fn is_watched(leader: u32) -> bool {
+    let started = WARDEN.get().and_then(Option::as_ref);
+    started.is_some_and(|warden| {
+        warden.groups.iter().any(|group| group.load(Ordering::Acquire) == u64::from(leader))
+    })
+}
+
 fn warden() -> Option<&'static Warden> {
     let start = || match Warden::start() {
         Ok(warden) => Some(warden),

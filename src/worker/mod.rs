@@ -27,6 +27,7 @@ mod verdicts;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
@@ -46,7 +47,7 @@ use crate::driver::Bell;
 use crate::error::{Error, Result};
 use crate::event::{self, Event};
 use crate::failed::FailedJobs;
-use crate::policy::Judgement;
+use crate::policy::{Judgement, NotRun};
 use crate::reserved::Reserved;
 use crate::runner::{Finished, MakeRunner, Runner, Task, Witness, Work};
 
@@ -66,16 +67,23 @@ pub(crate) enum Note {
 pub(crate) struct Inbox {
     notes: Receiver<Note>,
     sender: Sender<Note>,
+    /// Set with the first request to stop, before the pump has read it.
+    stopping: Arc<AtomicBool>,
 }
 
 impl Inbox {
     pub(crate) fn new() -> Self {
         let (sender, notes) = unbounded();
-        Self { notes, sender }
+        Self { notes, sender, stopping: Arc::default() }
     }
 
     pub(crate) fn stopper(&self) -> Stopper {
-        Stopper(self.sender.clone())
+        Stopper { notes: self.sender.clone(), stopping: self.stopping.clone() }
+    }
+
+    /// Whether it was asked to stop.
+    pub(crate) fn stopping(&self) -> Arc<AtomicBool> {
+        self.stopping.clone()
     }
 }
 
@@ -160,7 +168,7 @@ enum Stop {
 
 impl Pump {
     fn start(setup: Setup, runner: MakeRunner, inbox: Inbox) -> Result<Self> {
-        let Inbox { notes: inbox, sender: notes } = inbox;
+        let Inbox { notes: inbox, sender: notes, .. } = inbox;
         let (wake, gone) = (notes.clone(), notes.clone());
         let bell = Bell::with_gone(move || drop(wake.send(Note::Bell)), move || drop(gone.send(Note::Gone)));
         let mut line = Line::open(setup.backend.clone(), bell)?;
@@ -276,7 +284,7 @@ impl Pump {
     fn finished(&mut self, finished: Finished) {
         let (task, outcome, took) = match finished {
             Finished::Ran(task, outcome, took) => (task, outcome, took),
-            Finished::TooLate(task) => return self.give_back(task, Duration::ZERO),
+            Finished::NotRun(task, NotRun { after }) => return self.give_back(task, after),
             Finished::Hooked => {
                 self.hooks -= 1;
                 if self.setup.bounds.when_empty && self.hooks == 0 {

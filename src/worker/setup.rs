@@ -1,6 +1,7 @@
 //! What a worker is told before it starts, and what it tells at its end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
@@ -86,24 +87,29 @@ pub(crate) struct Bounds {
 
 /// Stops a worker, from any thread.
 #[derive(Clone)]
-pub struct Stopper(pub(super) Sender<Note>);
+pub struct Stopper {
+    pub(super) notes: Sender<Note>,
+    pub(super) stopping: Arc<AtomicBool>,
+}
 
 impl Stopper {
     /// Takes nothing new, finishes what runs for up to the grace, gives the rest back.
     pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
         // An error means that the worker has ended, which is what was asked for.
-        let _ = self.0.send(Note::Stop);
+        let _ = self.notes.send(Note::Stop);
     }
 
     /// Stops at once and gives everything back. In a worker whose process goes on, running threads cannot
     /// be ended: it returns an error then, and keeps their holds alive.
     pub fn stop_now(&self) {
-        let _ = self.0.send(Note::StopNow);
+        self.stopping.store(true, Ordering::Release);
+        let _ = self.notes.send(Note::StopNow);
     }
 
     /// Works until nothing is due any more, then ends.
     pub fn finish(&self) {
-        let _ = self.0.send(Note::Finish);
+        let _ = self.notes.send(Note::Finish);
     }
 }
 

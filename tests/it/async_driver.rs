@@ -211,3 +211,34 @@ fn a_program_that_serves_no_children_is_told_so_before_any_is_started() {
     let error = queue.push(Act::new("a", Then::Succeed)).unwrap_err();
     assert!(error.is_config(), "{error:?}");
 }
+
+#[test]
+fn a_listener_that_panics_stops_no_job() {
+    let folder = Folder::new();
+    let mut config = config(&folder);
+    config.default = "async".into();
+    let diary = Diary::default();
+    let jobs = Jobs::new().state(diary.clone()).add::<Act>();
+    let queue = Queue::builder(config, jobs).listener(|_| panic!("it can't listen")).open().unwrap();
+    for number in 0..20 {
+        queue.push(Act::new(&format!("n{number}"), Then::FailTimes(1))).unwrap();
+    }
+    assert!(queue.close(PATIENCE).unwrap().is_nothing());
+    assert_eq!(diary.lines().len(), 40);
+}
+
+#[test]
+fn names_of_queues_that_end_alike_are_no_slower_than_others_and_do_not_gather() {
+    let folder = Folder::new();
+    let (queue, diary) = open(&folder, |_| {});
+    for number in 0..5_000 {
+        queue
+            .on(format!("customer-{number}-invoices-to-be-sent"))
+            .push(Act::new("a", Then::Succeed))
+            .unwrap();
+    }
+    // Far more than it takes; with names that collide it would be minutes.
+    assert!(queue.close(PATIENCE).unwrap().is_nothing());
+    assert_eq!(diary.lines().len(), 5_000);
+    assert!(queue.size(Some("async"), &[]).unwrap().is_empty());
+}

@@ -27,6 +27,8 @@ mod process_children;
 mod process_deaths;
 mod process_disk;
 mod process_holds;
+mod process_shortage;
+mod process_signals;
 mod process_site;
 mod process_sqlite;
 mod process_start;

@@ -59,6 +59,18 @@ fn children_that_begin_to_die_at_their_start_end_the_worker_and_lose_no_job() {
 }
 
 #[test]
+fn an_async_driver_whose_children_start_no_more_says_so_with_every_push() {
+    let said = run(test_jobs(&Folder::new(), &["pool:ends"]));
+    assert_eq!(said.status, 0, "{}", said.err);
+    let lines: Vec<_> = said.out.lines().collect();
+    assert!(
+        lines[0].contains("the worker of the async driver has ended: child processes of this program"),
+        "{lines:?}"
+    );
+    assert_eq!(lines[1..], ["true", "true"]);
+}
+
+#[test]
 fn the_mark_of_a_child_is_of_no_use_to_people() {
     let said = run(test_jobs(&Folder::new(), &["--craft-queue-child", "0", "1"]));
     assert_eq!(said.status, 1);

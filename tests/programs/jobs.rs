@@ -24,9 +24,14 @@ fn main() -> ExitCode {
     {
         std::process::exit(9);
     }
+    if std::env::var_os("SIGPIPE_DEFAULT").is_some() {
+        // SAFETY: the default action runs no code of this process. Rust ignores the signal; C does not.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    }
     match arguments.first().map(String::as_str) {
         Some("pool:deaths") => pool::deaths(jobs().serve_if_child()),
         Some("pool:begins") => pool::begins(jobs().serve_if_child()),
+        Some("pool:ends") => pool::ends(jobs().serve_if_child()),
         _ if std::env::var_os("SHOP").is_some() => return shop::app(jobs()).run(),
         _ => return craft_queue::main(jobs()),
     }

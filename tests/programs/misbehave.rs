@@ -1,6 +1,6 @@
 //! Jobs that do to their process what no job should.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -78,6 +78,10 @@ pub enum Odd {
     LeaveGrandchild(PathBuf),
     /// As that, and never returns.
     LoopWithGrandchild(PathBuf),
+    /// As that, and the program leaves the group.
+    LoopWithDaemon(PathBuf),
+    /// Wants to be told something by whoever sits at the terminal.
+    ReadTerminal,
     /// Ends its child from its hook.
     DieInHook,
     /// Fails now, and pushes a `Ledger` from its hook.
@@ -122,6 +126,15 @@ impl Queueable for Odd {
             Self::LoopWithGrandchild(file) => {
                 leave_grandchild(file)?;
                 for_ever()
+            }
+            Self::LoopWithDaemon(file) => {
+                let daemon = Command::new("setsid").args(["sleep", "1000"]).spawn()?;
+                std::fs::write(file, daemon.id().to_string())?;
+                for_ever()
+            }
+            Self::ReadTerminal => {
+                std::fs::File::open("/dev/tty")?.read_exact(&mut [0])?;
+                Ok(())
             }
             Self::DieInHook | Self::PushInHook(_) => Err(JobError::fail_now("so that the hook is called")),
             Self::Push { ledger, answer } => {

@@ -69,6 +69,23 @@ pub fn begins(jobs: Jobs) {
     println!("{begun} begun, {done} done, {} left", left.waiting + left.running);
 }
 
+/// Children can be started no more once the first one is there, and that one dies.
+pub fn ends(jobs: Jobs) {
+    let mut config = config(1);
+    config.memory.capacity = 5;
+    let queue = Queue::open(config, jobs).unwrap();
+    queue.push(Die::Abort).unwrap();
+    std::fs::write("no-children", "").unwrap();
+    let refused = loop {
+        if let Err(error) = queue.push(Nothing) {
+            break error;
+        }
+    };
+    println!("{refused}");
+    println!("{}", queue.push(Nothing).is_err());
+    println!("{}", queue.close(Duration::from_secs(60)).is_err());
+}
+
 /// Children of this process that have ended and were not waited for.
 fn zombies() -> usize {
     let own = std::process::id().to_string();

@@ -55,8 +55,7 @@ pub(super) fn command() -> Command {
              Signals:\n  \
              SIGTERM, SIGINT (Ctrl-C)  Takes nothing new, finishes what runs within --grace, gives the rest back, and\n                            \
              exits with 0. Once more: stops at once, gives everything back, and exits with 143 or 130.\n  \
-             SIGHUP, SIGQUIT           Are not listened for: they end the worker at once, in the middle of its jobs,\n                            \
-             which run again when their lease is over. Under nohup SIGHUP is ignored.",
+             SIGHUP, SIGQUIT           The same, with 129 and 131. Under nohup SIGHUP is ignored.",
         )
 }
 
@@ -84,6 +83,8 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
         told.lock().unwrap_or_else(PoisonError::into_inner).tell(event);
     });
     let signals = signals::stop_with(worker.stopper())?;
+    #[cfg(unix)]
+    crate::runner::reap_orphans()?;
     let started = Instant::now();
     let report = worker.run();
     drop(pid_file);

@@ -7,7 +7,6 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
 use crate::runner::system::{Shared, clock};
 
 const WORDS: usize = 3;
@@ -45,10 +44,8 @@ impl Turn {
 
 impl Card {
     /// A new card, and the descriptor by which the child finds it.
-    pub(super) fn new() -> Result<(Self, OwnedFd)> {
-        let (shared, file) = Shared::new(WORDS).map_err(|cause| {
-            Error::other("cannot get memory to share with a child process").because(&cause)
-        })?;
+    pub(super) fn new() -> std::io::Result<(Self, OwnedFd)> {
+        let (shared, file) = Shared::new(WORDS)?;
         Ok((Self(shared), file))
     }
 

@@ -1,15 +1,17 @@
 //! A child as its parent sees it: the work it was given, the line to it, and how it ends.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use super::card::Card;
 use super::frames::{put_hold, put_hook, put_run};
 use super::wire::Incoming;
 use crate::runner::death;
-use crate::runner::system::{Ask, ask_group, has_ended};
+use crate::runner::escaped::{Escaped, reap_what_it_left};
+use crate::runner::system::{Ask, ask_group, has_ended, send};
 use crate::runner::warden::Watch;
 use crate::runner::{Task, Work};
 
@@ -37,6 +39,7 @@ pub(super) struct Child {
     /// Nothing more will come from it.
     pub(super) line_ended: bool,
     killed: bool,
+    escaped: Escaped,
     /// The running job whose hold the child believes to be lost.
     lost: Option<u32>,
 }
@@ -58,6 +61,8 @@ pub(super) enum State {
 /// What a child left that has ended.
 pub(super) struct Remains {
     pub(super) how: String,
+    /// It ended by a signal that asks for its end, and this process did not send it.
+    pub(super) told_to_stop: bool,
     /// What it died of, if it was working.
     pub(super) culprit: Option<Work>,
     /// How long that ran.
@@ -82,6 +87,7 @@ impl Child {
             moved: Instant::now(),
             line_ended: false,
             killed: false,
+            escaped: Escaped::default(),
             lost: None,
         }
     }
@@ -192,7 +198,7 @@ impl Child {
     pub(super) fn write(&mut self) {
         let mut written = 0;
         while written < self.outgoing.len() {
-            match self.line.write(&self.outgoing[written..]) {
+            match send(&self.line, &self.outgoing[written..]) {
                 Ok(count) => written += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -238,12 +244,15 @@ impl Child {
 
     /// Asks the whole group to end; the time of its job is over.
     pub(super) fn time_out(&mut self, now: Instant, limit: Duration) {
+        self.escaped.ask(self.id(), Ask::ToEnd);
         ask_group(self.id(), Ask::ToEnd);
         self.state = State::TimedOut { limit, dies_at: now + TERM_GRACE };
     }
 
     pub(super) fn kill(&mut self) {
-        self.killed = true;
+        if !std::mem::replace(&mut self.killed, true) {
+            self.escaped.ask(self.id(), Ask::ToDie);
+        }
         ask_group(self.id(), Ask::ToDie);
     }
 
@@ -259,26 +268,38 @@ impl Child {
     }
 
     /// Reaps a child that has ended, kills what is left of its group, and sorts its work.
-    pub(super) fn bury(mut self, now: Instant) -> std::io::Result<Remains> {
+    pub(super) fn bury(mut self, now: Instant) -> Remains {
         // The group is named after a process that is not reaped yet, so this can hit no other.
         ask_group(self.id(), Ask::ToDie);
+        self.escaped.ask_known(Ask::ToDie);
         drop(self.watch.take());
-        let status = self.process.wait()?;
-        let how = match (self.state, self.killed) {
-            (State::Leaves { .. }, true) => "it closed its line to the worker, and was killed".to_owned(),
-            _ => death::cause(status),
+        let status = self.process.wait();
+        reap_what_it_left(self.id(), &self.escaped);
+        let how = match (self.state, self.killed, &status) {
+            (State::Leaves { .. }, true, _) => "it closed its line to the worker, and was killed".to_owned(),
+            (_, _, Ok(status)) => death::cause(*status),
+            (_, _, Err(cause)) => format!("nobody can tell how it ended: {cause}"),
         };
+        let told_to_stop = self.works_or_left()
+            && !self.killed
+            && status.is_ok_and(|status| death::asks_to_stop(status.signal()));
         let begun = self.card.turn().begun;
         let ran = now.saturating_duration_since(self.card.begun(now));
         let (culprit, rest): (Vec<_>, Vec<_>) =
             self.given.drain(..).partition(|(number, _)| *number == begun);
         let work = |(_, work)| work;
-        Ok(Remains {
+        Remains {
             how,
+            told_to_stop,
             culprit: culprit.into_iter().next().map(work),
             ran,
             rest: rest.into_iter().map(work).collect(),
-        })
+        }
+    }
+
+    /// It was not ended by its parent.
+    fn works_or_left(&self) -> bool {
+        matches!(self.state, State::Works | State::Leaves { .. })
     }
 }
 

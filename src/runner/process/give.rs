@@ -7,8 +7,11 @@ use crossbeam::channel::{Receiver, Sender, unbounded};
 
 use super::Order;
 use super::child::Child;
-use super::keeper::{Keeper, is_program};
-use crate::runner::thread::{call_hook, run};
+use super::keeper::{Keeper, SHORTAGE_WAIT, is_program};
+use super::wire::LONGEST;
+use crate::policy::Outcome;
+use crate::runner::shortage::tell as tell_shortage;
+use crate::runner::thread::{call_hook, log_hook, run};
 use crate::runner::{Finished, Work};
 
 /// A child is given what it runs in this time: far longer than a round trip, and too short to be missed.
@@ -18,6 +21,32 @@ const MOST_AHEAD: u128 = 200;
 
 /// Nor is it given more than this many bytes that it has not read.
 const MOST_BYTES: usize = 1024 * 1024;
+
+/// What becomes of work that is too large to be told to a child: rows that others write have no limit of ours.
+fn too_large(work: &Work) -> Option<Finished> {
+    let (Work::Run(task) | Work::Hook(task, _)) = work;
+    let size = task.job.message.payload.len();
+    if size < LONGEST - MOST_BESIDE {
+        return None;
+    }
+    Some(match work {
+        Work::Run(task) => {
+            let why = format!(
+                "its payload has {} MiB, at most {} MiB can be told to a child process: store large data elsewhere",
+                size >> 20,
+                (LONGEST - MOST_BESIDE) >> 20,
+            );
+            Finished::Ran(task.clone(), Outcome::Unrunnable(why), Duration::ZERO)
+        }
+        Work::Hook(task, _) => {
+            log_hook(task, "its payload is too large for a child process");
+            Finished::Hooked
+        }
+    })
+}
+
+/// More than everything else that is told of a job beside its payload.
+const MOST_BESIDE: usize = 1 << 20;
 
 /// Threads that wait for programs; as many as ran at once so far.
 pub(super) struct Waiters {
@@ -40,12 +69,16 @@ impl Keeper {
             if let Work::Run(task) = &work
                 && task.hold.is_over(now)
             {
-                (self.tell)(Finished::TooLate(task.clone()));
+                (self.tell)(Finished::too_late(task.clone()));
             } else if is_program(&work) {
-                if self.running() >= self.rules.slots {
+                if self.running() >= self.rules.slots || !self.has_waiter(now) {
                     return self.shelf.push_front(work);
                 }
-                self.run_program(work);
+                self.programs += 1;
+                // It can't fail: this thread itself keeps a receiver.
+                let _ = self.waiters.work.send(work);
+            } else if let Some(refused) = too_large(&work) {
+                (self.tell)(refused);
             } else {
                 let Some(index) = self.free_child(ahead) else { return self.shelf.push_front(work) };
                 let share = (self.shelf.len() / self.rules.slots).min(ahead);
@@ -73,8 +106,8 @@ impl Keeper {
             let child = &self.children[index];
             let is_full = child.load() >= ahead || child.outgoing.len() >= MOST_BYTES;
             let fits = |work: &Work| match work {
-                Work::Run(task) => !is_program(work) && !task.hold.is_over(now),
-                Work::Hook(..) => !is_program(work),
+                Work::Run(task) => !is_program(work) && !task.hold.is_over(now) && too_large(work).is_none(),
+                Work::Hook(..) => !is_program(work) && too_large(work).is_none(),
             };
             if is_full || self.is_used_up(child) || !self.shelf.front().is_some_and(fits) {
                 return;
@@ -91,20 +124,23 @@ impl Keeper {
         u64::from(child.given_in_all()) >= most
     }
 
-    /// A job that is a program is a process of its own: it needs no child, only a thread that waits for it.
-    fn run_program(&mut self, work: Work) {
-        if self.programs == self.waiters.count
-            && let Err(cause) = self.start_waiter()
-        {
-            log::error!("cannot start a thread for a job that is a program, it is put back: {cause}");
-            return (self.tell)(match work {
-                Work::Run(task) => Finished::TooLate(task),
-                Work::Hook(..) => Finished::Hooked,
-            });
+    /// A job that is a program is a process of its own: it needs no child, only a thread that waits for it. Says
+    /// whether there is one.
+    fn has_waiter(&mut self, now: Instant) -> bool {
+        if self.programs < self.waiters.count {
+            return true;
         }
-        self.programs += 1;
-        // It can't fail: this thread itself keeps a receiver.
-        let _ = self.waiters.work.send(work);
+        if now < self.next_start {
+            return false;
+        }
+        match self.start_waiter() {
+            Ok(()) => true,
+            Err(cause) => {
+                tell_shortage("cannot start a thread for a job that is a program", &cause);
+                self.next_start = now + SHORTAGE_WAIT;
+                false
+            }
+        }
     }
 
     fn start_waiter(&mut self) -> std::io::Result<()> {
@@ -137,11 +173,36 @@ impl Keeper {
             super::letters::put_pushed(&mut bytes, number, &answer);
             orders.give(Order::Say(child, bytes));
         };
-        if let Err(cause) = std::thread::Builder::new().name("craft-push".into()).spawn(push) {
-            let error = crate::error::Error::other("cannot start a thread for a push").because(&cause);
-            let mut bytes = Vec::new();
-            super::letters::put_pushed(&mut bytes, number, &Err(error));
-            self.orders.give(Order::Say(child, bytes));
+        self.errands.run(Box::new(push));
+    }
+}
+
+type Errand = Box<dyn FnOnce() + Send>;
+
+/// Threads for what may take a while, each for one errand. Where the system gives no more of them, errands wait for
+/// the one that is kept.
+pub(super) struct Errands {
+    queue: Sender<Errand>,
+    waiting: Receiver<Errand>,
+}
+
+impl Errands {
+    pub(super) fn start() -> std::io::Result<Self> {
+        let (queue, waiting) = unbounded::<Errand>();
+        let all = waiting.clone();
+        // It ends with the keeper's end of the queue.
+        let kept = move || all.into_iter().for_each(|errand| errand());
+        std::thread::Builder::new().name("craft-pushes".into()).spawn(kept)?;
+        Ok(Self { queue, waiting })
+    }
+
+    fn run(&self, errand: Errand) {
+        // It can't fail: there is a receiver beside it.
+        let _ = self.queue.send(errand);
+        let waiting = self.waiting.clone();
+        let one = move || waiting.try_iter().next().into_iter().for_each(|errand| errand());
+        if let Err(cause) = std::thread::Builder::new().name("craft-push".into()).spawn(one) {
+            tell_shortage("cannot start a thread for a push", &cause);
         }
     }
 }

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender};
 
 use super::child::Child;
-use super::give::Waiters;
+use super::give::{Errands, Waiters};
+use super::look::Undecided;
 use super::spawn::Nursery;
 use super::{Order, Orders, Rules};
 use crate::context::Surroundings;
 use crate::error::{Error, Result};
+use crate::runner::shortage::{is_shortage, tell as tell_shortage};
 use crate::runner::system::{Watched, wait};
 use crate::runner::{Finished, Task, Tell, Work};
 
@@ -24,6 +26,9 @@ const END_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The program is given up when it dies this often in a row before it is ready.
 const MOST_STARTS: u32 = 4;
+
+/// How long it waits for what has run out.
+pub(super) const SHORTAGE_WAIT: Duration = Duration::from_millis(500);
 
 pub(super) struct Keeper {
     pub(super) rules: Rules,
@@ -38,11 +43,14 @@ pub(super) struct Keeper {
     /// Jobs that are programs: they need no child.
     pub(super) programs: usize,
     pub(super) waiters: Waiters,
+    pub(super) errands: Errands,
+    /// What died of a signal that the worker may be about to get, too.
+    pub(super) undecided: Vec<Undecided>,
     /// How long jobs took lately.
     pub(super) pace: Duration,
     /// How often in a row a child died before it was ready.
     pub(super) failed_starts: u32,
-    next_start: Instant,
+    pub(super) next_start: Instant,
     pub(super) next_roll_call: Instant,
     /// It was killed or has given up: nothing is begun any more.
     pub(super) stopped: bool,
@@ -57,6 +65,7 @@ impl Keeper {
         tell: Tell,
         inbox: Receiver<Order>,
         orders: Orders,
+        errands: Errands,
     ) -> Self {
         Self {
             rules,
@@ -69,6 +78,8 @@ impl Keeper {
             children: Vec::new(),
             programs: 0,
             waiters: Waiters::none(),
+            errands,
+            undecided: Vec::new(),
             pace: Duration::from_millis(1),
             failed_starts: 0,
             next_start: Instant::now(),
@@ -100,7 +111,8 @@ impl Keeper {
 
     /// A program that can't serve is told to a person now, and not when the first job is held.
     fn start_first(&mut self) -> Result<()> {
-        self.start_child()?;
+        let cannot = |cause| Error::other("cannot start a child process").because(&cause);
+        self.children.push(self.nursery.start().map_err(cannot)?);
         let patience = Instant::now() + START_PATIENCE;
         while !self.children.iter().any(|child| child.ready) {
             let now = Instant::now();
@@ -168,16 +180,17 @@ impl Keeper {
         let living = self.children.iter().filter(|child| child.works()).count();
         let wanted = waiting.saturating_sub(idle).min(self.rules.slots.saturating_sub(living));
         for _ in 0..wanted {
-            if let Err(error) = self.start_child() {
-                self.start_failed(now, &error.to_string());
-                return;
+            match self.nursery.start() {
+                Ok(child) => self.children.push(child),
+                Err(cause) if is_shortage(&cause) => {
+                    // Not for ever, and not against the jobs: they wait, held, or for the children that there are.
+                    tell_shortage("cannot start a child process", &cause);
+                    self.next_start = now + SHORTAGE_WAIT;
+                    return;
+                }
+                Err(cause) => return self.start_failed(now, &cause.to_string()),
             }
         }
-    }
-
-    fn start_child(&mut self) -> Result<()> {
-        self.children.push(self.nursery.start()?);
-        Ok(())
     }
 
     /// Tries again a little later each time; at last it gives up.
@@ -248,10 +261,7 @@ impl Keeper {
         }
         for mut child in self.children.drain(..) {
             child.kill();
-            match child.bury(Instant::now()) {
-                Ok(remains) => self.shelf.extend(remains.rest),
-                Err(cause) => log::warn!("cannot wait for the end of a child process: {cause}"),
-            }
+            self.shelf.extend(child.bury(Instant::now()).rest);
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Sender, bounded};
 
 use super::letters::put_push;
+use super::wire::LONGEST;
 use crate::context::Hold;
 use crate::error::{Error, Result};
 use crate::message::Pushed;
@@ -148,9 +149,20 @@ impl Desk for ParentsDesk {
         let mut pushes = lock(&self.0.pushes);
         pushes.last = pushes.last.wrapping_add(1);
         let number = pushes.last;
+        let mut request = Vec::new();
+        put_push(&mut request, number, options, &letters);
+        if request.len() > LONGEST {
+            return Err(Error::invalid(format!(
+                "cannot push {} jobs at once: they have {} MiB, at most {} MiB fit on the way to the worker",
+                letters.len(),
+                request.len() >> 20,
+                LONGEST >> 20,
+            ))
+            .with_help("push them in several goes"));
+        }
         pushes.waiting.insert(number, answer);
         drop(pushes);
-        self.0.say(true, |out| put_push(out, number, options, &letters));
+        self.0.say(true, |out| out.append(&mut request));
         asked.recv().unwrap_or_else(|_| Err(Error::outcome_unknown("the worker is gone")))
     }
 

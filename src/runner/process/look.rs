@@ -1,12 +1,14 @@
 //! What only time brings about: jobs that take too long, holds that end, children that are dead or stalled.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::child::{Child, State};
 use super::keeper::Keeper;
-use crate::policy::Outcome;
+use crate::policy::{NotRun, Outcome};
 use crate::runner::thread::log_hook;
-use crate::runner::{Finished, Work};
+use crate::runner::{Finished, Task, Work};
 
 /// The longest it sleeps while something runs: lost holds, and children that end without a sign, are seen
 /// this soon.
@@ -18,13 +20,25 @@ const SOON: Duration = Duration::from_millis(1);
 /// Work that waits behind a job for so long goes to a child that is free.
 const STALLED: Duration = Duration::from_millis(5);
 
+/// How long the signal that a child died of may take to reach the worker.
+const SAME_SIGNAL: Duration = Duration::from_secs(2);
+
+/// A job whose child died of a signal that asks for the end of programs.
+pub(super) struct Undecided {
+    task: Arc<Task>,
+    how: String,
+    ran: Duration,
+    until: Instant,
+}
+
 impl Keeper {
     /// Does what is due, and says when to look again.
     pub(super) fn look(&mut self, now: Instant) -> Instant {
         if let Some(how) = self.bury_the_dead(now) {
             self.start_failed(now, &how);
         }
-        let mut wake = now + Duration::from_secs(3_600);
+        let undecided = self.decide(now);
+        let mut wake = undecided.unwrap_or(now + Duration::from_secs(3_600));
         let mut at = |moment: Option<Instant>| wake = moment.map_or(wake, |moment| wake.min(moment));
         for child in &mut self.children {
             if let Some(dies_at) = child.dies_at() {
@@ -112,21 +126,38 @@ impl Keeper {
             self.hear_out(index);
             let child = self.children.swap_remove(index);
             let (state, ready) = (child.state, child.ready);
-            match child.bury(now) {
-                Ok(remains) => {
-                    if !ready {
-                        never_ready = Some(remains.how.clone());
-                    }
-                    if let Some(work) = remains.culprit {
-                        self.tell_death(work, state, remains.how, remains.ran);
-                    }
-                    // It was there before what is on the shelf now.
-                    remains.rest.into_iter().rev().for_each(|work| self.shelf.push_front(work));
-                }
-                Err(cause) => log::error!("cannot wait for the end of a child process: {cause}"),
+            let remains = child.bury(now);
+            if !ready && !remains.told_to_stop {
+                never_ready = Some(remains.how.clone());
             }
+            match remains.culprit {
+                Some(Work::Run(task)) if remains.told_to_stop => {
+                    let (how, ran) = (remains.how, remains.ran);
+                    self.undecided.push(Undecided { task, how, ran, until: now + SAME_SIGNAL });
+                }
+                Some(work) => self.tell_death(work, state, remains.how, remains.ran),
+                None => {}
+            }
+            // It was there before what is on the shelf now.
+            remains.rest.into_iter().rev().for_each(|work| self.shelf.push_front(work));
         }
         never_ready
+    }
+
+    /// Whoever stops a unit sends the signal to all of its processes, one after the other: a job whose child
+    /// died of it was not run to its end, if the worker is told to stop, too. Says when to look again.
+    fn decide(&mut self, now: Instant) -> Option<Instant> {
+        let stopping = self.surroundings.stopping.load(Ordering::Acquire);
+        let (over, wait): (Vec<_>, Vec<_>) =
+            self.undecided.drain(..).partition(|undecided| stopping || now >= undecided.until);
+        self.undecided = wait;
+        for Undecided { task, how, ran, .. } in over {
+            match stopping {
+                true => (self.tell)(Finished::NotRun(task, NotRun { after: Duration::ZERO })),
+                false => self.tell_death(Work::Run(task), State::Works, how, ran),
+            }
+        }
+        (!self.undecided.is_empty()).then_some(now + Duration::from_millis(5))
     }
 
     fn tell_death(&self, work: Work, state: State, how: String, ran: Duration) {

@@ -24,6 +24,7 @@ mod serve;
 mod spawn;
 mod wire;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -31,9 +32,10 @@ use std::thread::JoinHandle;
 use crossbeam::channel::{Sender, bounded, unbounded};
 
 use self::alarm::Alarm;
+use self::give::Errands;
 use self::keeper::Keeper;
 use self::spawn::Nursery;
-use super::{Runner, Task, Tell, Work};
+use super::{Finished, Runner, Task, Tell, Work};
 use crate::context::Surroundings;
 use crate::error::{Error, Result};
 
@@ -92,6 +94,7 @@ impl Processes {
     /// It never called [`Jobs::serve_if_child`](crate::Jobs::serve_if_child): its children would be the whole
     /// program once more, with children of their own.
     pub(crate) fn check() -> Result<()> {
+        super::hears_of_ends()?;
         if SERVES.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -117,12 +120,21 @@ impl Processes {
         let orders = Orders { sender, alarm: Arc::new(alarm) };
         let killed = surroundings.killed.clone();
         let nursery = Nursery { callback: rules.callback.clone(), memory: rules.memory };
-        let keeper = Keeper::new(rules, nursery, surroundings, tell, inbox, orders.clone());
+        let broken = tell.clone();
+        let errands = Errands::start().map_err(|cause| {
+            Error::other("cannot start the thread for what child processes push").because(&cause)
+        })?;
+        let keeper = Keeper::new(rules, nursery, surroundings, tell, inbox, orders.clone(), errands);
         let (started, start) = bounded(1);
         // A child dies with the thread that started it, so that thread is one that lives as long as the pool.
         let keeper = std::thread::Builder::new()
             .name("craft-keeper".into())
-            .spawn(move || keeper.run(&started))
+            .spawn(move || {
+                // Unwind safety: nothing of the keeper is used any more, and it held no lock of anybody else's.
+                if catch_unwind(AssertUnwindSafe(|| keeper.run(&started))).is_err() {
+                    broken(Finished::Broken(Error::other("the thread that keeps child processes panicked")));
+                }
+            })
             .map_err(|cause| {
                 Error::other("cannot start the thread that keeps child processes").because(&cause)
             })?;

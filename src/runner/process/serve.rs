@@ -24,7 +24,7 @@ use crate::context::{Context, Hold, Surroundings, inside_a_job};
 use crate::error::{Error, Result};
 use crate::job::JobError;
 use crate::jobs::{Jobs, Kind, Kinds};
-use crate::policy::Outcome;
+use crate::policy::{NotRun, Outcome};
 use crate::runner::system;
 
 /// The parent tells when a hold is lost; until then a child believes in it.
@@ -86,7 +86,13 @@ fn serve(jobs: Jobs, mut arguments: impl Iterator<Item = OsString>) -> Result<()
     thread("craft-listens").spawn(move || listen(stream, &listens, &sender)).map_err(cannot)?;
     thread("craft-answers").spawn(move || sends.send_what_is_left()).map_err(cannot)?;
     let desk = Arc::new(ParentsDesk(line.clone()));
-    let surroundings = Arc::new(Surroundings { state, desk, killed: Arc::default() });
+    let surroundings = Arc::new(Surroundings {
+        state,
+        desk,
+        killed: Arc::default(),
+        stopping: Arc::default(),
+        environment: Arc::default(),
+    });
     let mut bench = Bench { line, card, kinds, surroundings, callback: String::new() };
     bench.line.say(true, |out| frame(out, READY, |_| {}));
     loop {
@@ -106,14 +112,24 @@ fn listen(mut stream: UnixStream, line: &Line, work: &Sender<Incoming>) {
     while let Ok(count @ 1..) = stream.read(&mut room) {
         incoming.add(&room[..count]);
         let mut batch = Vec::new();
-        while let Next::Frame(kind, body) = incoming.next() {
-            match kind {
-                HOLD => drop(read_hold(body).map(|(number, lost)| line.hold(number, lost))),
-                PUSHED => drop(read_pushed(body).map(|(number, answer)| line.pushed(number, answer))),
-                _ => frame(&mut batch, kind, |out| out.extend(body)),
+        let broken = loop {
+            match incoming.next() {
+                Next::Frame(HOLD, body) => {
+                    if let Some((number, lost)) = read_hold(body) {
+                        line.hold(number, lost);
+                    }
+                }
+                Next::Frame(PUSHED, body) => {
+                    if let Some((number, answer)) = read_pushed(body) {
+                        line.pushed(number, answer);
+                    }
+                }
+                Next::Frame(kind, body) => frame(&mut batch, kind, |out| out.extend(body)),
+                Next::Incomplete => break false,
+                Next::Broken => break true,
             }
-        }
-        if !batch.is_empty() && work.send(Incoming::of(batch)).is_err() {
+        };
+        if (!batch.is_empty() && work.send(Incoming::of(batch)).is_err()) || broken {
             break;
         }
     }
@@ -153,7 +169,11 @@ impl Bench {
         let context = self.context(run, begun);
         self.line.runs(run.number, &context.hold);
         let outcome = match self.kinds.get(run.name) {
-            Some(kind) => inside_a_job(|| kind.run(run.payload, &self.callback, &context)),
+            Some(kind) => match inside_a_job(|| kind.run(run.payload, &self.callback, &context)) {
+                Ok(outcome) => outcome,
+                // Jobs that are programs don't come here.
+                Err(NotRun { after }) => Outcome::Failed(JobError::again_after(after, "it was not run")),
+            },
             None => Outcome::Failed(JobError::new(format!(
                 "this child process knows no job named \"{}\", though its parent does: add the same jobs \
                  before serve_if_child, whatever the arguments",

@@ -1,5 +1,6 @@
 //! Starts children: the running program once more.
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -9,7 +10,6 @@ use std::process::{Command, Stdio};
 use super::card::Card;
 use super::child::Child;
 use super::frames::put_hello;
-use crate::error::{Error, Result};
 use crate::runner::system;
 use crate::runner::warden::Watch;
 
@@ -26,24 +26,22 @@ pub(super) struct Nursery {
 
 impl Nursery {
     /// Starts one. Called on the keeper's thread only, because a child dies with the thread that started it.
-    pub(super) fn start(&self) -> Result<Child> {
-        let cannot = |cause| Error::other("cannot start a child process").because(&cause);
-        let (line, childs_line) = UnixStream::pair().map_err(cannot)?;
-        line.set_nonblocking(true).map_err(cannot)?;
+    pub(super) fn start(&self) -> io::Result<Child> {
+        let (line, childs_line) = UnixStream::pair()?;
+        line.set_nonblocking(true)?;
         let (card, childs_card) = Card::new()?;
         let inherited = [childs_line.as_raw_fd(), childs_card.as_raw_fd()];
         let mut command = Command::new(program()?);
         command
             .args([MARK, &inherited[0].to_string(), &inherited[1].to_string()])
             .stdin(Stdio::null())
-            .stdout(errors_too())
-            .process_group(0);
+            .stdout(errors_too());
         if let Some(name) = std::env::args_os().next() {
             command.arg0(name);
         }
         system::confine(&mut command, inherited, self.memory.map(|megabytes| megabytes * 1024 * 1024));
         let watch = Watch::new();
-        let process = command.spawn().map_err(cannot)?;
+        let process = command.spawn()?;
         watch.note(process.id());
         let mut child = Child::new(process, watch, line, card);
         put_hello(&mut child.outgoing, &self.callback);
@@ -54,12 +52,11 @@ impl Nursery {
 /// The file that this process runs. The link is followed in the child and leads to the file that is being
 /// run, even when a deploy has put another in its place or removed it: parent and child are always the
 /// same program.
-fn program() -> Result<PathBuf> {
+fn program() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") {
         return Ok("/proc/self/exe".into());
     }
     std::env::current_exe()
-        .map_err(|cause| Error::other("cannot find the file of this program").because(&cause))
 }
 
 /// What a job prints goes to where the worker logs: its stderr, straight and inherited. There is no pipe

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// A frame longer than this is no frame: the other side has gone mad.
-const LONGEST: usize = 1 << 30;
+/// A frame longer than this is no frame: the other side has gone mad. None is written that is longer, either.
+pub(super) const LONGEST: usize = 1 << 30;
 
 const HEAD: usize = 5;
 
@@ -12,7 +12,7 @@ pub(super) fn frame(out: &mut Vec<u8>, kind: u8, body: impl FnOnce(&mut Vec<u8>)
     let start = out.len();
     out.extend([0; HEAD]);
     body(out);
-    // Payloads have at most 16 MiB. A batch of pushes that had over 4 GiB would be refused as broken.
+    // Whoever puts in what may be that large looks before.
     let length = u32::try_from(out.len() - start - HEAD).unwrap_or(u32::MAX);
     out[start..start + 4].copy_from_slice(&length.to_le_bytes());
     out[start + 4] = kind;

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::job::JobError;
 use crate::jobs::Kind;
 use crate::message::JobId;
-use crate::policy::{Outcome, TypeLimits};
+use crate::policy::{NotRun, Outcome, TypeLimits};
 
 /// A kind of job that is a program.
 pub(crate) struct Program {
@@ -54,7 +54,9 @@ impl Program {
 
     fn command(&self, context: &Context) -> Command {
         let mut command = Command::new(&self.job.command[0]);
-        command.args(&self.job.command[1..]).envs(&self.job.env);
+        command.args(&self.job.command[1..]);
+        let surroundings = context.surroundings.environment.iter();
+        command.envs(surroundings.map(|(name, value)| (name, value))).envs(&self.job.env);
         match &context.id {
             JobId::Number(number) => command.env("CRAFT_JOB_ID", number.to_string()),
             JobId::Text(text) => command.env("CRAFT_JOB_ID", &**text),
@@ -84,7 +86,7 @@ impl Kind for Program {
         true
     }
 
-    fn run(&self, payload: &[u8], _callback: &str, context: &Context) -> Outcome {
+    fn run(&self, payload: &[u8], _callback: &str, context: &Context) -> Result<Outcome, NotRun> {
         Call { program: self, payload, context }.run()
     }
 

@@ -1,5 +1,6 @@
 //! What the end of a program means for its job.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use crate::job::JobError;
@@ -11,6 +12,12 @@ const AGAIN: i32 = 75;
 
 /// No further attempt makes sense. EX_DATAERR of sysexits.h.
 const FAIL_NOW: i32 = 65;
+
+/// Whether it may have ended because it was told to stop: by one of the signals that ask for that, or with the
+/// status that shells and programs make of one.
+pub(super) fn may_be_told_to_stop(status: ExitStatus) -> bool {
+    death::asks_to_stop(status.signal().or_else(|| status.code().map(|code| code - 128)))
+}
 
 /// `said` is the end of what it wrote to stderr.
 pub(super) fn outcome(status: ExitStatus, said: &str) -> Outcome {
@@ -31,12 +38,22 @@ pub(super) fn outcome(status: ExitStatus, said: &str) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
     use std::time::Duration;
 
     use super::*;
     use crate::backoff::Backoff;
     use crate::policy::{Judgement, Limits, Policy};
+
+    #[test]
+    fn who_was_told_to_stop_ends_by_that_signal_or_with_its_status() {
+        let told = |status| may_be_told_to_stop(ExitStatus::from_raw(status));
+        for status in [15, 2, 1, 3, 143 << 8, 130 << 8, 129 << 8, 131 << 8] {
+            assert!(told(status), "{status}");
+        }
+        for status in [0, 9, 11, 6, 1 << 8, 15 << 8, 137 << 8, 127 << 8] {
+            assert!(!told(status), "{status}");
+        }
+    }
 
     #[test]
     fn every_status_has_its_meaning() {

@@ -13,7 +13,7 @@ use crate::failed::{FailedBackend, FailedCount, FailedJob, FailedJobs, Failure, 
 use crate::job::{JobError, JobResult};
 use crate::jobs::{Kind, Kinds};
 use crate::message::{JobId, Message, Pushed};
-use crate::policy::{Limits, Outcome, Policy, TypeLimits};
+use crate::policy::{Limits, NotRun, Outcome, Policy, TypeLimits};
 use crate::push::{Desk, Enlist, Letter, Options};
 use crate::reserved::Reserved;
 use crate::runner::{MakeRunner, Threads};
@@ -280,10 +280,10 @@ impl<F: Fn(&str, &Context) -> JobResult + Send + Sync> Kind for Closure<F> {
         None
     }
 
-    fn run(&self, payload: &[u8], _: &str, context: &Context) -> Outcome {
+    fn run(&self, payload: &[u8], _: &str, context: &Context) -> Result<Outcome, NotRun> {
         let payload = String::from_utf8_lossy(payload).into_owned();
         self.1.note(Call::Job(payload.clone()));
-        self.0(&payload, context).map_or_else(Outcome::Failed, |()| Outcome::Ok)
+        Ok(self.0(&payload, context).map_or_else(Outcome::Failed, |()| Outcome::Ok))
     }
 
     fn failed(&self, _: &[u8], error: &JobError, _: &Context) -> Result<(), String> {
@@ -386,6 +386,8 @@ impl Play {
             state: Arc::new(State::default()),
             desk: Arc::new(NoDesk),
             killed: Arc::default(),
+            stopping: self.inbox.stopping(),
+            environment: Arc::default(),
         };
         let slots = self.slots;
         let runner: MakeRunner =
