@@ -74,10 +74,10 @@ impl Row {
         if self.token == 0 { self.due } else { self.lease_ends }
     }
 
-    fn taken(&self, lease_ends: u64) -> Self {
-        let suspect = self.token != 0;
-        let attempts = self.attempts + u32::from(!suspect || self.suspect);
-        Self { attempts, suspect, token: fastrand::u64(1..), lease_ends, ..self.clone() }
+    fn taken(&self, lease_ends: u64, charged: bool) -> Self {
+        let is_held = self.token != 0;
+        let attempts = self.attempts + u32::from(!is_held || self.suspect);
+        Self { attempts, suspect: is_held && charged, token: fastrand::u64(1..), lease_ends, ..self.clone() }
     }
 
     /// `None` where it is gone for good.
@@ -184,7 +184,7 @@ impl Driver for Files {
         let mut taken = Taken::default();
         let mut next = None;
         let mut fresh = want.fresh;
-        let mut suspects = if let Suspects::Take(most) = want.suspects { most } else { 0 };
+        let mut suspects = want.suspects.most();
         for queue in want.queues {
             for (row, message) in self.rows_of(queue)? {
                 let is_held = row.token != 0;
@@ -197,7 +197,7 @@ impl Driver for Files {
                     taken.suspects_due |= is_held && want.suspects != Suspects::Ignore;
                     continue;
                 }
-                let ours = row.taken(now + nanos(want.lease));
+                let ours = row.taken(now + nanos(want.lease), want.suspects.are_charged());
                 if !self.change(&row, Some(&ours))? {
                     continue;
                 }
@@ -207,7 +207,7 @@ impl Driver for Files {
                     id: JobId::Text(message.uuid.clone()),
                     message,
                     attempt: ours.attempts,
-                    suspect: ours.suspect,
+                    suspect: is_held,
                     unknown_for: unknown_since.map(|since| Duration::from_nanos(now.saturating_sub(since))),
                     due_for: None,
                     last_error: None,

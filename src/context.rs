@@ -41,6 +41,13 @@ pub(crate) struct Surroundings {
     pub(crate) environment: Arc<[(&'static str, OsString)]>,
 }
 
+impl Surroundings {
+    /// With nothing in the environment of programs.
+    pub(crate) fn new(state: Arc<State>, desk: Arc<dyn Desk>, stopping: Arc<AtomicBool>) -> Self {
+        Self { state, desk, killed: Arc::default(), stopping, environment: Arc::default() }
+    }
+}
+
 impl Context {
     /// What the back end calls this job.
     pub fn id(&self) -> &JobId {

@@ -1,7 +1,8 @@
--- Jobs whose hold has run out. The first time their attempt stays: they may be innocent.
+-- Jobs whose hold has run out. The first time their attempt stays: they may be innocent. Held by a worker in which
+-- a job that kills is known at once, they are no suspects.
 UPDATE jobs
 SET token = $2, lease = now() + $3::bigint * interval '1 ms', reserved_at = now(),
-    attempts = attempts + suspect::integer, suspect = true
+    attempts = attempts + suspect::integer, suspect = $5
 WHERE id = ANY (ARRAY(
     SELECT id
     FROM jobs

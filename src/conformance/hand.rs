@@ -90,6 +90,12 @@ impl<'a> Hand<'a> {
         self.gather(count, |missing| (0, Suspects::Take(missing)), self.stage.subject.short_lease)
     }
 
+    /// As that, by a worker that would not die of them.
+    #[track_caller]
+    pub(super) fn take_uncharged_briefly(&mut self, count: usize) -> Vec<Reserved> {
+        self.gather(count, |missing| (0, Suspects::TakeUncharged(missing)), self.stage.subject.short_lease)
+    }
+
     #[track_caller]
     fn gather(
         &mut self,

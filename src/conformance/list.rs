@@ -105,6 +105,7 @@ macro_rules! conformance_checks {
             suspects {
                 a_lost_job_comes_back_as_a_suspect_with_its_attempt_unchanged []
                 a_suspect_that_is_lost_again_is_charged []
+                a_suspect_that_was_taken_uncharged_is_not_charged_when_it_is_lost []
                 suspects_are_not_taken_where_they_are_ignored []
                 a_look_tells_of_suspects_and_takes_none []
                 no_more_suspects_are_taken_than_asked_for []

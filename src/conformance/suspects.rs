@@ -45,6 +45,24 @@ pub(super) fn a_suspect_that_is_lost_again_is_charged(stage: &Stage<'_>) {
     assert_eq!(hand.take_suspects(1)[0].attempt, 3, "and again");
 }
 
+pub(super) fn a_suspect_that_was_taken_uncharged_is_not_charged_when_it_is_lost(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    hand.add_each(&["a"]);
+    hand.take_briefly(1);
+    hand.lose();
+    for _ in 0..2 {
+        let suspect = hand.take_uncharged_briefly(1).remove(0);
+        assert_eq!((suspect.attempt, suspect.suspect), (1, true), "it is charged to nobody");
+        hand.lose();
+    }
+    // In other hands it is a suspect like any other.
+    for attempt in [1, 2] {
+        let suspect = hand.take_suspects_briefly(1).remove(0);
+        assert_eq!((suspect.attempt, suspect.suspect), (attempt, true));
+        hand.lose();
+    }
+}
+
 pub(super) fn suspects_are_not_taken_where_they_are_ignored(stage: &Stage<'_>) {
     let mut hand = stage.hand();
     hand.add_each(&["suspect"]);

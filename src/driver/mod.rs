@@ -13,7 +13,8 @@
 //! 3. **An expired hold may be taken, and never is swept.** `extend` and `settle` succeed on a hold that
 //!    has expired as long as nobody has taken it.
 //! 4. **Attempts are counted by the take.** A clean job: one more. A job whose hold expired comes back as
-//!    a *suspect*, and its attempt is raised only if it was a suspect already.
+//!    a *suspect*, and its attempt is raised only if it was a suspect already and the worker that
+//!    lost it did not take it [uncharged](Suspects::TakeUncharged).
 //! 5. **Order.** Queues in the order asked for; in a queue higher priority first, then what was due
 //!    first. A retried job goes behind what waits.
 
@@ -230,6 +231,24 @@ pub enum Suspects {
     Look,
     /// Take at most this many, and say whether more are due.
     Take(usize),
+    /// The same, for a worker in which a job that kills is known at once: what this one holds it does not die of, so
+    /// if its hold is lost, too, that is charged to nobody, and the job comes back as it came.
+    TakeUncharged(usize),
+}
+
+impl Suspects {
+    /// How many to take at most.
+    pub fn most(self) -> usize {
+        match self {
+            Self::Ignore | Self::Look => 0,
+            Self::Take(most) | Self::TakeUncharged(most) => most,
+        }
+    }
+
+    /// Whether the loss of what is taken is charged.
+    pub fn are_charged(self) -> bool {
+        !matches!(self, Self::TakeUncharged(_))
+    }
 }
 
 /// What a reserve found.

@@ -8,6 +8,7 @@ mod graveyard;
 mod inspect;
 #[cfg(feature = "cli")]
 mod known;
+mod left;
 mod outlet;
 mod pool;
 mod pusher;
@@ -23,7 +24,7 @@ pub use self::failed::{FailedDesk, Retried, Retry};
 pub use self::fake::{Recorder, Sent};
 #[cfg(feature = "cli")]
 pub(crate) use self::known::Known;
-pub use self::pool::Left;
+pub use self::left::Left;
 pub use self::work::Worker;
 
 use self::desk::Inner;

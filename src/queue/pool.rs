@@ -6,6 +6,7 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
 
 use super::desk::Inner;
+use super::left::{Left, PANICKED, has_failed, how_it_ended};
 use super::work;
 use crate::context::is_inside_a_job;
 use crate::error::{Error, Result};
@@ -27,24 +28,6 @@ enum State {
     /// Its worker ended with this error.
     Failed(String),
     Closed,
-}
-
-/// What [`Queue::close`](crate::Queue::close) left behind, in memory only: it is gone with the program.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Left {
-    /// Due and not run.
-    pub waiting: u64,
-    /// Due later.
-    pub delayed: u64,
-    /// Still running.
-    pub running: u64,
-}
-
-impl Left {
-    /// Whether everything was worked off.
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 impl Pool {
@@ -140,22 +123,4 @@ impl Pool {
         // No code of a user's runs under this lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-const PANICKED: &str = "its thread panicked, see the log or what it printed";
-
-/// `None` while it runs.
-fn how_it_ended(ended: std::result::Result<Result<Report>, TryRecvError>) -> Option<String> {
-    match ended {
-        Err(TryRecvError::Empty) => None,
-        Err(TryRecvError::Disconnected) => Some(PANICKED.to_owned()),
-        Ok(Ok(_)) => Some("it was stopped".to_owned()),
-        Ok(Err(error)) => Some(error.to_string()),
-    }
-}
-
-/// Nothing that waits will be run by this queue.
-fn has_failed(why: &str) -> Error {
-    Error::other(format!("the worker of the async driver has ended: {why}"))
-        .with_help("what waits in its memory is not run any more; mend the cause and start the program again")
 }

@@ -122,7 +122,8 @@ impl Pump {
         let room = self.room(now);
         let suspects = match self.has_settled_in(now) {
             _ if now < self.suspects.next_look => Suspects::Ignore,
-            true if isolates => Suspects::Take(room),
+            // In child processes it is known what killed, so no suspect is charged with the end of its worker.
+            true if isolates => Suspects::TakeUncharged(room),
             true => Suspects::Look,
             // A worker that ends when all is done leaves none behind; nor does one that never gets old.
             false if self.setup.bounds.end_it() => Suspects::Look,

@@ -56,7 +56,7 @@ impl SuspectWatch {
 
     /// Decides what follows from a look; `pause` is how long suspects are left alone between two looks.
     pub(super) fn looked(&mut self, now: Instant, found: &Found, pause: Duration) {
-        let takes = matches!(found.asked, Suspects::Take(most) if most > 0);
+        let takes = found.asked.most() > 0;
         let in_vain = takes && found.due && !found.took;
         self.in_vain = if in_vain { self.in_vain + 1 } else { self.in_vain };
         if found.took || !found.due {
@@ -142,7 +142,7 @@ mod tests {
     fn in_processes_the_next_ones_are_taken_at_once() {
         let now = Instant::now();
         let mut watch = SuspectWatch::new(now, LEASE);
-        watch.looked(now, &Found { isolates: true, ..found(Suspects::Take(4), true, true) }, PAUSE);
+        watch.looked(now, &Found { isolates: true, ..found(Suspects::TakeUncharged(4), true, true) }, PAUSE);
         assert!(!watch.due);
         assert_eq!(watch.next_look, now);
     }

@@ -11,6 +11,7 @@ on_every_database!(
     a_second_signal_stops_at_once_and_gives_everything_back,
     over_its_grace_a_worker_gives_back_what_runs_and_exits_0,
     eight_workers_run_ten_thousand_jobs_exactly_once_each,
+    whatever_the_worker_of_processes_dies_of_is_charged_to_no_job,
 );
 
 /// Fault 2: `kill -9` in the middle of 2,000 jobs, 20 times.
@@ -144,6 +145,30 @@ fn eight_workers_run_ten_thousand_jobs_exactly_once_each(place: Place) {
         assert!(runs.len() == 1 && runs[0].attempt == 1 && runs[0].end.is_some(), "{number}: {runs:?}");
     }
     assert!(site.failed().is_empty());
+}
+
+/// Its jobs are in children, so it did not die of any: neither of those that ran nor of those that it had only taken.
+fn whatever_the_worker_of_processes_dies_of_is_charged_to_no_job(place: Place) {
+    let site = Site::with_lease(place, "1");
+    let gate = site.file("gate");
+    site.push_ledgers(0..100, &format!(",\"until\":{gate:?}"));
+    let (file, alone) = (site.file("ledger"), ["--mode", "multiprocess", "--attempts", "1"]);
+    for _ in 0..3 {
+        let before = ledger(&file).values().map(Vec::len).sum::<usize>();
+        let worker = site.worker(&alone);
+        wait_until("four more runs", || ledger(&file).values().map(Vec::len).sum::<usize>() >= before + 4);
+        worker.kill();
+    }
+    std::fs::write(&gate, "").unwrap();
+    let last = site.worker(&alone);
+    wait_until("the end of all", || site.left() == 0);
+    last.signal("TERM");
+    assert_eq!(last.wait().0, Some(0));
+    assert_eq!(site.failed(), [], "a death was charged");
+    let runs = ledger(&file);
+    assert_eq!((runs.len(), site.ended()), (100, 100));
+    assert!(runs.values().flatten().all(|run| run.attempt == 1), "{runs:?}");
+    assert_no_overlap(&runs);
 }
 
 /// Stopped between the statements of a transaction, it has locked rows, and for as long as the server

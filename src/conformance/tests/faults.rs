@@ -227,6 +227,13 @@ pub(super) const FAULTS: &[(&str, Fault)] = &[
     ("suspects: a suspect that is lost again is charged", Fault::Job(|job| {
         job.attempt = if job.suspect { 1 } else { job.attempt };
     })),
+    ("suspects: a suspect that was taken uncharged is not charged when it is lost", Fault::Reserve(|driver, want| {
+        let suspects = match want.suspects {
+            Suspects::TakeUncharged(most) => Suspects::Take(most),
+            others => others,
+        };
+        driver.reserve(&Want { suspects, ..*want })
+    })),
     ("suspects: suspects are not taken where they are ignored", Fault::Reserve(|driver, want| {
         let ignored = want.suspects == Suspects::Ignore;
         let suspects = if ignored { Suspects::Take(9) } else { want.suspects };

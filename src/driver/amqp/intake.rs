@@ -98,8 +98,9 @@ impl Intake {
         match want.suspects {
             Suspects::Ignore => {}
             Suspects::Look => taken.suspects_due = self.are_suspects_due(&queues)?,
-            Suspects::Take(limit) => {
-                let (suspects, more) = self.take_suspects(&queues, limit, until, publisher, orphans)?;
+            Suspects::Take(limit) | Suspects::TakeUncharged(limit) => {
+                let (suspects, more) =
+                    self.take_suspects(&queues, want.suspects, until, publisher, orphans)?;
                 match want.fresh {
                     // It runs alone: nothing shall be in the hands of a worker that may be about to die.
                     0 if !suspects.is_empty() => {
@@ -304,12 +305,13 @@ impl Intake {
     fn take_suspects(
         &mut self,
         queues: &[Arc<str>],
-        limit: usize,
+        wanted: Suspects,
         until: Instant,
         publisher: &mut Publisher,
         orphans: &Orphans,
     ) -> Result<(Vec<Reserved>, bool)> {
-        let (mut jobs, mut again) = (Vec::new(), Vec::new());
+        let limit = wanted.most();
+        let (mut jobs, mut again, mut spared) = (Vec::new(), Vec::new(), Vec::new());
         let mut more = false;
         for (index, queue) in queues.iter().enumerate() {
             if jobs.len() == limit {
@@ -318,14 +320,19 @@ impl Intake {
             }
             let suspects = Arc::from(topology::suspects_of(queue));
             let mut left = 0;
-            while jobs.len() < limit && again.len() < WINDOW {
+            while jobs.len() + spared.len() < limit && again.len() < WINDOW {
                 let got = self.inbox.get(&suspects)?;
                 left = got.as_ref().map_or(0, |(_, left)| *left);
                 let Some((mut arrival, _)) = got else { break };
                 self.holds.delivered(arrival.tag);
                 arrival.queue = Arc::clone(queue);
-                if !arrival.redelivered {
+                let charged =
+                    || wanted.are_charged() || State::read(arrival.envelope.app_id.as_deref()).spared;
+                if !arrival.redelivered && charged() {
                     jobs.push(self.hold(arrival, until));
+                } else if !arrival.redelivered {
+                    // Only what the message itself says outlives this worker.
+                    spared.push(arrival);
                 } else {
                     // Its worker went away while it ran. The copy that says so comes after the others.
                     again.extend(self.adopt(arrival, orphans));
@@ -333,7 +340,8 @@ impl Intake {
             }
             more |= left > 0;
         }
-        more |= !again.is_empty();
+        more |= !again.is_empty() || !spared.is_empty();
+        self.copy(spared, |state| (state.spare(), Place::Suspects), publisher)?;
         self.sort_again(again, publisher)?;
         Ok((jobs, more))
     }

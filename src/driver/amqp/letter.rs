@@ -130,7 +130,7 @@ fn since(start: Timestamp) -> Duration {
 mod tests {
     use super::*;
 
-    const NEW: State = State { start: Some(1), attempts: 0, deaths: 0, unknown_since: None };
+    const NEW: State = State { start: Some(1), attempts: 0, deaths: 0, spared: false, unknown_since: None };
     use crate::config::AmqpConfig;
 
     fn options() -> Options {

@@ -18,6 +18,8 @@ pub(super) struct State {
     pub(super) attempts: u32,
     /// How often a worker went away with it since it last survived a run. From 1 on it is a suspect.
     pub(super) deaths: u32,
+    /// It is in the hands of a worker in which a job that kills is known at once: that it comes again is no death.
+    pub(super) spared: bool,
     /// When a worker first found that it does not know the name.
     pub(super) unknown_since: Option<Timestamp>,
 }
@@ -35,6 +37,7 @@ impl State {
                 "start" => state.start = value.parse().ok(),
                 "attempts" => state.attempts = value.parse().unwrap_or_default(),
                 "deaths" => state.deaths = value.parse().unwrap_or_default(),
+                "spared" => state.spared = value == "1",
                 "unknown_since" => state.unknown_since = value.parse().ok().map(Timestamp::from_millis),
                 _ => {}
             }
@@ -63,7 +66,13 @@ impl State {
 
     /// A worker went away with it.
     pub(super) fn died(self) -> Self {
-        Self { deaths: self.deaths.saturating_add(1), ..self }
+        let deaths = self.deaths.saturating_add(u32::from(!self.spared));
+        Self { deaths, spared: false, ..self }
+    }
+
+    /// A worker takes it that would not die of it.
+    pub(super) fn spare(self) -> Self {
+        Self { spared: true, ..self }
     }
 
     /// It is dead, and could not be kept as such: no run is left.
@@ -74,7 +83,7 @@ impl State {
     /// It ran and survived.
     pub(super) fn survived(self, counted: bool) -> Self {
         let attempts = if counted { self.attempt() } else { self.attempt() - 1 };
-        Self { attempts, deaths: 0, unknown_since: None, ..self }
+        Self { attempts, deaths: 0, spared: false, unknown_since: None, ..self }
     }
 
     /// No worker here knows its name.
@@ -95,6 +104,9 @@ impl fmt::Display for State {
         if self.deaths > 0 {
             write!(f, " deaths={}", self.deaths)?;
         }
+        if self.spared {
+            f.write_str(" spared=1")?;
+        }
         match self.unknown_since {
             Some(since) => write!(f, " unknown_since={}", since.as_millis()),
             None => Ok(()),
@@ -111,8 +123,14 @@ mod tests {
         let since = Some(Timestamp::from_millis(1_767_225_600_000));
         let states = [
             State::default(),
-            State { start: Some(7), attempts: 2, deaths: 1, unknown_since: since },
-            State { start: Some(u64::MAX), attempts: u32::MAX, deaths: u32::MAX, unknown_since: since },
+            State { start: Some(7), attempts: 2, deaths: 1, spared: false, unknown_since: since },
+            State {
+                start: Some(u64::MAX),
+                attempts: u32::MAX,
+                deaths: u32::MAX,
+                spared: false,
+                unknown_since: since,
+            },
         ];
         for state in states {
             let text = state.to_string();
@@ -143,6 +161,17 @@ mod tests {
     }
 
     #[test]
+    fn who_was_spared_is_not_charged_with_the_next_death_but_with_those_after_it() {
+        let suspect = State::default().died();
+        let spared = suspect.spare();
+        assert_eq!((spared.attempt(), spared.is_suspect()), (1, true));
+        assert_eq!(spared.died(), suspect);
+        assert_eq!(spared.spare().died().died().attempt(), 2);
+        assert_eq!(State::read(Some(&spared.to_string())), spared);
+        assert!(!spared.survived(true).spared);
+    }
+
+    #[test]
     fn what_comes_again_after_the_broker_has_started_again_is_no_death() {
         let published = State { start: Some(2), ..State::default() };
         for (start, deaths) in [(3, 0), (2, 1), (1, 1)] {
@@ -154,7 +183,7 @@ mod tests {
     #[test]
     fn a_run_that_survives_clears_the_suspicion() {
         let since = Some(Timestamp::from_millis(5));
-        let twice_dead = State { attempts: 1, deaths: 2, unknown_since: since, start: None };
+        let twice_dead = State { attempts: 1, deaths: 2, spared: false, unknown_since: since, start: None };
         assert_eq!(twice_dead.attempt(), 3);
         let counted = State { attempts: 3, ..State::default() };
         assert_eq!(twice_dead.survived(true), counted);

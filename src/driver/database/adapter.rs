@@ -189,6 +189,8 @@ pub(crate) struct Take<'a> {
     pub(crate) token: i64,
     pub(crate) lease: Duration,
     pub(crate) held_until: Instant,
+    /// Whether suspects stay suspects while they are held.
+    pub(crate) charged: bool,
 }
 
 /// A job that goes back to its queue.

@@ -165,7 +165,7 @@ impl JobsTable {
         if !due {
             return Ok(taken);
         }
-        if matches!(want.suspects, Suspects::Take(_)) {
+        if matches!(want.suspects, Suspects::Take(_) | Suspects::TakeUncharged(_)) {
             return self.transaction(Survives::Crash, |table| table.take(want));
         }
         let (_, jobs) = self.adapter.delete_and_take(&[], &hold(want), want.fresh)?;
@@ -227,7 +227,7 @@ impl JobsTable {
             _ => self.adapter.first_lease(want.queues)?,
         };
         let suspects_due = hold_ends == Some(Duration::ZERO);
-        let take_suspects = suspects_due && matches!(want.suspects, Suspects::Take(n) if n > 0);
+        let take_suspects = suspects_due && want.suspects.most() > 0;
         let taken = Taken {
             jobs: Vec::new(),
             suspects_due,
@@ -239,8 +239,11 @@ impl JobsTable {
     fn take(&mut self, want: &Want<'_>) -> Result<Taken> {
         let hold = hold(want);
         let mut taken = Taken::default();
-        if let Suspects::Take(most @ 1..) = want.suspects {
+        let most = want.suspects.most();
+        if most > 0 {
             taken.jobs = self.adapter.take_suspects(&hold, most)?;
+            // Also those that the row calls clean while this hold lasts.
+            taken.jobs.iter_mut().for_each(|job| job.suspect = true);
         }
         if want.fresh > 0 {
             taken.jobs.extend(self.adapter.take(&hold, want.fresh)?);
@@ -349,7 +352,8 @@ fn all_done(settled: &[Settled<'_>]) -> Option<Vec<Receipt>> {
 
 fn hold<'a>(want: &Want<'a>) -> Take<'a> {
     let held_until = time::after(Instant::now(), want.lease);
-    Take { queues: want.queues, token: new_token(), lease: want.lease, held_until }
+    let charged = want.suspects.are_charged();
+    Take { queues: want.queues, token: new_token(), lease: want.lease, held_until, charged }
 }
 
 /// A token that no other reservation has, made here so that a batch needs no answer to know it. 63 bits,

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::store::{Job, Line, Store};
+use super::job::Job;
+use super::line::Line;
+use super::store::Store;
 use crate::driver::{Cancelled, JobDetails, JobFilter, JobState, QueuedJob};
 use crate::message::{JobId, PRIORITY_LIMIT};
 use crate::payload;

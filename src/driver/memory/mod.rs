@@ -2,6 +2,8 @@
 //! [`Queue::close`](crate::Queue::close).
 
 mod inspect;
+mod job;
+mod line;
 mod store;
 
 use std::cmp::Reverse;
@@ -9,7 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use self::store::{Job, Queues, Store, Take};
+use self::job::Job;
+use self::line::Take;
+use self::store::{Queues, Store};
 use super::{
     Backend, Bell, Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled,
     Settlement, Signal, Size, Suspects, Taken, Want,
@@ -133,8 +137,9 @@ impl Driver for Handle {
         let queues = if self.all_queues { Queues::All } else { Queues::Named(want.queues) };
         let take = |most| Take { most, now, lease: want.lease };
         let mut taken = Taken::default();
-        if let Suspects::Take(most) = want.suspects {
-            store.take_suspects(queues, &take(most), &mut taken.jobs);
+        if want.suspects.most() > 0 {
+            let charged = want.suspects.are_charged();
+            store.take_suspects(queues, &take(want.suspects.most()), charged, &mut taken.jobs);
         }
         store.take(queues, &take(want.fresh), &mut taken.jobs);
         if want.suspects != Suspects::Ignore {

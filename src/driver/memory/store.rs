@@ -1,10 +1,12 @@
 //! The store itself: lines of jobs that wait, and the jobs that are held.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::job::Job;
+use super::line::{Held, Line, Take, hold};
 use crate::driver::{Bell, Receipt, Reserved, Size, Verdict};
 use crate::hash::ById;
 use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed};
@@ -33,30 +35,6 @@ pub(super) enum Queues<'a> {
     All,
     /// These, the first one first.
     Named(&'a [String]),
-}
-
-/// One queue.
-#[derive(Default)]
-pub(super) struct Line {
-    /// What is due, by priority; each in the order in which it became due.
-    pub(super) ready: [VecDeque<Job>; PRIORITY_LIMIT as usize + 1],
-    pub(super) delayed: BinaryHeap<Reverse<Job>>,
-}
-
-pub(super) struct Job {
-    pub(super) due: Instant,
-    pub(super) id: i64,
-    pub(super) message: Message,
-    pub(super) attempts: u32,
-    pub(super) suspect: bool,
-    unknown_since: Option<Instant>,
-    pub(super) last_error: Option<String>,
-}
-
-pub(super) struct Held {
-    pub(super) job: Job,
-    token: u64,
-    pub(super) lease_ends: Instant,
 }
 
 impl Store {
@@ -141,7 +119,13 @@ impl Store {
         }
     }
 
-    pub(super) fn take_suspects(&mut self, queues: Queues<'_>, take: &Take, jobs: &mut Vec<Reserved>) {
+    pub(super) fn take_suspects(
+        &mut self,
+        queues: Queues<'_>,
+        take: &Take,
+        charged: bool,
+        jobs: &mut Vec<Reserved>,
+    ) {
         let mut expired: Vec<_> = self
             .held
             .values()
@@ -152,10 +136,10 @@ impl Store {
         for (_, id) in expired.into_iter().take(take.most) {
             let Some(Held { mut job, .. }) = self.held.remove(&id) else { continue };
             job.attempts += u32::from(job.suspect);
-            job.suspect = true;
+            job.suspect = charged;
             let (held, reserved) = hold(job, take.now, take.lease);
             self.held.insert(id, held);
-            jobs.push(reserved);
+            jobs.push(Reserved { suspect: true, ..reserved });
         }
     }
 
@@ -258,139 +242,11 @@ impl Store {
     }
 }
 
-impl Job {
-    fn new(id: i64, message: Message, now: Instant) -> Self {
-        Self {
-            due: time::after(now, message.delay),
-            id,
-            message,
-            attempts: 0,
-            suspect: false,
-            unknown_since: None,
-            last_error: None,
-        }
-    }
-}
-
-/// How jobs are taken.
-pub(super) struct Take {
-    /// At most this many.
-    pub(super) most: usize,
-    pub(super) now: Instant,
-    pub(super) lease: Duration,
-}
-
 impl Queues<'_> {
     fn want(self, job: &Job) -> bool {
         match self {
             Self::All => true,
             Self::Named(queues) => queues.iter().any(|queue| **queue == *job.message.queue),
         }
-    }
-}
-
-impl Line {
-    fn take(
-        &mut self,
-        take: &Take,
-        left: &mut usize,
-        unique_keys: &mut HashMap<Arc<str>, i64>,
-        all_held: &mut ById<i64, Held>,
-        jobs: &mut Vec<Reserved>,
-    ) {
-        self.promote(take.now);
-        for ready in self.ready.iter_mut().rev() {
-            jobs.reserve(ready.len().min(*left));
-            while *left > 0
-                && let Some(mut job) = ready.pop_front()
-            {
-                *left -= 1;
-                job.attempts += 1;
-                if job.message.frees_key_at_start()
-                    && let Some(key) = job.message.unique_key.take()
-                {
-                    unique_keys.remove(&key);
-                }
-                let (held, reserved) = hold(job, take.now, take.lease);
-                all_held.insert(held.job.id, held);
-                jobs.push(reserved);
-            }
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.delayed.is_empty() && self.ready.iter().all(VecDeque::is_empty)
-    }
-
-    fn promote(&mut self, now: Instant) {
-        while self.delayed.peek().is_some_and(|Reverse(job)| job.due <= now) {
-            if let Some(Reverse(job)) = self.delayed.pop() {
-                self.ready[usize::from(job.message.priority.min(PRIORITY_LIMIT))].push_back(job);
-            }
-        }
-    }
-
-    pub(super) fn jobs(&self) -> impl Iterator<Item = &Job> {
-        self.ready.iter().flatten().chain(self.delayed.iter().map(|Reverse(job)| job))
-    }
-
-    /// Takes out the one that is meant.
-    pub(super) fn remove(&mut self, is: impl Fn(&Job) -> bool) -> Option<Job> {
-        for ready in &mut self.ready {
-            if let Some(at) = ready.iter().position(&is) {
-                return ready.remove(at);
-            }
-        }
-        if !self.delayed.iter().any(|Reverse(job)| is(job)) {
-            return None;
-        }
-        let (mut found, others): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.delayed).into_iter().partition(|Reverse(job)| is(job));
-        self.delayed = others.into();
-        found.pop().map(|Reverse(job)| job)
-    }
-
-    fn first_due(&self) -> Option<Instant> {
-        let ready = self.ready.iter().filter_map(VecDeque::front).map(|job| job.due);
-        ready.chain(self.delayed.peek().map(|Reverse(job)| job.due)).min()
-    }
-}
-
-/// Puts a hold on a job under a token that no other hold has.
-fn hold(job: Job, now: Instant, lease: Duration) -> (Held, Reserved) {
-    let token = fastrand::u64(..);
-    let lease_ends = time::after(now, lease);
-    let reserved = Reserved {
-        message: job.message.clone(),
-        id: JobId::Number(job.id),
-        attempt: job.attempts,
-        suspect: job.suspect,
-        unknown_for: job.unknown_since.map(|since| now.saturating_duration_since(since)),
-        due_for: Some(now.saturating_duration_since(job.due)),
-        last_error: job.last_error.clone(),
-        held_until: lease_ends,
-        receipt: Receipt(job.id.cast_unsigned(), token),
-    };
-    (Held { job, token, lease_ends }, reserved)
-}
-
-impl PartialEq for Job {
-    fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
-    }
-}
-
-impl Eq for Job {}
-
-impl PartialOrd for Job {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// Whichever is due first; among those the one that was pushed first.
-impl Ord for Job {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.due, self.id).cmp(&(other.due, other.id))
     }
 }

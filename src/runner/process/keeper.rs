@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender};
 
 use super::child::Child;
-use super::give::{Errands, Waiters};
+use super::errands::Errands;
+use super::give::Waiters;
 use super::look::Undecided;
 use super::spawn::Nursery;
 use super::{Order, Orders, Rules};

@@ -13,6 +13,7 @@
 mod alarm;
 mod card;
 mod child;
+mod errands;
 mod frames;
 mod give;
 mod hear;
@@ -32,7 +33,7 @@ use std::thread::JoinHandle;
 use crossbeam::channel::{Sender, bounded, unbounded};
 
 use self::alarm::Alarm;
-use self::give::Errands;
+use self::errands::Errands;
 use self::keeper::Keeper;
 use self::spawn::Nursery;
 use super::{Finished, Runner, Task, Tell, Work};

@@ -86,13 +86,7 @@ fn serve(jobs: Jobs, mut arguments: impl Iterator<Item = OsString>) -> Result<()
     thread("craft-listens").spawn(move || listen(stream, &listens, &sender)).map_err(cannot)?;
     thread("craft-answers").spawn(move || sends.send_what_is_left()).map_err(cannot)?;
     let desk = Arc::new(ParentsDesk(line.clone()));
-    let surroundings = Arc::new(Surroundings {
-        state,
-        desk,
-        killed: Arc::default(),
-        stopping: Arc::default(),
-        environment: Arc::default(),
-    });
+    let surroundings = Arc::new(Surroundings::new(state, desk, Arc::default()));
     let mut bench = Bench { line, card, kinds, surroundings, callback: String::new() };
     bench.line.say(true, |out| frame(out, READY, |_| {}));
     loop {

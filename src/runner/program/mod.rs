@@ -6,6 +6,7 @@
 
 mod output;
 mod run;
+mod start;
 mod status;
 
 use std::path::Path;

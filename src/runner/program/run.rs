@@ -76,7 +76,7 @@ impl Call<'_> {
                     std::thread::sleep(wait);
                     wait *= 2;
                 }
-                Err(cause) => return Ok(Outcome::Failed(JobError::new(self.not_started(&cause)))),
+                Err(cause) => return Ok(Outcome::Failed(JobError::new(self.why_not_started(&cause)))),
             }
         }
     }
@@ -150,22 +150,6 @@ impl Call<'_> {
             std::thread::sleep(Duration::from_millis(5));
         }
         self.is_ending()
-    }
-
-    fn not_started(&self, cause: &std::io::Error) -> String {
-        let program = &self.program.job.command[0];
-        let hint = match (cause.kind(), &self.program.job.cwd) {
-            (ErrorKind::NotFound, Some(folder)) if !folder.is_dir() => {
-                format!(": its folder {} does not exist", folder.display())
-            }
-            (ErrorKind::NotFound, _) if program.contains('/') => {
-                ": there is no such file, or the program in its first line is missing".to_owned()
-            }
-            (ErrorKind::NotFound, _) => ": there is no such program in PATH".to_owned(),
-            (ErrorKind::PermissionDenied, _) => format!(": it may not be executed; try chmod +x {program}"),
-            _ => format!(": {cause}"),
-        };
-        format!("cannot start {program}{hint}")
     }
 }
 

@@ -382,13 +382,8 @@ impl Play {
 
     pub(super) fn run(mut self) -> Result<Report> {
         self.setup.slots = self.slots;
-        let surroundings = Surroundings {
-            state: Arc::new(State::default()),
-            desk: Arc::new(NoDesk),
-            killed: Arc::default(),
-            stopping: self.inbox.stopping(),
-            environment: Arc::default(),
-        };
+        let surroundings =
+            Surroundings::new(Arc::new(State::default()), Arc::new(NoDesk), self.inbox.stopping());
         let slots = self.slots;
         let runner: MakeRunner =
             Box::new(move |tell| Ok(Box::new(Threads::start(slots, "handle", &surroundings, &tell)?)));

@@ -134,7 +134,10 @@ impl Mysql {
         let ids: Vec<_> = jobs.iter().map(|job| place(job.receipt).0).collect();
         match ids.is_empty() {
             true => Ok(()),
-            false => self.session.fenced("hold", &ids, &[take.token, micros(take.lease)]).map(drop),
+            false => self
+                .session
+                .fenced("hold", &ids, &[i64::from(take.charged), take.token, micros(take.lease)])
+                .map(drop),
         }
     }
 

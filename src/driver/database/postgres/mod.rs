@@ -144,10 +144,10 @@ impl Adapter for Postgres {
 
     fn take_suspects(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
         let queues = take.queues.to_vec();
-        let (token, lease, most) = (take.token, whole_millis(take.lease), count(most));
-        let rows = self
-            .session
-            .call(move |session| session.query("take_suspects", &[&queues, &token, &lease, &most]))?;
+        let (token, lease, most, charged) = (take.token, whole_millis(take.lease), count(most), take.charged);
+        let rows = self.session.call(move |session| {
+            session.query("take_suspects", &[&queues, &token, &lease, &most, &charged])
+        })?;
         read::reserved(&rows, take)
     }
 

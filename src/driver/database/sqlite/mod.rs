@@ -194,7 +194,7 @@ impl Adapter for Sqlite {
         let Value::Text(queues) = list(take.queues) else { return Ok(Vec::new()) };
         self.attempt(|sqlite| {
             let mut jobs = Vec::new();
-            let values = params![take.token, whole_millis(take.lease), queues, most as i64];
+            let values = params![take.token, whole_millis(take.lease), queues, most as i64, take.charged];
             let mut statement = sqlite.prepare("take_suspects")?;
             read::reserved(&mut statement, values, take, &mut jobs)?;
             Ok(jobs)
@@ -302,8 +302,13 @@ mod tests {
         sqlite.push(&[message(), message()], "now").unwrap();
         let queues = ["default".to_owned()];
         for token in 1..=2 {
-            let take =
-                Take { queues: &queues, token, lease: Duration::from_secs(60), held_until: Instant::now() };
+            let take = Take {
+                queues: &queues,
+                token,
+                lease: Duration::from_secs(60),
+                held_until: Instant::now(),
+                charged: true,
+            };
             assert_eq!(sqlite.take(&take, 1).unwrap().len(), 1);
         }
         let take = sqlite.prepare("take").unwrap();
