@@ -56,6 +56,10 @@ impl Burials {
         self.waiting.len() + self.away.len()
     }
 
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Judged> {
+        self.waiting.iter()
+    }
+
     pub(super) fn receipts(&self) -> impl Iterator<Item = Receipt> {
         self.waiting.iter().map(|judged| judged.task.job.receipt).chain(self.away.iter().copied())
     }

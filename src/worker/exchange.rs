@@ -1,6 +1,7 @@
 //! What the pump says to the back end in one turn: extend, settle, reserve, in that order. Holds are renewed before
 //! anything that may fail or take long.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::pace::MOST_BYTES;
@@ -80,11 +81,21 @@ impl Pump {
         let kept: Vec<_> = self.held.kept().map(|holding| holding.job()).collect();
         // Also with nothing to renew: a worker that only reads would not notice that nobody can write, and would
         // take the jobs of the living at the moment when they all can again.
-        let lost = driver.extend(&kept, lease)?;
+        let mut lost = driver.extend(&kept, lease)?;
         self.line.works();
         self.line.extended(before.elapsed(), lease);
+        let is_lost: HashSet<_> = lost.iter().copied().collect();
         for holding in self.held.kept().filter(|holding| !holding.away) {
-            holding.task.hold.renew(before + lease);
+            if !is_lost.contains(&holding.job().receipt) {
+                holding.task.hold.renew(before + lease);
+            }
+        }
+        if !lost.is_empty() {
+            // What may have been settled is not held any more, and not lost either: the next settle tells.
+            let in_doubt = self.judged.iter().chain(self.burials.waiting()).filter(|judged| judged.in_doubt);
+            let receipts = in_doubt.filter_map(|judged| Some(self.held.get(&judged.task)?.job().receipt));
+            let in_doubt: HashSet<_> = receipts.collect();
+            lost.retain(|receipt| !in_doubt.contains(receipt));
         }
         lost.into_iter().for_each(|receipt| self.lose(receipt));
         if self.held.any_away() {

@@ -100,6 +100,25 @@ fn a_record_whose_settle_is_in_doubt_stays() {
     }
 }
 
+/// The connection broke after the settle had gone through: the row is gone, and the renewal that comes before the
+/// next settle answers it as lost. It is not.
+#[test]
+fn what_is_in_doubt_is_not_lost_because_it_cannot_be_renewed() {
+    let stage = Stage::default();
+    stage.find([job(1, "fine"), job(2, "long")]);
+    let (end, until_ended) = waits();
+    stage.script().settle.push_back(Box::new(|| Err(Error::unavailable("cut"))));
+    stage.script().extend.push_back(Box::new(|| Ok(vec![Receipt(1, 101)])));
+    stage.script().settle.push_back(Box::new(|| Ok(lost())));
+    let worker =
+        Play::new(&stage, move |says, _| if says == "long" { until_ended() } else { Ok(()) }).start();
+    let settles = |call: &&Call| matches!(call, Call::Settle(Receipt(1, _), _));
+    stage.wait_until("the second settle", |calls| calls.iter().filter(settles).count() == 2);
+    drop(end);
+    let report = worker.join().unwrap().unwrap();
+    assert_eq!((report.done, report.lost), (2, 0));
+}
+
 /// A suspect that lives: a predecessor may have died between its record and its settle. It is looked for, the hold is
 /// proven, and only what was there before the proof is withdrawn, before the job is settled and could be lost.
 #[test]
