@@ -5,13 +5,16 @@ use std::time::Duration;
 use clap::{Arg, ArgMatches, Command};
 
 use super::app::App;
-use super::arguments::{connection, driver, force, given_queues, json, option, queues, text};
+use super::arguments::{connection, driver, force, given_queues, json, option, queues, span, text, whole};
 use super::progress::Progress;
 use super::retry::{given_ids, ids, job_id};
 use super::{Exit, print, program, usage};
 use crate::error::{Error, Result};
 use crate::failed::{FailedJob, Filter};
-use crate::time;
+use crate::queue::Queue;
+
+/// How many are asked for at once.
+const PAGE: usize = 100;
 
 pub(super) fn list_command() -> Command {
     Command::new("queue:failed-list")
@@ -28,47 +31,73 @@ pub(super) fn list_command() -> Command {
 
 pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
     let id = text(matches, "id").map(job_id);
-    let limit = match text(matches, "limit") {
-        None => 0,
-        Some(limit) => {
-            limit.parse().map_err(|_| usage(format!("--limit: \"{limit}\" is not a whole number")))?
-        }
-    };
-    let since = text(matches, "since").map(time::parse_span).transpose()?;
+    let limit = whole(matches, "limit", 0)?.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    let since = span(matches, "since")?;
     let queue = app.open(matches)?;
     let queues = given_queues(matches, "queue");
-    let filter = Filter { id: id.as_ref(), job: text(matches, "job"), since, limit, ..Filter::default() };
-    let desk = queue.failed();
-    let failed = match &queues[..] {
-        [] => desk.list(&filter)?,
-        queues => {
-            let mut failed = Vec::new();
-            for queue in queues {
-                failed.extend(desk.list(&Filter { queue: Some(queue), ..filter })?);
-            }
-            failed.truncate(if limit == 0 { usize::MAX } else { limit });
-            failed
-        }
-    };
+    let filter = Filter { id: id.as_ref(), job: text(matches, "job"), since, ..Filter::default() };
     if matches.get_flag("json") {
-        print::json(&failed);
+        let mut list = print::JsonList::default();
+        each_page(&queue, filter, &queues, limit, |page| page.iter().for_each(|failed| list.add(failed)))?;
+        list.end();
         return Ok(Exit::Fine);
     }
-    match (&id, &failed[..]) {
-        (Some(id), []) => Err(Error::not_found(format!("there is no failed job #{id}"))
-            .with_help("craft queue:failed-list lists them")),
-        (Some(_), [failed, ..]) => {
-            show(failed);
-            Ok(Exit::Fine)
+    if let Some(id) = &id {
+        return match &queue.failed().list(&filter)?[..] {
+            [] => Err(Error::not_found(format!("there is no failed job #{id}"))
+                .with_help("craft queue:failed-list lists them")),
+            [failed, ..] => {
+                show(failed);
+                Ok(Exit::Fine)
+            }
+        };
+    }
+    match each_page(&queue, filter, &queues, limit, table)? {
+        0 => print::line("No failed jobs found."),
+        _ => {
+            print::line("");
+            print::line(program::named(
+                "craft queue:failed-list ID shows one, craft queue:retry ID runs it again.",
+            ));
         }
-        (None, []) => {
-            print::line("No failed jobs found.");
-            Ok(Exit::Fine)
+    }
+    Ok(Exit::Fine)
+}
+
+/// Hands on what the filter finds by pages, and says how many that were: exceptions and payloads of all of them
+/// may be more than fits into memory.
+fn each_page(
+    queue: &Queue,
+    filter: Filter<'_>,
+    queues: &[String],
+    limit: usize,
+    mut tell: impl FnMut(&[FailedJob]),
+) -> Result<usize> {
+    // A broker goes through all of its dead for each page.
+    let most = if queue.config().default == "amqp" { limit } else { PAGE };
+    let mut listed = 0;
+    for of_queue in asked(queues) {
+        let mut after = None;
+        while listed < limit {
+            let wanted = most.min(limit - listed);
+            let page = Filter { queue: of_queue, after: after.as_ref(), limit: wanted, ..filter };
+            let page = queue.failed().list(&page)?;
+            tell(&page);
+            listed += page.len();
+            if page.len() < wanted {
+                break;
+            }
+            after = page.last().map(|failed| failed.id.clone());
         }
-        (None, all) => {
-            table(all);
-            Ok(Exit::Fine)
-        }
+    }
+    Ok(listed)
+}
+
+/// Each queue by itself, or all in one.
+fn asked(queues: &[String]) -> Vec<Option<&str>> {
+    match queues {
+        [] => vec![None],
+        some => some.iter().map(|queue| Some(&**queue)).collect(),
     }
 }
 
@@ -85,8 +114,6 @@ fn table(all: &[FailedJob]) {
             failed.attempts
         ));
     }
-    print::line("");
-    print::line(program::named("craft queue:failed-list ID shows one, craft queue:retry ID runs it again."));
 }
 
 fn show(failed: &FailedJob) {
@@ -145,7 +172,7 @@ pub(super) fn flush_command() -> Command {
         .arg(driver())
         .arg(connection())
         .arg(option("hours", "H", "Only those that failed at least so many hours ago"))
-        .arg(option("queue", "NAME", "Only of this queue"))
+        .arg(queues("Only of these queues"))
         .arg(option("job", "NAME", "Only jobs of this name"))
         .arg(force())
 }
@@ -160,7 +187,7 @@ pub(super) fn prune_command() -> Command {
         .arg(driver())
         .arg(connection())
         .arg(option("hours", "H", "Those that failed at least so many hours ago [default: 24]"))
-        .arg(option("queue", "NAME", "Only of this queue"))
+        .arg(queues("Only of these queues"))
         .arg(option("job", "NAME", "Only jobs of this name"))
         .arg(force())
 }
@@ -178,23 +205,20 @@ fn remove(app: App, matches: &ArgMatches, what: &str, hours: f64) -> Result<Exit
             .filter(|hours: &f64| hours.is_finite() && *hours >= 0.0 && *hours < 1e6)
             .ok_or_else(|| usage(format!("--hours: \"{given}\" is not a number of hours")))?,
     };
-    let filter = Filter {
-        queue: text(matches, "queue"),
-        job: text(matches, "job"),
-        before: Some(Duration::from_secs_f64(hours * 3_600.0)),
-        ..Filter::default()
-    };
-    let which = match (filter.job, filter.queue) {
-        (None, None) => what.to_owned(),
-        (Some(job), None) => format!("{what} named \"{job}\""),
-        (None, Some(queue)) => format!("{what} of queue \"{queue}\""),
-        (Some(job), Some(queue)) => format!("{what} named \"{job}\" of queue \"{queue}\""),
-    };
+    let before = Some(Duration::from_secs_f64(hours * 3_600.0));
+    let filter = Filter { job: text(matches, "job"), before, ..Filter::default() };
+    let queues = given_queues(matches, "queue");
+    let named = filter.job.map(|job| format!(" named \"{job}\"")).unwrap_or_default();
+    let of = if queues.is_empty() { String::new() } else { format!(" of {}", queues.join(", ")) };
     let quiet = app.quiet;
     let queue = app.open(matches)?;
-    print::confirm(&format!("Remove {which}?"), matches.get_flag("force"))?;
+    print::confirm(&format!("Remove {what}{named}{of}?"), matches.get_flag("force"))?;
     let mut progress = Progress::new("Removing failed jobs", None, quiet);
-    let removed = queue.failed().prune_those(&filter, |count| progress.add(count))?;
+    let mut removed = 0;
+    for of_queue in asked(&queues) {
+        let filter = Filter { queue: of_queue, ..filter };
+        removed += queue.failed().prune_those(&filter, |count| progress.add(count))?;
+    }
     drop(progress);
     print::line(format!("Removed {removed} failed job(s)."));
     Ok(Exit::Fine)

@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
 use super::app::App;
-use super::arguments::{connection, driver, given_queues, json, option, queues, text};
+use super::arguments::{connection, driver, given_queues, json, option, queues, text, whole};
 use super::failed::fields;
 use super::print::{Style, Text};
 use super::retry::{given_ids, ids, job_id};
@@ -42,13 +42,10 @@ pub(super) fn list_command() -> Command {
 }
 
 pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let limit = match text(matches, "limit") {
+    let limit = match whole(matches, "limit", 0)? {
         None => LIMIT,
-        Some(given) => match given.parse() {
-            Ok(0) => usize::MAX,
-            Ok(limit) => limit,
-            Err(_) => return Err(usage(format!("--limit: \"{given}\" is not a whole number"))),
-        },
+        Some(0) => usize::MAX,
+        Some(limit) => limit,
     };
     let state = match text(matches, "state") {
         None => None,
@@ -66,7 +63,7 @@ pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
     let opened = app.open(matches)?;
     let zone = zone(&opened);
     let as_json = matches.get_flag("json");
-    let (mut all, mut listed, mut last) = (Vec::new(), 0, None);
+    let (mut all, mut listed, mut last) = (print::JsonList::default(), 0, None);
     for queue in &asked {
         let mut after = first.clone();
         loop {
@@ -92,7 +89,7 @@ pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
             after = page.last().map(|job| job.id.clone());
             last = after.clone().or(last);
             if as_json {
-                all.extend(page.into_iter().map(|job| Shown::of(job, &zone)));
+                page.into_iter().for_each(|job| all.add(&Shown::of(job, &zone)));
             }
             if is_last {
                 break;
@@ -100,7 +97,7 @@ pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
         }
     }
     match (as_json, last) {
-        (true, _) => print::json(&all),
+        (true, _) => all.end(),
         (false, _) if listed == 0 => print::line("No jobs found."),
         (false, Some(last)) if listed == limit && asked.len() == 1 => {
             print::note(format!("There may be more: add --after {last}, or --limit 0 for all."));

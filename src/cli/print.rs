@@ -158,6 +158,33 @@ pub(super) fn json(value: &impl serde::Serialize) {
     }
 }
 
+/// An array as one line of JSON, written as it comes.
+#[derive(Default)]
+pub(super) struct JsonList {
+    text: String,
+    has_begun: bool,
+}
+
+impl JsonList {
+    pub(super) fn add(&mut self, value: &impl serde::Serialize) {
+        self.text.push(if self.has_begun { ',' } else { '[' });
+        self.has_begun = true;
+        match serde_json::to_string(value) {
+            Ok(text) => self.text.push_str(&escape::json(&text)),
+            Err(cause) => note(format!("error: cannot write JSON: {cause}")),
+        }
+        if self.text.len() > 1 << 16 {
+            raw(self.text.as_bytes());
+            self.text.clear();
+        }
+    }
+
+    pub(super) fn end(mut self) {
+        self.text.push_str(if self.has_begun { "]\n" } else { "[]\n" });
+        raw(self.text.as_bytes());
+    }
+}
+
 /// An error and what to do next. What is wrong with a configuration explains itself with its line.
 pub(super) fn error(error: &Error) {
     match error.is_config() && error.to_string().contains("\n  --> ") {

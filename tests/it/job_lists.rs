@@ -145,3 +145,26 @@ fn a_long_queue_is_counted_up_to_a_bound_unless_all_of_it_is_asked_for() {
 fn out_of_monitor(folder: &Folder) -> String {
     say(folder, &["queue:monitor", "default", "--max", "5"]).out
 }
+
+#[test]
+fn failed_jobs_are_listed_page_by_page() {
+    let folder = Folder::new();
+    out(&folder, &["queue:install"]);
+    assert_eq!(out(&folder, &["queue:failed-list", "--json"]), "[]\n");
+    let file = rusqlite::Connection::open(folder.join("database.sqlite3")).unwrap();
+    let failed = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+        INSERT INTO failed_jobs (uuid, driver, connection, queue, name, payload, exception, attempts, failed_at, created_at)
+        SELECT i, 'database', '', 'default', 'A', '1', 'why', 1, '', '' FROM n;";
+    file.execute_batch(failed).unwrap();
+    for (arguments, count) in
+        [(&[][..], 300), (&["--limit", "0"], 300), (&["--limit", "250"], 250), (&["--limit", "7"], 7)]
+    {
+        let command = [&["queue:failed-list"], arguments].concat();
+        let listed = ids(&json(&folder, &[&command[..], &["--json"]].concat()));
+        assert_eq!(listed, (1..=count).collect::<Vec<i64>>(), "{arguments:?}");
+        assert_eq!(
+            out(&folder, &command).lines().filter(|line| line.starts_with("  #")).count() as i64,
+            count
+        );
+    }
+}
