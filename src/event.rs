@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::error::Error;
@@ -121,8 +122,17 @@ pub(crate) fn tell(listener: &Listener, event: &Event<'_>) {
 
 /// Tells every event to the log, and what has a listener to that as well.
 pub(crate) fn logged(listener: Option<Listener>) -> Listener {
+    let is_away = AtomicBool::new(false);
     Arc::new(move |event| {
-        log_event(event);
+        // Told once, and not at each try.
+        let is_known = match event {
+            Event::Disconnected { .. } => is_away.swap(true, Ordering::Relaxed),
+            Event::Reconnected => !is_away.swap(false, Ordering::Relaxed),
+            _ => false,
+        };
+        if !is_known {
+            log_event(event);
+        }
         if let Some(listener) = &listener {
             listener(event);
         }
@@ -145,8 +155,9 @@ fn log_event(event: &Event<'_>) {
         Event::Again { job, after, counted: true, error } => {
             log::info!(target: LOG_TARGET, "{job} failed, and runs again in {after:.1?}: {}", escaped(error));
         }
+        // A deploy that is behind may put off thousands.
         Event::Again { job, after, counted: false, error } => {
-            log::info!(target: LOG_TARGET, "{job} is put off for {after:.1?}: {}", escaped(error));
+            log::debug!(target: LOG_TARGET, "{job} is put off for {after:.1?}: {}", escaped(error));
         }
         Event::Buried { job, failed_id: Some(id), error } => {
             log::error!(target: LOG_TARGET, "{job} is dead, and kept as failed job {id}: {}", escaped(error));
@@ -154,7 +165,7 @@ fn log_event(event: &Event<'_>) {
         Event::Buried { job, failed_id: None, error } => {
             log::error!(target: LOG_TARGET, "{job} is dead: {}", escaped(error))
         }
-        Event::Returned(job) => log::info!(target: LOG_TARGET, "{job} is given back"),
+        Event::Returned(job) => log::debug!(target: LOG_TARGET, "{job} is given back"),
         Event::Lost(job) => {
             log::warn!(target: LOG_TARGET, "{job} is lost to another worker: what its run returned is dropped")
         }
@@ -191,5 +202,15 @@ impl fmt::Display for Told<'_> {
             escaped(&id.to_string()),
             self.attempts
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_is_one_line() {
+        assert_eq!(escaped("no\nmoney \u{1b}[31m\u{9b}2J é"), "no\\nmoney \\u{1b}[31m\\u{9b}2J é");
     }
 }

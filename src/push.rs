@@ -27,6 +27,17 @@ pub trait Enlist {
     /// Which SQL it speaks: `sqlite`, `postgres` or `mysql`.
     fn dialect(&self) -> &'static str;
 
+    /// The database in which a statement of this transaction finds the table: on a server its name, with SQLite
+    /// the path of its file, which is empty in memory. `None` where there is no such table, or where it can't
+    /// be told; then a push is not checked for being on the right one.
+    ///
+    /// # Errors
+    /// The database can't be asked.
+    fn database_of(&mut self, table: &str) -> Result<Option<String>> {
+        let _ = table;
+        Ok(None)
+    }
+
     /// Adds the messages. `statement` gives the text of a statement of that dialect.
     ///
     /// # Errors

@@ -55,4 +55,5 @@ mod support;
 mod terminal;
 mod tidy;
 mod time_zones;
+mod transactions;
 mod worker_output;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::process_site::{Place, Site};
-use crate::programs::{assert_no_overlap, craft, ledger, test_jobs};
+use crate::programs::{assert_no_overlap, ledger, test_jobs};
 use crate::support::wait_until;
 
 fn site(lease: &str) -> Site {
@@ -75,7 +75,7 @@ fn eight_workers_and_eight_pushers_share_one_file() {
     let pushers: Vec<_> = (0..8)
         .map(|pusher| {
             let payload = format!("{{\"file\":{file:?},\"number\":{pusher}}}");
-            let mut command = craft(&site.folder, &["queue:push", "Ledger", &payload, "--count", "1"]);
+            let mut command = test_jobs(&site.folder, &["queue:push", "Ledger", &payload, "--count", "1"]);
             // Many short pushes each, so that they really compete.
             let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
             std::thread::spawn(move || {

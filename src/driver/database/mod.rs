@@ -30,6 +30,7 @@ mod migrations;
 mod missing;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod signals;
@@ -59,8 +60,6 @@ use crate::config::{Server, Tls};
 use crate::driver::{Backend, Bell, Driver};
 use crate::error::{Error, Result};
 use crate::failed::{FailedBackend, FailedJobs};
-use crate::message::{Message, Pushed};
-use crate::push::Enlist;
 use crate::time::Zone;
 
 /// A database with a table of jobs, of failed jobs, or both.
@@ -207,31 +206,6 @@ impl Database {
     /// Whether it has a table of failed jobs beside the jobs.
     pub fn keeps_failed(&self) -> bool {
         self.jobs.is_some() && self.failed.is_some()
-    }
-
-    /// Adds messages within a transaction of the caller's.
-    ///
-    /// # Errors
-    /// The transaction is on another kind of database, or was refused.
-    pub(crate) fn push_in(
-        &self,
-        transaction: &mut dyn Enlist,
-        messages: &[Message],
-        created_at: &str,
-    ) -> Result<Vec<Pushed>> {
-        let dialect = self.dialect.name();
-        if transaction.dialect() != dialect {
-            return Err(Error::invalid(format!(
-                "cannot push within a {} transaction: connection \"{}\" is {dialect}",
-                transaction.dialect(),
-                self.name
-            )));
-        }
-        let statement = |name: &str| self.statements.get(name).to_owned();
-        transaction.insert(&statement, messages, created_at).map_err(|error| match error.is_schema() {
-            true => self.explain_missing(error, "check_jobs"),
-            false => error,
-        })
     }
 
     fn connect(&self, open: Open) -> Result<Box<dyn Adapter>> {

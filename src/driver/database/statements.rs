@@ -161,10 +161,11 @@ const SQLITE: &[(&str, &str)] = files!("sqlite");
 
 #[cfg(feature = "postgres")]
 const POSTGRES: &[(&str, &str)] =
-    files!("postgres" "push_many" "push_new" "done_and_take" "bury" "record_many");
+    files!("postgres" "which_database" "push_many" "push_new" "done_and_take" "bury" "record_many");
 
 #[cfg(feature = "mysql")]
-const MYSQL: &[(&str, &str)] = files!("mysql" "next_priority" "hold" "held" "bury" "find_failed");
+const MYSQL: &[(&str, &str)] =
+    files!("mysql" "which_database" "next_priority" "hold" "held" "bury" "find_failed");
 
 #[cfg(all(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod tests {

@@ -31,6 +31,12 @@ impl Enlist for Transaction<'_> {
         "mysql"
     }
 
+    fn database_of(&mut self, _: &str) -> Result<Option<String>> {
+        let found: Option<Option<String>> =
+            self.query_first("SELECT DATABASE()").map_err(|cause| explain(&cause))?;
+        Ok(found.flatten())
+    }
+
     fn insert(
         &mut self,
         statement: &dyn Fn(&str) -> String,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ::postgres::{Row, Transaction};
+use ::postgres::{Row, SimpleQueryMessage, Transaction};
 use uuid::Uuid;
 
 use super::explain::explain;
@@ -20,6 +20,14 @@ const ROUNDS: usize = 10;
 impl Enlist for Transaction<'_> {
     fn dialect(&self) -> &'static str {
         "postgres"
+    }
+
+    fn database_of(&mut self, _: &str) -> Result<Option<String>> {
+        let said = self.simple_query("SELECT current_database()").map_err(|cause| explain(&cause))?;
+        Ok(said.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        }))
     }
 
     fn insert(

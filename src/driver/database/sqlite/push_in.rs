@@ -19,6 +19,21 @@ impl Enlist for Transaction<'_> {
         "sqlite"
     }
 
+    fn database_of(&mut self, table: &str) -> Result<Option<String>> {
+        // As SQLite looks for a name: first what is temporary, then the main file, then the attached ones.
+        let sql = "SELECT list.file
+            FROM pragma_database_list AS list
+            JOIN pragma_table_list AS found ON found.schema = list.name
+            WHERE found.name = ?1 COLLATE NOCASE
+            ORDER BY list.name <> 'temp', list.seq
+            LIMIT 1";
+        let path = self.path().unwrap_or_default().to_owned();
+        let found = self.prepare_cached(sql).and_then(|mut find| {
+            find.query_row([table], |row| Ok(row.get::<_, Option<String>>(0)?.unwrap_or_default())).optional()
+        });
+        found.map_err(|cause| explain(&cause, Path::new(&path)))
+    }
+
     fn insert(
         &mut self,
         statement: &dyn Fn(&str) -> String,
