@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use super::Config;
 use super::command::CommandJob;
 use super::connection::Parts;
 use super::file::SECTIONS_OF_FILE;
+use super::kind::Field;
+use super::{AmqpConfig, AsyncConfig, DatabaseConfig};
 
 /// Whether a word is a section or a key of one.
 pub(super) fn is_known(word: &str) -> bool {
@@ -21,17 +22,18 @@ pub(super) fn is_known(word: &str) -> bool {
 
 /// The keys of a section, and whether their values may be shown.
 pub(super) fn keys(section: &[&str]) -> Vec<(String, bool)> {
-    let mut config = Config::default();
-    let (mut parts, mut job) = (Parts::default(), CommandJob::default());
-    let fields = match section {
-        [] => return vec![("default".to_owned(), true)],
-        ["database"] => config.database.fields(),
-        ["amqp"] => config.amqp.fields(),
-        ["async"] => config.memory.fields(),
-        ["connections", _] => parts.fields(),
-        ["jobs", _] => job.fields(),
-        _ => return Vec::new(),
-    };
+    match section {
+        [] => vec![("default".to_owned(), true)],
+        ["database"] => named(&DatabaseConfig::default().fields()),
+        ["amqp"] => named(&AmqpConfig::default().fields()),
+        ["async"] => named(&AsyncConfig::default().fields()),
+        ["connections", _] => named(&Parts::default().fields()),
+        ["jobs", _] => named(&CommandJob::default().fields()),
+        _ => Vec::new(),
+    }
+}
+
+fn named(fields: &[Field<'_>]) -> Vec<(String, bool)> {
     // What a program or a server is given may hold a password, though most do not.
     let is_given = |name: &str| name == "command" || name == "connection_options";
     let keys = fields.iter().map(|field| (field.name, field.is_secret()));

@@ -1,5 +1,7 @@
 //! `[async]`.
 
+use std::sync::LazyLock;
+
 use super::kind::Field;
 use super::{Settings, kinds};
 
@@ -27,13 +29,13 @@ impl AsyncConfig {
     }
 }
 
+/// Asked once: the system reads files to answer.
+static CORES: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+
 impl Default for AsyncConfig {
     fn default() -> Self {
         Self {
-            settings: Settings {
-                workers: 5 * std::thread::available_parallelism().map_or(1, usize::from),
-                ..Settings::default()
-            },
+            settings: Settings { workers: 5 * *CORES, ..Settings::default() },
             blocking: false,
             capacity: 10_000,
         }
