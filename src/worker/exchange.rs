@@ -46,7 +46,14 @@ impl Pump {
         // Before anything that may fail: what can't be written down must not keep the holds of the others from being
         // renewed.
         if now >= self.next_extend {
+            // Nor must a hold that can't be renewed, as somebody has its row locked, keep the others from being
+            // written down: they have the next turn.
+            if std::mem::take(&mut self.extend_failed) {
+                self.settle()?;
+            }
+            self.extend_failed = true;
             self.extend()?;
+            self.extend_failed = false;
         }
         self.obey_signals(now)?;
         self.fetch_nothing_ahead_while_stalled()?;
@@ -265,7 +272,7 @@ impl Pump {
             self.suspects.next_look = now;
         }
         self.in_vain = if due_in_vain { self.in_vain.saturating_add(1) } else { 0 };
-        if found == 0 && !self.suspects.due {
+        if found == 0 && !(self.suspects.due && self.is_idle()) {
             // Counted from where the look began: its own time is part of the poll.
             self.next_look = (now + self.nap(now, taken.next_due)).max(Instant::now() + SHORTEST_NAP);
         }

@@ -131,6 +131,8 @@ struct Pump {
     hooks: usize,
     /// How many jobs were begun.
     begun: u64,
+    /// The last extend failed: what is over is written down before the next one.
+    extend_failed: bool,
     suspects: SuspectWatch,
     stall: Stall,
     unknown: Unknown,
@@ -198,6 +200,7 @@ impl Pump {
             report: Report::default(),
             hooks: 0,
             begun: 0,
+            extend_failed: false,
             suspects,
             stall: Stall::new(now),
             unknown: Unknown::default(),

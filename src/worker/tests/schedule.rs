@@ -110,6 +110,25 @@ fn holds_are_renewed_although_a_settle_fails() {
     assert_eq!(worker.join().unwrap().unwrap().done, 2);
 }
 
+/// Somebody has the row of one of them locked.
+#[test]
+fn what_is_over_is_written_down_although_holds_cannot_be_renewed() {
+    let stage = Stage::default();
+    stage.find([job(1, "short"), job(2, "long")]);
+    for _ in 0..6 {
+        stage.script().extend.push_back(Box::new(|| Err(Error::unavailable("the row is locked"))));
+        stage.script().settle.push_back(Box::new(|| Err(Error::unavailable("the row is locked"))));
+    }
+    let (end, wait) = waits();
+    let mut play = Play::new(&stage, move |says, _| if says == "long" { wait() } else { Ok(()) });
+    play.setup.lease = Duration::from_millis(300);
+    let worker = play.start();
+    let ten = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Settle(..))).count() >= 7;
+    stage.wait_until("tries of both in turns", |calls| extends(calls) >= 7 && ten(calls));
+    drop(end);
+    assert_eq!(worker.join().unwrap().unwrap().done, 2);
+}
+
 /// Its row is locked: what is clean runs on, and nothing spins.
 #[test]
 fn a_suspect_that_cannot_be_taken_keeps_back_nothing() {
