@@ -5,18 +5,25 @@
 //! is a job can be told nothing at all. So somebody has to outlive the worker, and to know the groups. He
 //! knows them from memory that he shares with the worker: to note one costs a store and no system call.
 
-use std::io::PipeWriter;
+use std::io::{self, PipeWriter};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use super::shortage::is_shortage;
 use super::system::{Shared, fork_warden};
 
 /// More groups than any worker runs at once; the others would be left to themselves.
 const PLACES: usize = 16_384;
 
 /// One for a whole process; it ends with the process, not before.
-static WARDEN: OnceLock<Option<Warden>> = OnceLock::new();
+static WARDEN: OnceLock<Warden> = OnceLock::new();
+
+/// What it shares with this process, also when it has to be started once more.
+static GROUPS: OnceLock<Shared> = OnceLock::new();
+
+/// Held while it is started; true when it can't be, and that was told.
+static REFUSED: Mutex<bool> = Mutex::new(false);
 
 struct Warden {
     groups: &'static Shared,
@@ -31,9 +38,12 @@ pub(super) struct Watch(Option<usize>);
 impl Watch {
     /// A place for a group that is about to be started. The first one takes a while, as it starts the warden:
     /// what was started before that would be left behind by a worker that is killed meanwhile.
-    pub(super) fn new() -> Self {
+    ///
+    /// # Errors
+    /// It can't be started now, for want of something that may be there again soon.
+    pub(super) fn new() -> io::Result<Self> {
         let place = |warden: &Warden| warden.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Self(warden().and_then(place))
+        Ok(Self(warden()?.and_then(place)))
     }
 
     /// Notes the group, named after its first process: at once after its start, as nobody ends it if this
@@ -41,7 +51,7 @@ impl Watch {
     /// to start a program: 1,560 a second instead of 2,500.) Drop the watch before that process is reaped:
     /// then its number can't be another's yet.
     pub(super) fn note(&self, leader: u32) {
-        if let (Some(place), Some(warden)) = (self.0, warden()) {
+        if let (Some(place), Some(warden)) = (self.0, WARDEN.get()) {
             warden.groups[place].store(leader.into(), Ordering::Release);
         }
     }
@@ -49,7 +59,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let (Some(place), Some(warden)) = (self.0, warden()) {
+        if let (Some(place), Some(warden)) = (self.0, WARDEN.get()) {
             warden.groups[place].store(0, Ordering::Release);
             warden.free.lock().unwrap_or_else(PoisonError::into_inner).push(place);
         }
@@ -58,28 +68,40 @@ impl Drop for Watch {
 
 /// Whether it is the first process of a group that is running: somebody of this crate waits for it.
 pub(super) fn is_watched(leader: u32) -> bool {
-    let started = WARDEN.get().and_then(Option::as_ref);
-    started.is_some_and(|warden| {
+    WARDEN.get().is_some_and(|warden| {
         warden.groups.iter().any(|group| group.load(Ordering::Acquire) == u64::from(leader))
     })
 }
 
-fn warden() -> Option<&'static Warden> {
-    let start = || match Warden::start() {
-        Ok(warden) => Some(warden),
+fn warden() -> io::Result<Option<&'static Warden>> {
+    if let Some(warden) = WARDEN.get() {
+        return Ok(Some(warden));
+    }
+    let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if *refused || WARDEN.get().is_some() {
+        return Ok(WARDEN.get());
+    }
+    match Warden::start() {
+        Ok(warden) => Ok(Some(WARDEN.get_or_init(|| warden))),
+        Err(cause) if is_shortage(&cause) => Err(cause),
         Err(cause) => {
             log::warn!("programs that are jobs may outlive this worker if it is killed: {cause}");
-            None
+            *refused = true;
+            Ok(None)
         }
-    };
-    WARDEN.get_or_init(start).as_ref()
+    }
 }
 
 impl Warden {
-    fn start() -> std::io::Result<Self> {
-        let (groups, _) = Shared::new(PLACES)?;
-        let groups: &'static Shared = Box::leak(Box::new(groups));
-        let (end, alive) = std::io::pipe()?;
+    fn start() -> io::Result<Self> {
+        let (end, alive) = io::pipe()?;
+        let groups = match GROUPS.get() {
+            Some(groups) => groups,
+            None => {
+                let (groups, _) = Shared::new(PLACES)?;
+                GROUPS.get_or_init(|| groups)
+            }
+        };
         fork_warden(&OwnedFd::from(end), groups)?;
         Ok(Self { groups, free: Mutex::new((0..PLACES).collect()), _alive: alive })
     }

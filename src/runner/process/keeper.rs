@@ -261,7 +261,9 @@ impl Keeper {
             std::thread::sleep(Duration::from_millis(1));
         }
         for mut child in self.children.drain(..) {
-            child.kill();
+            if !child.has_ended() {
+                child.kill();
+            }
             self.shelf.extend(child.bury(Instant::now()).rest);
         }
     }

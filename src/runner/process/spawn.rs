@@ -40,7 +40,7 @@ impl Nursery {
             command.arg0(name);
         }
         system::confine(&mut command, inherited, self.memory.map(|megabytes| megabytes * 1024 * 1024));
-        let watch = Watch::new();
+        let watch = Watch::new()?;
         let process = command.spawn()?;
         watch.note(process.id());
         let mut child = Child::new(process, watch, line, card);

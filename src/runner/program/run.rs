@@ -96,7 +96,7 @@ impl Call<'_> {
         never_wait(&errors)?;
         let mut command = self.program.command(self.context);
         command.stdin(its_input).stdout(its_out).stderr(its_errors).process_group(0);
-        let watch = Watch::new();
+        let watch = Watch::new()?;
         let child = command.spawn()?;
         watch.note(child.id());
         // Our copies of its ends must go, or we would wait for ourselves.
