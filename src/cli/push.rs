@@ -43,6 +43,11 @@ pub(super) fn command() -> Command {
         )
         .arg(option("count", "N", "So many of it"))
         .arg(option("unique", "KEY", "Add nothing while a job with this key waits or runs"))
+        .arg(
+            option("unique-until-start", "KEY", "Add nothing while a job with this key waits")
+                .conflicts_with("unique"),
+        )
+        .arg(switch("replace", "Take the place of the job that waits with this key"))
         .arg(option("priority", "0-9", "Before those of a lower priority [default: 0]"))
         .arg(option("attempts", "N", "Attempts before it is a failed job"))
         .arg(option("backoff", "SEC[,SEC…]", "How long to wait between attempts, or: exponential"))
@@ -163,6 +168,8 @@ struct Options<'a> {
     queue: Option<&'a str>,
     delay: Option<Duration>,
     unique: Option<&'a str>,
+    unique_until_start: Option<&'a str>,
+    replace: bool,
     priority: Option<u8>,
     attempts: Option<u32>,
     backoff: Option<Backoff>,
@@ -176,6 +183,8 @@ impl<'a> Options<'a> {
             queue: text(matches, "queue"),
             delay: span(matches, "delay")?,
             unique: text(matches, "unique"),
+            unique_until_start: text(matches, "unique-until-start"),
+            replace: matches.get_flag("replace"),
             priority: whole(matches, "priority", 0)?,
             attempts: whole(matches, "attempts", 1)?,
             backoff: backoff.map_err(|error| error.context("--backoff"))?,
@@ -192,6 +201,12 @@ impl<'a> Options<'a> {
         }
         if let Some(key) = self.unique {
             push = push.unique(key);
+        }
+        if let Some(key) = self.unique_until_start {
+            push = push.unique_until_start(key);
+        }
+        if self.replace {
+            push = push.replace();
         }
         if let Some(priority) = self.priority {
             push = push.priority(priority);

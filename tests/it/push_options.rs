@@ -154,3 +154,20 @@ fn at_a_terminal_a_line_says_how_far_it_is_and_is_gone_at_the_end() {
     let quiet = run_at_a_terminal(craft(&folder, &["-q", "queue:push", "Echo", "1", "--count", "5000"]));
     assert_eq!(quiet.out, "Pushed 5000 jobs: #5001 to #10000\n");
 }
+
+#[test]
+fn the_newest_may_take_the_place_of_the_one_that_waits() {
+    let folder = installed();
+    let push = |payload: &str, more: &[&str]| {
+        let mut arguments = vec!["queue:push", "Echo", payload];
+        arguments.extend(more);
+        say(&folder, &arguments)
+    };
+    assert_eq!(push("1", &["--unique-until-start", "k"]).out, "1\n");
+    assert_eq!(push("2", &["--unique-until-start", "k", "--replace"]).out, "1\n");
+    let worked = say(&folder, &["queue:work", "--stop-when-empty"]);
+    assert!(worked.out.contains("\n2\n") || worked.out.starts_with("2\n"), "{}", worked.out);
+    let keyless = push("3", &["--replace"]);
+    assert!(keyless.status == 1 && keyless.err.contains("replace needs a unique key"), "{}", keyless.err);
+    assert_eq!(push("4", &["--unique", "k", "--unique-until-start", "k"]).status, 2);
+}
