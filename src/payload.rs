@@ -25,6 +25,28 @@ pub fn to_text(payload: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// The payload as text of nothing but ASCII.
+#[cfg(feature = "database")]
+pub(crate) fn coded(payload: &[u8]) -> String {
+    format!("{MARK}{}", STANDARD.encode(payload))
+}
+
+/// The same JSON with nothing but ASCII.
+#[cfg(feature = "database")]
+pub(crate) fn escaped_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c.is_ascii() {
+            true => escaped.push(c),
+            false => {
+                let mut units = [0; 2];
+                c.encode_utf16(&mut units).iter().for_each(|unit| escaped += &format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    escaped
+}
+
 /// The bytes that [`to_text`] was given.
 pub fn from_text(text: &str) -> Vec<u8> {
     text.strip_prefix(MARK)

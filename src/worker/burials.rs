@@ -11,8 +11,9 @@ use crate::driver::{Receipt, Verdict};
 use crate::error::{Error, Result};
 use crate::event::Event;
 
-/// How many dead jobs a worker keeps in its hands while they can't be recorded.
+/// How many dead jobs a worker keeps in its hands while they can't be recorded, and how many bytes of payload.
 const MOST_HELD: usize = 1_000;
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// How long it waits for the failed jobs before it ends.
 const LAST_WAIT: Duration = Duration::from_secs(5);
@@ -283,7 +284,10 @@ impl Pump {
     fn may_wait(&self, judged: &Judged) -> bool {
         let stays = matches!(self.stop, Stop::No) && !self.setup.bounds.when_empty;
         let most = if is_alive(judged) { LOOKS } else { u32::MAX };
-        stays && self.burials.waiting.len() < MOST_HELD && self.burials.failures < most
+        let bytes = |judged: &Judged| judged.task.job.message.payload.len();
+        let room = self.burials.waiting.len() < MOST_HELD
+            && self.burials.waiting.iter().map(bytes).sum::<usize>() < MOST_BYTES;
+        stays && room && self.burials.failures < most
     }
 
     /// The record of a job that somebody else has is wrong, if it is this worker's and nobody counts on it.

@@ -80,6 +80,16 @@ fn an_error_that_the_character_set_of_a_database_lacks_is_kept_as_far_as_it_goes
     exceptions.dedup();
     assert_eq!(exceptions, ["nothing", "plain", "é and ? and ?"]);
     assert_eq!(postgres::query(&url, "SELECT count(*) FROM jobs").unwrap().trim(), "0");
+    // A job of another back end may have more that it lacks; its payload comes back as it was.
+    let padding = "😀".to_owned();
+    let options = queue.options().driver("async").on("Straße 😀");
+    options.push(Says { padding: padding.clone(), ..says(1) }).unwrap();
+    let dead = || queue.failed().driver("async").list(&Filter::default()).unwrap();
+    crate::support::wait_until("its record", || dead().len() == 1);
+    let dead = dead().remove(0);
+    assert_eq!((dead.exception.as_str(), dead.queue.as_str()), ("? and ? and ?", "Stra?e ?"));
+    let kept: Says = serde_json::from_slice(&craft_queue::payload::from_text(&dead.payload)).unwrap();
+    assert_eq!(kept.padding, padding);
 }
 
 /// The payload does not go over the line a second time; where it must, the error is shortened.

@@ -31,6 +31,8 @@ pub(crate) struct Dead<'a> {
     pub(crate) failed_at: String,
     /// What its push overrode, its priority and unique key among it.
     pub(crate) options: Option<Cow<'a, str>>,
+    /// The database has another character set, and refuses more than the exception.
+    ascii: bool,
 }
 
 /// What became of a dead job.
@@ -50,6 +52,29 @@ impl<'a> Dead<'a> {
             exception: Cow::Borrowed(&failure.exception),
             failed_at: zone.format(failure.failed_at),
             options: kept_options(&job.message),
+            ascii: false,
+        }
+    }
+
+    /// As nothing but ASCII: the payload comes back as it was, of the names what can be kept.
+    fn as_ascii(&self) -> Self {
+        let options = self.options.as_deref().map(|options| Cow::Owned(payload::escaped_json(options)));
+        Self { options, ascii: true, ..self.clone() }
+    }
+
+    pub(crate) fn payload(&self) -> Cow<'a, str> {
+        match payload::to_text(&self.job.message.payload) {
+            text if self.ascii && !text.is_ascii() => Cow::Owned(payload::coded(&self.job.message.payload)),
+            text => text,
+        }
+    }
+
+    /// A name as every database takes it.
+    pub(crate) fn name<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        match name {
+            name if self.ascii && !name.is_ascii() => plain(name).into(),
+            name if name.contains('\0') => name.replace('\0', "?").into(),
+            name => name.into(),
         }
     }
 
@@ -64,9 +89,9 @@ impl<'a> Dead<'a> {
             uuid.into(),
             (&*self.failure.driver).into(),
             (&*self.failure.connection).into(),
-            (&*message.queue).into(),
-            (&*message.name).into(),
-            (&*payload::to_text(&message.payload)).into(),
+            (&*self.name(&message.queue)).into(),
+            (&*self.name(&message.name)).into(),
+            (&*self.payload()).into(),
             (&*self.exception).into(),
             i64::from(self.job.attempt).into(),
             (&*self.failed_at).into(),
@@ -82,6 +107,11 @@ impl<'a> Dead<'a> {
     fn weight(&self) -> usize {
         self.exception.len() + self.options.as_ref().map_or(0, |options| options.len()) + 200
     }
+}
+
+/// A text with `?` for what is not ASCII.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii() && c != '\0' { c } else { '?' }).collect()
 }
 
 /// The options of a job with those that stand in columns of their own, which failed jobs don't have.
@@ -194,8 +224,11 @@ fn weaker<H, T>(
     refusal: crate::Error,
     mut keep: impl FnMut(&mut H, &Dead<'_>) -> Result<T>,
 ) -> Result<Result<T, String>> {
-    for exception in weaker_texts(adapter(holder), &dead.exception)? {
-        match keep(holder, &dead.with(exception)) {
+    let mut weaker: Vec<_> =
+        weaker_texts(adapter(holder), &dead.exception)?.into_iter().map(|text| dead.with(text)).collect();
+    weaker.extend(weaker.last().map(Dead::as_ascii));
+    for dead in weaker {
+        match keep(holder, &dead) {
             Err(error) if error.is_invalid() => {}
             done => return done.map(Ok),
         }
@@ -207,9 +240,8 @@ fn weaker<H, T>(
 pub(super) fn weaker_texts(adapter: &mut dyn Adapter, text: &str) -> Result<Vec<String>> {
     let storable = adapter.storable(text)?;
     let short = payload::shortened(&storable, SHORT);
-    let plain: String = short.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
-    let plain = payload::shortened(&plain, SHORTEST);
-    Ok(vec![storable, short, plain])
+    let shortest = payload::shortened(&plain(&short), SHORTEST);
+    Ok(vec![storable, short, shortest])
 }
 
 /// Buries a job beside a failed one of its uuid: that one is being retried, and this is its new failure; or it is
@@ -321,8 +353,8 @@ impl Recorded {
 
     fn is_of_message(&self, message: &Message, driver: &str) -> bool {
         self.driver == driver
-            && self.name == *message.name
-            && self.payload == payload::to_text(&message.payload)
+            && plain(&self.name) == plain(&message.name)
+            && payload::from_text(&self.payload) == *message.payload
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use super::super::burial::{Buried, Dead};
 use super::{Postgres, columns, read, session};
 use crate::error::Result;
-use crate::payload;
 
 /// So many different characters of one text are tried; what comes after is not kept.
 const TRIED: usize = 256;
@@ -38,10 +37,10 @@ impl Postgres {
         let uuids = texts(dead, |dead| &dead.job.message.uuid);
         let drivers = texts(dead, |dead| &dead.failure.driver);
         let connections = texts(dead, |dead| &dead.failure.connection);
-        let queues = texts(dead, |dead| &dead.job.message.queue);
-        let names = texts(dead, |dead| &dead.job.message.name);
-        let payload = |dead: &Dead<'_>| payload::to_text(&dead.job.message.payload).into_owned();
-        let payloads: Vec<_> = dead.iter().map(payload).collect();
+        let queues: Vec<_> =
+            dead.iter().map(|dead| dead.name(&dead.job.message.queue).into_owned()).collect();
+        let names: Vec<_> = dead.iter().map(|dead| dead.name(&dead.job.message.name).into_owned()).collect();
+        let payloads: Vec<_> = dead.iter().map(|dead| dead.payload().into_owned()).collect();
         let exceptions = texts(dead, |dead| &dead.exception);
         let attempts = attempts(dead);
         let failed_at = texts(dead, |dead| &dead.failed_at);
