@@ -60,7 +60,7 @@ pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
         [] => vec![None],
         some => some.iter().map(|queue| Some(&**queue)).collect(),
     };
-    let opened = app.open(matches)?;
+    let opened = open(app, matches, "list the jobs")?;
     let zone = zone(&opened);
     let as_json = matches.get_flag("json");
     let (mut all, mut listed, mut last) = (print::JsonList::default(), 0, None);
@@ -155,6 +155,19 @@ fn age(job: &QueuedJob) -> Option<Duration> {
     Some(Timestamp::now().since(Timestamp::parse(&job.created_at)?))
 }
 
+/// # Errors
+/// The jobs wait in the memory of another program: here there are none, which would be a wrong answer.
+fn open(app: App, matches: &ArgMatches, what: &str) -> Result<crate::queue::Queue> {
+    let opened = app.open(matches)?;
+    match &*opened.config().default {
+        "async" => Err(Error::unsupported(format!(
+            "cannot {what} of driver \"async\": its jobs wait in the memory of the program that pushes them"
+        ))
+        .with_help("that program can, with Queue::jobs and Queue::cancel")),
+        _ => Ok(opened),
+    }
+}
+
 fn zone(opened: &crate::queue::Queue) -> Zone {
     let config = opened.config();
     config.settings(&config.default).tz.clone()
@@ -196,7 +209,7 @@ pub(super) fn show_command() -> Command {
 
 pub(super) fn show(app: App, matches: &ArgMatches) -> Result<Exit> {
     let id = job_id(text(matches, "id").unwrap_or_default());
-    let opened = app.open(matches)?;
+    let opened = open(app, matches, "show a job")?;
     let zone = zone(&opened);
     let Some(found) = opened.job(None, &id)? else {
         return Err(Error::not_found(format!("no job #{id} waits or runs")).with_help(
@@ -254,7 +267,7 @@ pub(super) fn cancel_command() -> Command {
 
 pub(super) fn cancel(app: App, matches: &ArgMatches) -> Result<Exit> {
     let ids = given_ids(matches);
-    let answers = app.open(matches)?.cancel(None, &ids)?;
+    let answers = open(app, matches, "cancel a job")?.cancel(None, &ids)?;
     if matches.get_flag("json") {
         #[derive(Serialize)]
         struct Answer<'a> {

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command};
 
-use super::{escape, program, progress, stdout};
+use super::{escape, meta, program, progress, stdout};
 use crate::error::{Error, Result};
 
 static COLOR: OnceLock<Color> = OnceLock::new();
@@ -240,7 +240,10 @@ pub(super) fn overview(root: &Command) {
     let mut last = None;
     for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
         let name = command.get_name();
-        let space = name.split(':').next().unwrap_or_default();
+        let space = match meta::NAMES.contains(&name) {
+            true => meta::NAMES[0],
+            false => name.split(':').next().unwrap_or_default(),
+        };
         if last.is_some_and(|last| last != space) {
             line("");
         }

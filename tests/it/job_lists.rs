@@ -168,3 +168,29 @@ fn failed_jobs_are_listed_page_by_page() {
         );
     }
 }
+
+/// A list of none would be a wrong answer.
+#[test]
+fn what_waits_in_another_programs_memory_is_not_said_to_be_none() {
+    let folder = Folder::new();
+    for (command, what) in [
+        (&["queue:list"][..], "list the jobs"),
+        (&["queue:show", "1"], "show a job"),
+        (&["queue:cancel", "1"], "cancel a job"),
+    ] {
+        let said = say(&folder, &[command, &["--driver", "async"]].concat());
+        let error =
+            format!("error: cannot {what} of driver \"async\": its jobs wait in the memory of the program");
+        assert!(said.status == 1 && said.err.starts_with(&error), "{}", said.err);
+    }
+}
+
+#[test]
+fn a_server_that_is_away_is_told_without_the_words_of_its_client() {
+    let folder = Folder::new();
+    let mut command = craft(&folder, &["queue:list"]);
+    command.env("DATABASE_URL", "mysql://u:secret@127.0.0.1:1/shop");
+    let said = crate::programs::run(command);
+    assert!(said.err.contains("MySQL at 127.0.0.1:1 can't be reached: Connection refused"), "{}", said.err);
+    assert!(!said.err.contains("DriverError"), "{}", said.err);
+}

@@ -45,6 +45,11 @@ pub(super) fn explain_connect(cause: &Cause, opts: &Opts) -> Error {
                 .with_help("set sslmode = \"require\", with craft-queue's feature \"tls\""),
             _ => explain(cause),
         },
+        // The address stands in the sentence already.
+        Cause::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
+            Error::unavailable(format!("MySQL at {server} can't be reached: {why}"))
+                .with_help("is it running, and do host and port in queue.toml lead to it?")
+        }
         // A host that blocks us says so in place of a greeting, and is no matter of waiting.
         other => Error::unavailable(format!("MySQL at {server} can't be reached"))
             .because(inner(other))
@@ -62,6 +67,7 @@ fn as_name(name: &str) -> String {
 fn inner(cause: &Cause) -> &(dyn StdError + 'static) {
     match cause {
         Cause::IoError(cause) => cause,
+        Cause::DriverError(cause) => cause,
         Cause::CodecError(cause) => cause.source().unwrap_or(cause),
         #[cfg(feature = "tls")]
         Cause::TlsError(cause) => cause,
