@@ -292,7 +292,7 @@ impl Pump {
             let begun = self.accept(job, now, witness.clone());
             match begun {
                 // More than anybody expected: what no slot is free for goes back.
-                Some(Work::Run(task)) if bytes > MOST_BYTES && work.len() >= self.setup.slots => {
+                Some(Work::Run(task)) if bytes > 4 * MOST_BYTES && work.len() >= self.setup.slots => {
                     self.begun -= 1;
                     self.give_back(task, Duration::ZERO);
                 }
