@@ -21,17 +21,23 @@ use amiquip::{
 use crossbeam::channel::{self, Receiver, RecvTimeoutError};
 
 use super::options::Options;
-use super::refusal::{not_let_in, refusal};
-use super::wire::{Address, Answers, Argument, Client, Confirm, Envelope, Inbox, Kind, Object, Outbox};
+use super::refusal::{no_broker, not_let_in, refusal};
+use super::wire::{Address, Answers, Client, Confirm, Envelope, Inbox, Object, Outbox, WINDOW_BYTES};
 use crate::driver::Bell;
 use crate::error::{Error, Result};
 use crate::time;
 
 mod consuming;
+mod declaring;
+mod gate;
+mod mending;
 mod properties;
 mod receiving;
 
+use gate::{Findings, Gated};
 use properties::{envelope, properties};
+
+impl amiquip::IoStream for Gated {}
 
 /// Foreign headers and properties of a message, which a copy keeps.
 pub(super) type Rest = AmqpProperties;
@@ -43,9 +49,6 @@ pub(crate) const LOG_TARGET: &str = "amiquip";
 /// How many frames may be on their way to the socket. A publish is three, so that a full window of
 /// publishes never waits for the socket.
 const FRAMES: usize = 4_096;
-
-/// From here on a body may fill the way to the socket by itself.
-const LARGE_BODY: usize = 1024 * 1024;
 
 /// Opens connections with amiquip.
 pub(super) struct Amiquip {
@@ -59,7 +62,7 @@ impl Amiquip {
         Self { options, let_in: AtomicBool::new(false) }
     }
 
-    fn connect(&self) -> Result<(KillSwitch, Connection)> {
+    fn connect(&self) -> Result<(KillSwitch, Connection, Arc<Findings>)> {
         let options = &*self.options;
         let stream = dial(options).map_err(|error| {
             Error::unavailable(format!("cannot reach RabbitMQ at {}", options.place())).because(&error)
@@ -67,11 +70,14 @@ impl Amiquip {
         let broken = |error: io::Error| Error::unavailable("cannot set up a socket").because(&error);
         let kill = KillSwitch(Arc::new(stream.try_clone().map_err(broken)?));
         stream.set_nodelay(true).map_err(broken)?;
-        let stream = mio::net::TcpStream::from_stream(stream).map_err(broken)?;
+        let (stream, findings) = Gated::new(mio::net::TcpStream::from_stream(stream).map_err(broken)?);
         let seconds = u16::try_from(options.heartbeat.as_secs()).unwrap_or(u16::MAX);
         let auth = Auth::Plain { username: options.username.clone(), password: options.password.clone() };
-        let settings =
-            ConnectionOptions::default().auth(auth).virtual_host(&*options.vhost).heartbeat(seconds);
+        let settings = ConnectionOptions::default()
+            .auth(auth)
+            .virtual_host(&*options.vhost)
+            .heartbeat(seconds)
+            .frame_max(gate::FRAME_LIMIT);
         let tuning = ConnectionTuning::default().mem_channel_bound(FRAMES);
         let began = Instant::now();
         let opened = kill
@@ -79,7 +85,11 @@ impl Amiquip {
         match opened {
             Ok(connection) => {
                 self.let_in.store(true, Ordering::Relaxed);
-                Ok((kill, connection))
+                Ok((kill, connection, findings))
+            }
+            Err(error) if findings.fault().is_some() => {
+                let fault = findings.fault().unwrap_or_else(|| error.to_string());
+                Err(no_broker(options, &fault, self.let_in.load(Ordering::Relaxed)))
             }
             // The client takes any end of the connection at this step for a refusal: also the one that we made
             // when the broker had not answered in time.
@@ -100,7 +110,7 @@ impl Amiquip {
 
 impl Client for Amiquip {
     fn outbox(&self) -> Result<Box<dyn Outbox>> {
-        let (kill, mut connection) = self.connect()?;
+        let (kill, mut connection, findings) = self.connect()?;
         let opened = kill.within(self.options.answer_timeout, || {
             let channel = connection.open_channel(None)?;
             let blocked = connection.listen_for_connection_blocked()?;
@@ -121,12 +131,13 @@ impl Client for Amiquip {
             blocked_news,
             blocked,
             options,
+            findings,
             connection: Some(connection),
         }))
     }
 
     fn inbox(&self, bell: Bell) -> Result<Box<dyn Inbox>> {
-        let (kill, connection) = self.connect()?;
+        let (kill, connection, _) = self.connect()?;
         let inbox = receiving::Receiving::start(Arc::clone(&self.options), kill, connection, bell)?;
         Ok(Box::new(inbox))
     }
@@ -186,6 +197,7 @@ struct Sending {
     blocked_news: Receiver<ConnectionBlockedNotification>,
     blocked: Option<String>,
     options: Arc<Options>,
+    findings: Arc<Findings>,
     connection: Option<Connection>,
 }
 
@@ -220,18 +232,15 @@ impl Sending {
 }
 
 impl Outbox for Sending {
+    /// A refusal closes the channel on which it was asked, hence not the one that publishes.
     fn declare(&mut self, objects: &[Object]) -> Result<()> {
-        let channel = self.channel()?;
-        self.kill.within(self.options.answer_timeout, || declare(&self.options, channel, objects))
+        let options = Arc::clone(&self.options);
+        declaring::all(&options, objects, |declare| self.aside(|channel| declare(channel)))
     }
 
-    fn has_exchange(&mut self, name: &str) -> Result<bool> {
-        match self.aside(|channel| channel.exchange_declare_passive(name).map(drop)) {
-            Ok(()) => Ok(true),
-            // That closes the channel on which it was asked, hence not the one that publishes.
-            Err(AmqpError::ServerClosedChannel { code: 404, .. }) => Ok(false),
-            Err(error) => Err(explain(&self.options, &format!("look for {name}"), error)),
-        }
+    fn declare_exactly(&mut self, queue: &Object) -> Result<bool> {
+        let options = Arc::clone(&self.options);
+        declaring::exactly(&options, queue, |declare| self.aside(|channel| declare(channel)))
     }
 
     fn count(&mut self, queue: &str) -> Result<u64> {
@@ -239,17 +248,46 @@ impl Outbox for Sending {
         counted.map(u64::from).map_err(|error| explain(&self.options, &format!("count {queue}"), error))
     }
 
-    fn publish(&mut self, address: &Address, envelope: &Envelope, body: &[u8]) -> Result<()> {
-        let mut publish = Publish::with_properties(body, &*address.routing_key, properties(envelope));
+    fn publish(
+        &mut self,
+        address: &Address,
+        envelope: &Envelope,
+        body: &[u8],
+        limit: Duration,
+    ) -> Result<()> {
+        let mut publish = Publish::with_properties(
+            body,
+            &*address.routing_key,
+            properties(envelope, self.findings.frame_max()),
+        );
         publish.mandatory = true;
         let channel = self.channel()?;
         let send = || channel.basic_publish(&*address.exchange, publish);
-        let sent = if body.len() < LARGE_BODY {
-            send()
-        } else {
-            self.kill.within(self.options.publish_timeout, send)
-        };
+        let sent = if body.len() < WINDOW_BYTES { send() } else { self.kill.within(limit, send) };
         sent.map_err(|error| explain(&self.options, "publish", error))
+    }
+
+    fn is_modern(&self) -> bool {
+        let properties = self.connection.as_ref().map(Connection::server_properties);
+        let told = |key| match properties.and_then(|table| table.get(key)) {
+            Some(AmqpValue::LongString(text)) => &**text,
+            _ => "",
+        };
+        let major = told("version").split('.').next().and_then(|major| major.parse::<u32>().ok());
+        told("product") == "RabbitMQ" && major.is_some_and(|major| major >= 4)
+    }
+
+    fn has_queue(&mut self, name: &str) -> Result<bool> {
+        match self.aside(|channel| count(channel, name)) {
+            Ok(_) => Ok(true),
+            // That closes the channel on which it was asked, hence not the one that publishes.
+            Err(AmqpError::ServerClosedChannel { code: 404, .. }) => Ok(false),
+            Err(error) => Err(explain(&self.options, &format!("look for {name}"), error)),
+        }
+    }
+
+    fn frame_max(&self) -> usize {
+        self.findings.frame_max()
     }
 
     fn answers(&mut self, limit: Duration) -> Result<Answers> {
@@ -287,62 +325,6 @@ fn confirm(confirm: amiquip::Confirm) -> Confirm {
         amiquip::Confirm::Nack(payload) => (payload, false),
     };
     Confirm { number: payload.delivery_tag, multiple: payload.multiple, ok }
-}
-
-/// Declares all without waiting, and asks once at the end: the broker refuses by closing the channel.
-fn declare(options: &Options, channel: &Channel, objects: &[Object]) -> Result<()> {
-    for object in objects {
-        let sent = match object {
-            Object::Queue { name, arguments } => {
-                let arguments =
-                    arguments.iter().map(|(key, value)| (key.to_string(), argument(value))).collect();
-                let durable = QueueDeclareOptions { durable: true, arguments, ..Default::default() };
-                channel.queue_declare_nowait(&**name, durable).map(drop)
-            }
-            Object::Exchange { name, kind, alternate } => {
-                let alternate = alternate.iter().map(|name| AmqpValue::LongString(name.clone()));
-                let arguments = alternate.map(|name| ("alternate-exchange".to_owned(), name)).collect();
-                let durable = ExchangeDeclareOptions { durable: true, arguments, ..Default::default() };
-                channel.exchange_declare_nowait(exchange_type(*kind), &**name, durable).map(drop)
-            }
-            Object::Mark { exchange } => {
-                let passing = ExchangeDeclareOptions::default();
-                channel.exchange_declare_nowait(ExchangeType::Fanout, &**exchange, passing).map(drop)
-            }
-            Object::QueueBinding { queue, exchange, key } => {
-                channel.queue_bind_nowait(&**queue, &**exchange, &**key, FieldTable::new())
-            }
-            Object::ExchangeBinding { destination, exchange, key } => {
-                channel.exchange_bind_nowait(&**destination, &**exchange, &**key, FieldTable::new())
-            }
-        };
-        sent.map_err(|error| explain(options, &doing(objects), error))?;
-    }
-    // Answered in order, so its answer says that all before it went well.
-    channel.qos(0, 0, false).map_err(|error| explain(options, &doing(objects), error))
-}
-
-fn doing(objects: &[Object]) -> String {
-    let first = objects.iter().find_map(|object| match object {
-        Object::Queue { name, .. } | Object::Exchange { name, .. } => Some(name),
-        Object::Mark { exchange } => Some(exchange),
-        _ => None,
-    });
-    format!("declare {}", first.map_or("bindings", |name| name))
-}
-
-fn exchange_type(kind: Kind) -> ExchangeType {
-    match kind {
-        Kind::Topic => ExchangeType::Topic,
-        Kind::Fanout => ExchangeType::Fanout,
-    }
-}
-
-fn argument(argument: &Argument) -> AmqpValue {
-    match argument {
-        Argument::Text(text) => AmqpValue::LongString(text.clone()),
-        Argument::Number(number) => AmqpValue::LongLongInt(*number),
-    }
 }
 
 /// An amiquip error for a person.

@@ -4,13 +4,16 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::holds::{Held, Orphans};
+use super::accepted::Accepted;
+use super::holds::Held;
 use super::intake::Intake;
 use super::ladder;
 use super::letter;
 use super::options::Options;
-use super::publisher::{Parcel, Place, Publisher};
+use super::process_holds::ProcessHolds;
+use super::publisher::{Parcel, Place, Published, Publisher};
 use super::state::State;
+use super::topology;
 use super::wire::{Client, Envelope, note};
 use crate::driver::{
     Bell, Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled, Settlement,
@@ -21,12 +24,19 @@ use crate::message::{JobId, Message, Pushed};
 use crate::payload::storable_text;
 use crate::time::{self, Timestamp};
 
+/// What the drivers of a process share.
+#[derive(Clone, Default)]
+pub(super) struct Shared {
+    pub(super) holds: Arc<ProcessHolds>,
+    pub(super) accepted: Arc<Accepted>,
+}
+
 /// A pair of connections: one publishes, the other one, opened when it is first needed, receives.
 pub(super) struct AmqpDriver {
     client: Arc<dyn Client>,
     options: Arc<Options>,
     bell: Bell,
-    orphans: Arc<Orphans>,
+    shared: Shared,
     publisher: Publisher,
     intake: Option<Intake>,
     /// The queues that were named here.
@@ -49,7 +59,7 @@ impl AmqpDriver {
         client: Arc<dyn Client>,
         options: Arc<Options>,
         bell: Bell,
-        orphans: Arc<Orphans>,
+        shared: Shared,
     ) -> Result<Self> {
         let publisher = Publisher::new(client.outbox()?, Arc::clone(&options));
         let seen = BTreeSet::from([Arc::from(&*options.queue)]);
@@ -57,7 +67,7 @@ impl AmqpDriver {
             client,
             options,
             bell,
-            orphans,
+            shared,
             publisher,
             intake: None,
             seen,
@@ -76,13 +86,14 @@ impl AmqpDriver {
         }
     }
 
-    fn intake(&mut self) -> Result<(&mut Intake, &mut Publisher, &Orphans)> {
+    fn intake(&mut self) -> Result<(&mut Intake, &mut Publisher)> {
         if self.intake.is_none() {
             let inbox = self.client.inbox(self.bell.clone())?;
-            self.intake = Some(Intake::new(inbox, Arc::clone(&self.options)));
+            let holds = Arc::clone(&self.shared.holds);
+            self.intake = Some(Intake::new(inbox, Arc::clone(&self.options), holds));
         }
         match &mut self.intake {
-            Some(intake) => Ok((intake, &mut self.publisher, &self.orphans)),
+            Some(intake) => Ok((intake, &mut self.publisher)),
             None => Err(Error::other("there is no receiving connection")),
         }
     }
@@ -111,7 +122,7 @@ impl AmqpDriver {
         else {
             return;
         };
-        let due = time::after(Instant::now(), *after);
+        let due = time::after(Instant::now(), (*after).min(ladder::LONGEST));
         if self.returning.is_none_or(|(last, _)| last < due) {
             self.returning = Some((due, due + LATE));
         }
@@ -127,53 +138,102 @@ impl AmqpDriver {
     fn publish_jobs(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
         self.see(messages.iter().map(|message| &*message.queue));
         let mut parcels = Vec::with_capacity(messages.len());
+        let mut sent = Vec::with_capacity(messages.len());
         let mut uuids = HashSet::with_capacity(messages.len());
         let state = self.publisher.stamp(State::default())?;
         for message in messages {
-            let envelope = letter::pushed(&self.options, message, state)?;
-            if uuids.insert(&message.uuid) {
+            let envelope = letter::pushed(&self.options, message, state, self.publisher.frame_max())?;
+            if uuids.insert(&message.uuid) && !self.shared.accepted.has(message) {
                 let (queue, body) = (&*message.queue, &*message.payload);
                 parcels.push(Parcel { queue, place: Place::Pushed, after: message.delay, envelope, body });
+                sent.push(message);
             }
         }
-        self.publisher.publish(&parcels)?;
+        let Published { arrived, result } = self.publisher.publish(&parcels);
+        match result {
+            Ok(()) => self.shared.accepted.forget(messages),
+            Err(error) => {
+                // Whoever pushes these again, alone or on another connection, pushes none twice.
+                let arrived = sent.iter().zip(arrived).filter(|(_, arrived)| *arrived);
+                self.shared.accepted.note(arrived.map(|(message, _)| *message));
+                return Err(error);
+            }
+        }
         Ok(messages.iter().map(|message| Pushed::Added(JobId::Text(Arc::clone(&message.uuid)))).collect())
     }
 
     fn settle_all(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
         let mut settlement = Settlement::default();
+        let Some(intake) = &mut self.intake else {
+            for Settled { job, .. } in settled {
+                if !self.shared.holds.was_settled(job.receipt) {
+                    self.shared.holds.forget(&job.message.uuid, job.receipt);
+                    settlement.lost.push(job.receipt);
+                }
+            }
+            return Ok(settlement);
+        };
+        let goes_back = |settled: &Settled<'_>| matches!(settled.verdict, Verdict::Unstarted { .. });
+        if settled.iter().any(goes_back) {
+            // The worker has no room: what it gives back must not come right here again.
+            intake.stand_aside(self.options.answer_timeout, &mut self.publisher)?;
+        }
         let mut done = Vec::new();
         let mut copies = Vec::new();
         for Settled { job, verdict } in settled {
-            match self.intake.as_mut().and_then(|intake| intake.holds.release(job.receipt)) {
+            match intake.holds.release(job.receipt) {
+                None if self.shared.holds.was_settled(job.receipt) => {}
                 None => {
-                    self.orphans.forget(&job.message.uuid, job.receipt);
+                    self.shared.holds.forget(&job.message.uuid, job.receipt);
                     settlement.lost.push(job.receipt);
                 }
                 Some(held) => match verdict {
-                    Verdict::Done => done.push((job.receipt, held)),
+                    Verdict::Done => done.push((*job, held)),
                     verdict => copies.push((*job, verdict, held)),
                 },
             }
         }
-        let Some(intake) = &mut self.intake else { return Ok(settlement) };
         // Not after the copies: should those fail, what is done is done.
-        if let Err(error) = intake.ack(done.iter().map(|(_, held)| held.tag).collect()) {
-            // They may come back, and are known then.
-            done.into_iter().for_each(|(receipt, held)| intake.holds.hold(receipt, held));
-            copies.into_iter().for_each(|(job, _, held)| intake.holds.hold(job.receipt, held));
-            return Err(error);
-        }
+        let mut result = intake.ack(done.iter().map(|(_, held)| held.tag).collect());
         let publisher = &mut self.publisher;
-        let copied = copies.iter().map(|(job, verdict, held)| copy(job, verdict, held, publisher));
-        let copied = copied.collect::<Result<Vec<_>>>();
-        if let Err(error) = copied.and_then(|parcels| publisher.publish(&parcels)) {
-            for (job, _, held) in copies {
-                intake.holds.hold(job.receipt, held);
+        let mut arrived = vec![false; copies.len()];
+        if result.is_ok() && !copies.is_empty() {
+            let parcels = copies.iter().map(|(job, verdict, held)| copy(job, verdict, held, publisher));
+            result = parcels.collect::<Result<Vec<_>>>().and_then(|parcels| {
+                let published = publisher.publish(&parcels);
+                arrived = published.arrived;
+                published.result
+            });
+            // A copy that has arrived takes the place of its original, whatever became of the others.
+            let tags = copies.iter().zip(&arrived).filter(|(_, arrived)| **arrived);
+            let acknowledged = intake.ack(tags.map(|((.., held), _)| held.tag).collect());
+            result = result.and(acknowledged);
+        }
+        if let Err(error) = result {
+            // The caller settles all of this again. Where the connection is lost, nobody knows whether the broker
+            // has read what was acknowledged.
+            let is_lost = error.is_unavailable();
+            let mut over = Vec::new();
+            for (job, held) in done {
+                match is_lost {
+                    true => intake.holds.hold(job.receipt, held),
+                    false => over.push((job, held)),
+                }
             }
+            for ((job, _, held), arrived) in copies.into_iter().zip(arrived) {
+                match arrived {
+                    false => intake.holds.hold(job.receipt, held),
+                    true => over.push((job, held)),
+                }
+            }
+            self.shared.holds.note_settled(over.iter().map(|(job, _)| job.receipt));
+            over.iter().for_each(|(job, held)| self.shared.holds.release(&held.uuid, job.receipt));
             return Err(error);
         }
-        intake.ack(copies.iter().map(|(_, _, held)| held.tag).collect())?;
+        let done = done.iter().map(|(job, held)| (job, held));
+        for (job, held) in done.chain(copies.iter().map(|(job, _, held)| (job, held))) {
+            self.shared.holds.release(&held.uuid, job.receipt);
+        }
         copies.iter().for_each(|(_, verdict, _)| self.note_return(verdict));
         Ok(settlement)
     }
@@ -204,7 +264,7 @@ fn copy<'a>(
     Ok(Parcel {
         queue: &job.message.queue,
         place: Place::of(state),
-        // A push is refused what the ladder cannot do; a job that was taken must go somewhere.
+        // Better a little early than never: it is held, and has to go somewhere.
         after: after.min(ladder::LONGEST),
         envelope,
         body: &job.message.payload,
@@ -213,15 +273,17 @@ fn copy<'a>(
 
 impl Driver for AmqpDriver {
     fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
+        for message in messages {
+            topology::check_is_not_ours(&message.queue)?;
+        }
         let pushed = self.publish_jobs(messages);
         self.watched(pushed)
     }
 
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
         self.see(want.queues.iter().map(|queue| &**queue));
-        let taken = self.intake().and_then(|(intake, publisher, orphans)| {
-            intake.reserve(want, orphans.count(Instant::now()), publisher, orphans)
-        });
+        let away = self.shared.holds.away(Instant::now());
+        let taken = self.intake().and_then(|(intake, publisher)| intake.reserve(want, away, publisher));
         let mut taken = self.watched(taken)?;
         if taken.jobs.is_empty() && want.fresh > 0 {
             taken.next_due = taken.next_due.or_else(|| self.return_due());
@@ -235,6 +297,9 @@ impl Driver for AmqpDriver {
     }
 
     /// The broker keeps a hold as long as the connection lives: nothing is sent.
+    ///
+    /// # Errors
+    /// The connection is lost: what it held is continued by the next one, or by somebody else.
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
         if let Some(intake) = &mut self.intake {
             let checked = intake.check();
@@ -244,8 +309,9 @@ impl Driver for AmqpDriver {
         let mut lost = Vec::new();
         for job in held {
             // What was held on a connection that was lost may come back: nobody knows yet.
-            let held = self.intake.as_mut().is_some_and(|intake| intake.holds.extend(job.receipt, until))
-                || self.orphans.extend(&job.message.uuid, job.receipt, until) && self.settles_in();
+            let held = self.shared.holds.is_settled(job.receipt)
+                || self.intake.as_mut().is_some_and(|intake| intake.holds.extend(job.receipt, until))
+                || self.shared.holds.extend(job.receipt, until) && self.settles_in();
             if !held {
                 lost.push(job.receipt);
             }
@@ -255,6 +321,7 @@ impl Driver for AmqpDriver {
 
     fn came_back(&mut self, job: &Reserved) -> bool {
         self.intake.as_ref().is_some_and(|intake| intake.holds.has(job.receipt))
+            || self.shared.holds.is_settled(job.receipt)
     }
 
     /// AMQP tells how many messages are ready in a queue, and nothing else.
@@ -265,7 +332,7 @@ impl Driver for AmqpDriver {
         };
         let counted = named.into_iter().map(|queue| {
             crate::message::check_name("queue", &queue)?;
-            let (intake, ..) = self.intake()?;
+            let (intake, _) = self.intake()?;
             let waiting = Some(intake.count(&queue)?);
             Ok(Size { queue: queue.to_string(), waiting, delayed: None, running: None, oldest_wait: None })
         });
@@ -277,8 +344,7 @@ impl Driver for AmqpDriver {
     /// AMQP can't pick it out.
     fn clear(&mut self, queue: &str) -> Result<u64> {
         crate::message::check_name("queue", queue)?;
-        let cleared =
-            self.intake().and_then(|(intake, publisher, orphans)| intake.clear(queue, publisher, orphans));
+        let cleared = self.intake().and_then(|(intake, publisher)| intake.clear(queue, publisher));
         self.watched(cleared)
     }
 
@@ -312,8 +378,8 @@ impl Drop for AmqpDriver {
         let Some(intake) = &mut self.intake else { return };
         if self.well {
             // When it fails, the broker gives everything to others by itself.
-            let _ = intake.leave(&mut self.publisher, &self.orphans);
+            let _ = intake.leave(&mut self.publisher);
         }
-        self.orphans.leave(&mut intake.holds);
+        intake.lose();
     }
 }

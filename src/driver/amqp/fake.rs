@@ -1,6 +1,6 @@
 //! A broker in memory behind the seam, which keeps a log of what it was told.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +27,6 @@ pub(super) struct Broker {
     pub(super) log: Vec<String>,
     /// It refuses what is published.
     pub(super) full: bool,
-    exchanges: HashSet<String>,
     /// How many it refuses before it has a leader.
     pub(super) refuse_next: usize,
     /// It says nothing any more.
@@ -53,7 +52,7 @@ impl Fake {
     /// It was killed and has started again: it says of all it has that somebody had it.
     pub(super) fn start_again(&self) {
         let mut broker = self.broker();
-        broker.exchanges.clear();
+        broker.queues.values_mut().for_each(|queue| queue.retain(|stored| !stored.envelope.passing));
         broker.queues.values_mut().flatten().for_each(|stored| stored.redelivered = true);
     }
 
@@ -84,10 +83,8 @@ impl Client for Fake {
 
 fn declare(fake: &Fake, objects: &[Object]) {
     for object in objects {
-        match object {
-            Object::Queue { name, .. } => drop(fake.broker().queues.entry(name.clone()).or_default()),
-            Object::Mark { exchange } => drop(fake.broker().exchanges.insert(exchange.clone())),
-            _ => {}
+        if let Object::Queue { name, .. } = object {
+            fake.broker().queues.entry(name.clone()).or_default();
         }
     }
 }
@@ -104,15 +101,16 @@ impl Outbox for FakeOutbox {
         Ok(())
     }
 
-    fn has_exchange(&mut self, name: &str) -> Result<bool> {
-        Ok(self.fake.broker().exchanges.contains(name))
+    fn declare_exactly(&mut self, queue: &Object) -> Result<bool> {
+        declare(&self.fake, std::slice::from_ref(queue));
+        Ok(true)
     }
 
     fn count(&mut self, queue: &str) -> Result<u64> {
         Ok(self.fake.broker().queues[queue].len() as u64)
     }
 
-    fn publish(&mut self, address: &Address, envelope: &Envelope, body: &[u8]) -> Result<()> {
+    fn publish(&mut self, address: &Address, envelope: &Envelope, body: &[u8], _: Duration) -> Result<()> {
         self.published += 1;
         let mut broker = self.fake.broker();
         let stored = Stored { envelope: envelope.clone(), body: body.to_vec(), redelivered: false };
@@ -134,6 +132,18 @@ impl Outbox for FakeOutbox {
             },
         }
         Ok(())
+    }
+
+    fn is_modern(&self) -> bool {
+        false
+    }
+
+    fn has_queue(&mut self, name: &str) -> Result<bool> {
+        Ok(self.fake.broker().queues.contains_key(name))
+    }
+
+    fn frame_max(&self) -> usize {
+        131_072
     }
 
     fn answers(&mut self, _: Duration) -> Result<Answers> {
@@ -168,6 +178,15 @@ impl Inbox for FakeInbox {
     fn declare(&mut self, objects: &[Object]) -> Result<()> {
         declare(&self.fake, objects);
         Ok(())
+    }
+
+    fn declare_exactly(&mut self, queue: &Object) -> Result<bool> {
+        declare(&self.fake, std::slice::from_ref(queue));
+        Ok(true)
+    }
+
+    fn unread(&mut self) -> Vec<Arrival> {
+        Vec::new()
     }
 
     fn subscribe(&mut self, queue: &Arc<str>, prefetch: u16) -> Result<()> {

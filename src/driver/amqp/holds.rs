@@ -1,8 +1,8 @@
 //! What is held: which deliveries are not acknowledged, and which of them the worker has.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use super::state::State;
 use super::wire::Envelope;
@@ -15,14 +15,15 @@ pub(super) struct Held {
     pub(super) tag: u64,
     pub(super) queue: Arc<str>,
     pub(super) state: State,
-    /// For a copy; its body is the worker's.
+    /// For a copy.
     pub(super) envelope: Envelope,
     pub(super) uuid: Arc<str>,
     /// Until when the worker may be believed to have it.
     pub(super) until: Instant,
-    /// Its bytes, when the worker had it before this delivery came: should it not show that it still has
-    /// it, somebody else needs them.
-    pub(super) adopted: Option<Vec<u8>>,
+    /// Its bytes, which are the worker's too.
+    pub(super) body: Arc<[u8]>,
+    /// The worker had it before this delivery came: should it not show that it still has it, somebody else needs it.
+    pub(super) adopted: bool,
 }
 
 /// All holds of one connection.
@@ -88,70 +89,16 @@ impl Holds {
     }
 
     /// Takes out the adopted jobs that the worker has shown no sign of since their hold ran out.
-    pub(super) fn lapsed(&mut self, now: Instant) -> Vec<Held> {
-        let lapsed = |held: &Held| held.adopted.is_some() && held.until <= now;
+    pub(super) fn lapsed(&mut self, now: Instant) -> Vec<(Receipt, Held)> {
+        let lapsed = |held: &Held| held.adopted && held.until <= now;
         let receipts: Vec<_> =
             self.jobs.iter().filter(|(_, held)| lapsed(held)).map(|(receipt, _)| *receipt).collect();
-        receipts.into_iter().filter_map(|receipt| self.jobs.remove(&receipt)).collect()
+        receipts.into_iter().filter_map(|receipt| Some((receipt, self.jobs.remove(&receipt)?))).collect()
     }
 
     /// Takes out the jobs whose worker is not to be believed any more.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (Receipt, Held)> {
         self.jobs.drain()
-    }
-}
-
-/// Jobs that this process held when a connection was lost. The broker gives them to somebody at once;
-/// when that is this process again, where they still run, they are not run a second time: the new
-/// delivery continues the old hold.
-#[derive(Debug, Default)]
-pub(super) struct Orphans(Mutex<HashMap<Arc<str>, (Receipt, Instant)>>);
-
-/// How long an orphan is remembered after its hold ran out: the worker may be waiting for the broker and
-/// renew it when that is back.
-const KEPT: Duration = Duration::from_secs(3_600);
-
-impl Orphans {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, (Receipt, Instant)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How many jobs may come back whose workers still show that they have them.
-    pub(super) fn count(&self, now: Instant) -> usize {
-        self.lock().values().filter(|(_, until)| *until > now).count()
-    }
-
-    /// Remembers what a connection still held when it went.
-    pub(super) fn leave(&self, holds: &mut Holds) {
-        let long_over = |until: Instant| until.elapsed() > KEPT;
-        let mut orphans = self.lock();
-        orphans.retain(|_, (_, until)| !long_over(*until));
-        orphans.extend(holds.drain().map(|(receipt, held)| (held.uuid, (receipt, held.until))));
-    }
-
-    /// The receipt under which a job still runs here, and until when that may be believed.
-    pub(super) fn adopt(&self, uuid: &str) -> Option<(Receipt, Instant)> {
-        let found = self.lock().remove(uuid)?;
-        (found.1 > Instant::now()).then_some(found)
-    }
-
-    /// The worker told what became of it.
-    pub(super) fn forget(&self, uuid: &str, receipt: Receipt) {
-        let mut orphans = self.lock();
-        if orphans.get(uuid).is_some_and(|(held, _)| *held == receipt) {
-            orphans.remove(uuid);
-        }
-    }
-
-    /// The worker shows that it still has it; false when nothing is known of it here.
-    pub(super) fn extend(&self, uuid: &str, receipt: Receipt, until: Instant) -> bool {
-        match self.lock().get_mut(uuid) {
-            Some(orphan) if orphan.0 == receipt => {
-                orphan.1 = until;
-                true
-            }
-            _ => false,
-        }
     }
 }
 
@@ -190,26 +137,5 @@ mod tests {
         holds.delivered(2);
         holds.delivered(4);
         assert_eq!(holds.acks(vec![2, 4]), [(4, true)]);
-    }
-
-    fn held(uuid: &str, until: Instant) -> Held {
-        let (state, envelope) = (State::default(), Envelope::default());
-        Held { tag: 1, queue: "q".into(), state, envelope, uuid: uuid.into(), until, adopted: None }
-    }
-
-    #[test]
-    fn an_orphan_is_adopted_once_and_only_while_its_hold_lasts() {
-        let (orphans, mut holds) = (Orphans::default(), Holds::default());
-        let now = Instant::now();
-        let later = now + Duration::from_secs(60);
-        holds.hold(Receipt(1, 1), held("runs", later));
-        holds.hold(Receipt(1, 2), held("over", now));
-        holds.hold(Receipt(1, 3), held("settled", later));
-        orphans.leave(&mut holds);
-        orphans.forget("settled", Receipt(1, 3));
-        assert_eq!(orphans.adopt("runs"), Some((Receipt(1, 1), later)));
-        for gone in ["runs", "over", "settled", "never"] {
-            assert_eq!(orphans.adopt(gone), None, "{gone}");
-        }
     }
 }

@@ -11,20 +11,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::holds::{Held, Holds, Orphans};
+use super::appetite::Appetite;
+use super::holds::{Held, Holds};
 use super::ladder;
 use super::letter;
 use super::options::Options;
-use super::publisher::{Parcel, Place, Publisher};
+use super::process_holds::ProcessHolds;
+use super::publisher::{Parcel, Place, Published, Publisher};
 use super::state::State;
-use super::topology;
+use super::topology::{self, Keeping};
 use super::wire::{Arrival, Inbox, WINDOW};
 use crate::driver::{Receipt, Reserved, Suspects, Taken, Want};
 use crate::error::Result;
 use crate::time;
 
-/// The most that the broker hands out ahead when nothing is configured.
-const PREFETCH_LIMIT: usize = 1 << 15;
+mod strays;
 
 /// How long a leaving driver waits for each answer.
 const LEAVING: Duration = Duration::from_millis(500);
@@ -36,26 +37,31 @@ pub(super) struct Intake {
     /// Which connection of this process this is: a tag means nothing on another one.
     epoch: u64,
     pub(super) holds: Holds,
+    process: Arc<ProcessHolds>,
     waiting: HashMap<Arc<str>, VecDeque<Arrival>>,
     declared: HashSet<Arc<str>>,
     subscribed: Vec<Arc<str>>,
-    prefetch: u16,
+    appetite: Appetite,
+    /// How many strays are still to be looked at.
+    strays: u64,
     /// When it first had the broker deliver.
     pub(super) subscribed_at: Option<Instant>,
 }
 
 impl Intake {
-    pub(super) fn new(inbox: Box<dyn Inbox>, options: Arc<Options>) -> Self {
+    pub(super) fn new(inbox: Box<dyn Inbox>, options: Arc<Options>, process: Arc<ProcessHolds>) -> Self {
         static EPOCHS: AtomicU64 = AtomicU64::new(1);
         Self {
             inbox,
+            appetite: Appetite::new(options.prefetch),
             options,
             epoch: EPOCHS.fetch_add(1, Ordering::Relaxed),
             holds: Holds::default(),
+            process,
             waiting: HashMap::new(),
             declared: HashSet::new(),
             subscribed: Vec::new(),
-            prefetch: 0,
+            strays: 0,
             subscribed_at: None,
         }
     }
@@ -71,43 +77,51 @@ impl Intake {
         want: &Want<'_>,
         away: usize,
         publisher: &mut Publisher,
-        orphans: &Orphans,
     ) -> Result<Taken> {
         let until = time::after(Instant::now(), want.lease);
         let queues = want.queues.iter().map(|queue| Arc::from(&**queue)).collect::<Vec<_>>();
-        self.declare(&queues, publisher)?;
-        self.sort_arrivals(publisher, orphans)?;
+        self.declare(&queues)?;
+        self.sort_arrivals(publisher)?;
         self.suspect_lapsed(publisher)?;
         if queues.is_empty() && want.fresh + away == 0 {
-            self.fetch_nothing_ahead(publisher, orphans)?;
+            self.fetch_nothing_ahead(publisher)?;
         }
         // Who looks for suspects alone is about to run one alone. What comes back is first in line.
         let away = if want.suspects == Suspects::Ignore { away } else { 0 };
         if want.fresh + away > 0 {
-            self.subscribe(&queues, want.fresh + away, publisher, orphans)?;
+            self.subscribe(&queues, want.fresh + away, publisher)?;
         }
         let mut taken = Taken::default();
         self.hand_out(&queues, want.fresh, until, &mut taken);
         if taken.jobs.is_empty() && want.fresh > 0 {
             // Who still holds jobs does not end, and need not know.
             let more = self.holds.len() == 0 && self.are_there_more(&queues)?;
-            self.sort_arrivals(publisher, orphans)?;
+            self.sort_arrivals(publisher)?;
             self.hand_out(&queues, want.fresh, until, &mut taken);
             taken.next_due = (more && taken.jobs.is_empty()).then_some(Duration::ZERO);
+        }
+        if self.strays > 0 {
+            self.bring_strays_home(
+                if taken.jobs.is_empty() { strays::IDLE } else { strays::BUSY },
+                publisher,
+            )?;
+            if self.strays > 0 && taken.jobs.is_empty() {
+                // Whether a job is among them is not known yet.
+                taken.next_due = Some(Duration::ZERO);
+            }
         }
         match want.suspects {
             Suspects::Ignore => {}
             Suspects::Look => taken.suspects_due = self.are_suspects_due(&queues)?,
             Suspects::Take(limit) | Suspects::TakeUncharged(limit) => {
-                let (suspects, more) =
-                    self.take_suspects(&queues, want.suspects, until, publisher, orphans)?;
+                let (suspects, more) = self.take_suspects(&queues, want.suspects, until, publisher)?;
                 match want.fresh {
                     // It runs alone: nothing shall be in the hands of a worker that may be about to die.
                     0 if !suspects.is_empty() => {
-                        self.stand_aside(self.options.answer_timeout, publisher, orphans)?;
+                        self.stand_aside(self.options.answer_timeout, publisher)?;
                     }
                     // What a dead worker held is in the queue itself until somebody receives it.
-                    0 if limit > 0 => self.subscribe(&queues, limit, publisher, orphans)?,
+                    0 if limit > 0 => self.subscribe(&queues, limit, publisher)?,
                     _ => {}
                 }
                 taken.jobs.extend(suspects);
@@ -119,12 +133,12 @@ impl Intake {
 
     /// All slots of the worker stay busy: what it cannot begin is for others. Nothing is to be done where the broker
     /// has handed out no more than what the worker holds.
-    fn fetch_nothing_ahead(&mut self, publisher: &mut Publisher, orphans: &Orphans) -> Result<()> {
+    fn fetch_nothing_ahead(&mut self, publisher: &mut Publisher) -> Result<()> {
         let nothing_waits = self.waiting.values().all(VecDeque::is_empty);
-        if nothing_waits && usize::from(self.prefetch) <= self.holds.len() {
+        if nothing_waits && self.appetite.current() <= self.holds.len() {
             return Ok(());
         }
-        self.stand_aside(self.options.answer_timeout, publisher, orphans)
+        self.stand_aside(self.options.answer_timeout, publisher)
     }
 
     fn hand_out(&mut self, queues: &[Arc<str>], most: usize, until: Instant, taken: &mut Taken) {
@@ -150,68 +164,54 @@ impl Intake {
         Ok(false)
     }
 
-    fn declare(&mut self, queues: &[Arc<str>], publisher: &mut Publisher) -> Result<()> {
+    fn declare(&mut self, queues: &[Arc<str>]) -> Result<()> {
         for queue in queues {
             if !self.declared.contains(queue) {
                 crate::message::check_name("queue", queue)?;
-                self.inbox.declare(&topology::work(&self.options, queue))?;
+                topology::check_is_not_ours(queue)?;
+                let inbox = &mut self.inbox;
+                if self.options.quorum {
+                    // The broker itself moves jobs there.
+                    Keeping::failed_jobs(&self.options, queue, |object| inbox.declare_exactly(object))?;
+                }
+                inbox.declare(&topology::work(&self.options, queue))?;
                 self.declared.insert(Arc::clone(queue));
-                self.bring_strays_home(publisher)?;
+                // The queue may have been missing when delayed jobs came down the ladder for it. Only what is there
+                // now: those whose queue is still missing come back there.
+                self.strays = inbox.count(ladder::STRAY)?;
             }
-        }
-        Ok(())
-    }
-
-    /// A queue is there that may have been missing when delayed jobs came down the ladder for it.
-    fn bring_strays_home(&mut self, publisher: &mut Publisher) -> Result<()> {
-        let stray: Arc<str> = ladder::STRAY.into();
-        // Only what is there now: those whose queue is still missing come back here.
-        for _ in 0..self.inbox.count(&stray)? {
-            let Some((mut arrival, _)) = self.inbox.get(&stray)? else { break };
-            self.holds.delivered(arrival.tag);
-            let place = Place::Home(std::mem::take(&mut arrival.routing_key));
-            self.copy(vec![arrival], |state| (state, place.clone()), publisher)?;
         }
         Ok(())
     }
 
     /// Has the broker hand out as much as the worker holds and wants, and no more: what lies here is kept
     /// from other workers.
-    fn subscribe(
-        &mut self,
-        queues: &[Arc<str>],
-        more: usize,
-        publisher: &mut Publisher,
-        orphans: &Orphans,
-    ) -> Result<()> {
+    fn subscribe(&mut self, queues: &[Arc<str>], more: usize, publisher: &mut Publisher) -> Result<()> {
         if !self.subscribed.is_empty() && self.subscribed != queues {
-            self.stand_aside(self.options.answer_timeout, publisher, orphans)?;
+            self.stand_aside(self.options.answer_timeout, publisher)?;
         }
         if queues.is_empty() {
             return Ok(());
         }
-        let wanted = match self.holds.len() + more {
-            few @ ..=16 => few,
-            many => many.min(PREFETCH_LIMIT).next_power_of_two(),
-        };
-        let prefetch = self.options.prefetch.unwrap_or(wanted as u16);
-        if prefetch > self.prefetch {
+        if let Some(prefetch) = self.appetite.for_more(self.holds.len(), more) {
             for queue in queues {
                 self.inbox.subscribe(queue, prefetch)?;
             }
-            self.prefetch = prefetch;
+            self.appetite.subscribed(prefetch);
             self.subscribed = queues.to_vec();
+            self.subscribed_at.get_or_insert_with(Instant::now);
             self.subscribed_at.get_or_insert_with(Instant::now);
         }
         Ok(())
     }
 
-    fn sort_arrivals(&mut self, publisher: &mut Publisher, orphans: &Orphans) -> Result<()> {
+    fn sort_arrivals(&mut self, publisher: &mut Publisher) -> Result<()> {
         let mut again = Vec::new();
         for arrival in self.inbox.arrivals()? {
             self.holds.delivered(arrival.tag);
+            self.appetite.came(arrival.body.len());
             if arrival.redelivered {
-                again.extend(self.adopt(arrival, orphans));
+                again.extend(self.adopt(arrival));
             } else {
                 self.waiting.entry(Arc::clone(&arrival.queue)).or_default().push_back(arrival);
             }
@@ -220,59 +220,66 @@ impl Intake {
     }
 
     /// Continues the hold of a job that still runs in this process; gives back what does not.
-    fn adopt(&mut self, arrival: Arrival, orphans: &Orphans) -> Option<Arrival> {
-        let uuid = letter::identity(&arrival.envelope);
-        let Some((receipt, until)) = orphans.adopt(&uuid) else { return Some(arrival) };
+    fn adopt(&mut self, arrival: Arrival) -> Option<Arrival> {
+        let print = self.process.print(&arrival.envelope, &arrival.body);
+        let Some((receipt, uuid, until)) = self.process.adopt(print) else { return Some(arrival) };
         let state = State::read(arrival.envelope.app_id.as_deref());
         let Arrival { tag, queue, envelope, body, .. } = arrival;
-        self.holds.hold(receipt, Held { tag, queue, state, envelope, uuid, until, adopted: Some(body) });
+        let (body, adopted) = (body.into(), true);
+        self.holds.hold(receipt, Held { tag, queue, state, envelope, uuid, until, body, adopted });
         None
     }
 
-    /// What came again goes to the suspects, one death more, or back to where it was.
+    /// What came again goes to the suspects, one death more, or back to where it was. Nobody died of what was here
+    /// when this process lost its connection.
     fn sort_again(&mut self, arrivals: Vec<Arrival>, publisher: &mut Publisher) -> Result<()> {
         if arrivals.is_empty() {
             return Ok(());
         }
         let start = publisher.start()?;
-        let sort = |state: State| {
-            let state = state.came_again(start);
+        let process = Arc::clone(&self.process);
+        self.copy(arrivals, publisher, |arrival, state| {
+            let survived = process.has_survived(process.print(&arrival.envelope, &arrival.body));
+            let state = if survived { state } else { state.came_again(start) };
             (state, Place::of(state))
-        };
-        self.copy(arrivals, sort, publisher)
+        })
     }
 
     /// Publishes a copy of each with a new state, and then acknowledges the original.
     fn copy(
         &mut self,
         arrivals: Vec<Arrival>,
-        change: impl Fn(State) -> (State, Place),
         publisher: &mut Publisher,
+        change: impl Fn(&Arrival, State) -> (State, Place),
     ) -> Result<()> {
         if arrivals.is_empty() {
             return Ok(());
         }
         let mut parcels = Vec::with_capacity(arrivals.len());
-        for Arrival { queue, envelope, body, .. } in &arrivals {
-            let (state, place) = change(State::read(envelope.app_id.as_deref()));
+        for arrival in &arrivals {
+            let Arrival { queue, envelope, body, .. } = arrival;
+            let (state, place) = change(arrival, State::read(envelope.app_id.as_deref()));
             let envelope = letter::copy(envelope, &letter::identity(envelope), publisher.stamp(state)?);
             parcels.push(Parcel { queue, place, after: Duration::ZERO, envelope, body });
         }
-        publisher.publish(&parcels)?;
-        self.ack(arrivals.iter().map(|arrival| arrival.tag).collect())
+        let Published { arrived, result } = publisher.publish(&parcels);
+        let copied = arrivals.iter().zip(arrived).filter(|(_, arrived)| *arrived);
+        let acknowledged = self.ack(copied.map(|(arrival, _)| arrival.tag).collect());
+        result.and(acknowledged)
     }
 
     fn suspect_lapsed(&mut self, publisher: &mut Publisher) -> Result<()> {
         let lapsed = self.holds.lapsed(Instant::now());
-        let arrivals = lapsed.into_iter().map(|held| Arrival {
+        lapsed.iter().for_each(|(receipt, held)| self.process.lapse(*receipt, held));
+        let arrivals = lapsed.into_iter().map(|(_, held)| Arrival {
             tag: held.tag,
             queue: held.queue,
             redelivered: true,
             routing_key: String::new(),
             envelope: held.envelope,
-            body: held.adopted.unwrap_or_default(),
+            body: held.body.to_vec(),
         });
-        self.copy(arrivals.collect(), |state| (state.died(), Place::Suspects), publisher)
+        self.copy(arrivals.collect(), publisher, |_, state| (state.died(), Place::Suspects))
     }
 
     pub(super) fn ack(&mut self, tags: Vec<u64>) -> Result<()> {
@@ -283,12 +290,13 @@ impl Intake {
     }
 
     fn hold(&mut self, mut arrival: Arrival, until: Instant) -> Reserved {
-        let uuid = letter::identity(&arrival.envelope);
         let receipt = Receipt(self.epoch, arrival.tag);
+        let uuid = self.process.name(receipt, &arrival.envelope, &arrival.body);
         let job = letter::reserved(&mut arrival, &uuid, receipt, until);
         let state = State::read(arrival.envelope.app_id.as_deref());
         let Arrival { tag, queue, envelope, .. } = arrival;
-        self.holds.hold(receipt, Held { tag, queue, state, envelope, uuid, until, adopted: None });
+        let (body, adopted) = (Arc::clone(&job.message.payload), false);
+        self.holds.hold(receipt, Held { tag, queue, state, envelope, uuid, until, body, adopted });
         job
     }
 
@@ -308,7 +316,6 @@ impl Intake {
         wanted: Suspects,
         until: Instant,
         publisher: &mut Publisher,
-        orphans: &Orphans,
     ) -> Result<(Vec<Reserved>, bool)> {
         let limit = wanted.most();
         let (mut jobs, mut again, mut spared) = (Vec::new(), Vec::new(), Vec::new());
@@ -335,35 +342,43 @@ impl Intake {
                     spared.push(arrival);
                 } else {
                     // Its worker went away while it ran. The copy that says so comes after the others.
-                    again.extend(self.adopt(arrival, orphans));
+                    again.extend(self.adopt(arrival));
                 }
             }
             more |= left > 0;
         }
         more |= !again.is_empty() || !spared.is_empty();
-        self.copy(spared, |state| (state.spare(), Place::Suspects), publisher)?;
+        self.copy(spared, publisher, |_, state| (state.spare(), Place::Suspects))?;
         self.sort_again(again, publisher)?;
         Ok((jobs, more))
     }
 
     /// Receives nothing more, and puts back what nobody has begun, as it was. Simply closing would do it
     /// too, but then all of it would come again as suspects.
-    fn stand_aside(&mut self, limit: Duration, publisher: &mut Publisher, orphans: &Orphans) -> Result<()> {
+    pub(super) fn stand_aside(&mut self, limit: Duration, publisher: &mut Publisher) -> Result<()> {
         if !self.subscribed.is_empty() {
             self.inbox.unsubscribe(limit)?;
             self.subscribed.clear();
-            self.prefetch = 0;
+            self.appetite.subscribed(0);
         }
-        self.sort_arrivals(publisher, orphans)?;
+        self.sort_arrivals(publisher)?;
         let unbegun = self.waiting.drain().flat_map(|(_, arrivals)| arrivals).collect();
-        self.copy(unbegun, |state| (state, Place::Work), publisher)
+        self.copy(unbegun, publisher, |_, state| (state, Place::Work))
+    }
+
+    /// The connection is of no use any more: this process remembers what it had.
+    pub(super) fn lose(&mut self) {
+        let process = &self.process;
+        let unread = self.waiting.drain().flat_map(|(_, arrivals)| arrivals).chain(self.inbox.unread());
+        let unread: Vec<_> = unread.map(|unread| process.print(&unread.envelope, &unread.body)).collect();
+        process.leave(&mut self.holds, unread.into_iter());
     }
 
     /// The driver is dropped while all is well: puts back what nobody has begun, and lets the last
     /// acknowledgements reach the broker. Waits a moment at most.
-    pub(super) fn leave(&mut self, publisher: &mut Publisher, orphans: &Orphans) -> Result<()> {
+    pub(super) fn leave(&mut self, publisher: &mut Publisher) -> Result<()> {
         publisher.patience = LEAVING;
-        self.stand_aside(LEAVING, publisher, orphans)?;
+        self.stand_aside(LEAVING, publisher)?;
         self.inbox.flush(LEAVING)
     }
 
@@ -374,8 +389,8 @@ impl Intake {
     }
 
     /// Removes what waits in a queue.
-    pub(super) fn clear(&mut self, queue: &str, publisher: &mut Publisher, orphans: &Orphans) -> Result<u64> {
-        self.sort_arrivals(publisher, orphans)?;
+    pub(super) fn clear(&mut self, queue: &str, publisher: &mut Publisher) -> Result<u64> {
+        self.sort_arrivals(publisher)?;
         let purged = self.inbox.purge(queue)? + self.inbox.purge(&topology::suspects_of(queue))?;
         let here = self.waiting.remove(queue).unwrap_or_default();
         self.ack(here.iter().map(|arrival| arrival.tag).collect())?;

@@ -7,14 +7,20 @@
 //! usual way, would do for a few fixed waits only: the waits of an exponential backoff are spread by
 //! chance.
 //!
+//! From RabbitMQ 4 on the levels are quorum queues whatever the work queues are. A classic queue hands an expired
+//! message on without waiting for an answer, and RabbitMQ 4 that is killed in that moment has lost it; a quorum
+//! queue with at-least-once dead lettering removes it when the next queue has confirmed it. Before, a classic queue
+//! loses none; but a quorum queue that is younger than a few seconds when the broker is killed is empty afterwards,
+//! in any version. So a ladder that was just made waits until it is [old enough](MATURE). Classic levels that are
+//! there stay, and what waits in them still comes to its queue.
+//!
 //! The key ends with a digest of the queue's name: one word whatever the name holds, and short enough
 //! for names of 255 bytes. A job whose queue is gone when its time comes goes to [`STRAY`], from where
 //! the next worker that subscribes brings it home.
 
 use std::time::Duration;
 
-use super::options::Options;
-use super::topology::{digest, quorum_type};
+use super::topology::{classic_type, digest, quorum_type};
 use super::wire::{Address, Argument, Kind, Object};
 use crate::error::{Error, Result};
 use crate::time;
@@ -36,8 +42,8 @@ pub(super) const STRAY: &str = "craft-queue.delay.stray";
 
 /// Where to publish what shall be in the queue after a while; `None` when that is at once. Rounded up to
 /// an eighth of a second.
-pub(super) fn entry(options: &Options, queue: &str, after: Duration) -> Result<Option<Address>> {
-    let steps = after.as_micros().div_ceil(UNIT.as_micros());
+pub(super) fn entry(kind: Levels, queue: &str, after: Duration) -> Result<Option<Address>> {
+    let steps = steps(after);
     let Some(top) = steps.checked_ilog2() else { return Ok(None) };
     if top >= LEVELS {
         let longest = time::humane(LONGEST);
@@ -51,7 +57,16 @@ pub(super) fn entry(options: &Options, queue: &str, after: Duration) -> Result<O
     }
     let bits: String = (0..LEVELS).rev().flat_map(|level| [bit(steps, level), '.']).collect();
     // The levels above the highest bit would only pass it on.
-    Ok(Some(Address { exchange: name(options, top), routing_key: bits + &digest(queue) }))
+    Ok(Some(Address { exchange: kind.name(top), routing_key: bits + &digest(queue) }))
+}
+
+/// How many levels a delay needs.
+pub(super) fn height(after: Duration) -> u32 {
+    steps(after).checked_ilog2().map_or(0, |top| (top + 1).min(LEVELS))
+}
+
+fn steps(after: Duration) -> u128 {
+    after.as_micros().div_ceil(UNIT.as_micros())
 }
 
 fn bit(steps: u128, level: u32) -> char {
@@ -63,23 +78,24 @@ pub(super) fn homecoming(routing_key: String) -> Address {
     Address { exchange: DELIVER.into(), routing_key }
 }
 
-/// The whole ladder.
-pub(super) fn rungs(options: &Options) -> Vec<Object> {
+/// The ladder up to a height: a job only ever goes down, so that a short delay needs few levels.
+pub(super) fn rungs(kind: Levels, height: u32) -> Vec<Object> {
     let mut objects = ends();
-    for level in 0..LEVELS {
-        let name = name(options, level);
-        let below = level.checked_sub(1).map_or(DELIVER.into(), |level| self::name(options, level));
+    for level in 0..height {
+        let name = kind.name(level);
+        let below = level.checked_sub(1).map_or(DELIVER.into(), |level| kind.name(level));
         let ttl = UNIT.as_millis() as i64 * (1 << level);
         let mut arguments = vec![
             ("x-message-ttl", Argument::Number(ttl)),
             ("x-dead-letter-exchange", Argument::Text(below.clone())),
         ];
-        if options.quorum {
-            arguments.extend([
+        match kind {
+            Levels::Classic => arguments.push(classic_type()),
+            Levels::Quorum => arguments.extend([
                 quorum_type(),
                 ("x-dead-letter-strategy", Argument::Text("at-least-once".into())),
                 ("x-overflow", Argument::Text("reject-publish".into())),
-            ]);
+            ]),
         }
         let key = |bit: char| format!("{}{bit}.#", "*.".repeat((LEVELS - 1 - level) as usize));
         objects.extend([
@@ -96,7 +112,7 @@ pub(super) fn rungs(options: &Options) -> Vec<Object> {
 pub(super) fn ends() -> Vec<Object> {
     vec![
         Object::Exchange { name: STRAY.into(), kind: Kind::Fanout, alternate: None },
-        Object::Queue { name: STRAY.into(), arguments: vec![] },
+        Object::Queue { name: STRAY.into(), arguments: vec![classic_type()] },
         Object::QueueBinding { queue: STRAY.into(), exchange: STRAY.into(), key: String::new() },
         Object::Exchange { name: DELIVER.into(), kind: Kind::Topic, alternate: Some(STRAY.into()) },
     ]
@@ -111,11 +127,29 @@ pub(super) fn end(queue: &str) -> Object {
     }
 }
 
-/// A level's name, of its exchange and of its queue.
-fn name(options: &Options, level: u32) -> String {
-    let kind = if options.quorum { "quorum." } else { "" };
-    format!("craft-queue.delay.{kind}{level:02}")
+/// What the levels are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Levels {
+    /// Classic queues.
+    Classic,
+    /// Quorum queues, with at-least-once dead lettering.
+    Quorum,
 }
+
+impl Levels {
+    /// A level's name, of its exchange and of its queue.
+    pub(super) fn name(self, level: u32) -> String {
+        let kind = if self == Self::Quorum { "quorum." } else { "" };
+        format!("craft-queue.delay.{kind}{level:02}")
+    }
+}
+
+/// How old a quorum queue has to be before it survives that its broker is killed: what was written about the queue
+/// itself is on disk some seconds later than what was written to it.
+pub(super) const MATURE: Duration = Duration::from_secs(5);
+
+/// How many levels are made at least, so that a ladder seldom grows: up to 17 minutes.
+pub(super) const LEAST_HEIGHT: u32 = 14;
 
 /// Reads a delay back, and whose queue it is for: what the levels of a broker would do.
 #[cfg(test)]
@@ -128,11 +162,6 @@ pub(super) fn decode(routing_key: &str) -> Option<(Duration, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::AmqpConfig;
-
-    fn options() -> Options {
-        Options::from_config(&AmqpConfig::default()).unwrap()
-    }
 
     fn seconds(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)
@@ -140,7 +169,7 @@ mod tests {
 
     #[test]
     fn no_delay_needs_no_ladder() {
-        assert_eq!(entry(&options(), "q", Duration::ZERO).unwrap(), None);
+        assert_eq!(entry(Levels::Quorum, "q", Duration::ZERO).unwrap(), None);
     }
 
     #[test]
@@ -148,33 +177,42 @@ mod tests {
         let table =
             [(0.001, 0.125), (0.125, 0.125), (0.13, 0.25), (1.0, 1.0), (1.001, 1.125), (3_600.0, 3_600.0)];
         for (asked, given) in table {
-            let address = entry(&options(), "q", seconds(asked)).unwrap().unwrap();
+            let address = entry(Levels::Quorum, "q", seconds(asked)).unwrap().unwrap();
             assert_eq!(decode(&address.routing_key), Some((seconds(given), &*digest("q"))), "{asked} s");
         }
     }
 
     #[test]
     fn a_delay_enters_at_its_highest_bit() {
-        let at = |after| entry(&options(), "q", after).unwrap().unwrap().exchange;
-        assert_eq!(at(seconds(0.125)), "craft-queue.delay.00");
-        assert_eq!(at(seconds(1.0)), "craft-queue.delay.03");
-        assert_eq!(at(seconds(1.5)), "craft-queue.delay.03");
-        assert_eq!(at(seconds(2.0)), "craft-queue.delay.04");
+        let at = |after| entry(Levels::Quorum, "q", after).unwrap().unwrap().exchange;
+        assert_eq!(at(seconds(0.125)), "craft-queue.delay.quorum.00");
+        assert_eq!(at(seconds(1.0)), "craft-queue.delay.quorum.03");
+        assert_eq!(at(seconds(1.5)), "craft-queue.delay.quorum.03");
+        assert_eq!(at(seconds(2.0)), "craft-queue.delay.quorum.04");
     }
 
     #[test]
     fn keys_fit_and_too_long_delays_are_refused() {
-        let longest = UNIT * ((1 << LEVELS) - 1);
-        let address = entry(&options(), &"q".repeat(255), longest).unwrap().unwrap();
+        let longest = LONGEST;
+        let address = entry(Levels::Quorum, &"q".repeat(255), longest).unwrap().unwrap();
         assert!(address.routing_key.len() <= 255);
-        let error = entry(&options(), "q", longest + UNIT).unwrap_err();
+        let error = entry(Levels::Quorum, "q", longest + UNIT).unwrap_err();
         assert!(error.is_unsupported() && error.help().is_some(), "{error:?}");
     }
 
     #[test]
+    fn a_delay_needs_the_levels_below_the_one_at_which_it_enters() {
+        let table = [(0.0, 0), (0.125, 1), (0.25, 2), (0.3, 2), (1.0, 4), (3_600.0, 15)];
+        for (after, levels) in table {
+            assert_eq!(height(seconds(after)), levels, "{after} s");
+        }
+        assert_eq!([height(LONGEST), height(Duration::MAX)], [LEVELS; 2]);
+    }
+
+    #[test]
     fn each_level_waits_twice_as_long_as_the_one_below_and_looks_at_its_own_bit() {
-        let rungs = rungs(&options());
-        let key = entry(&options(), "q", seconds(1.0)).unwrap().unwrap().routing_key;
+        let rungs = rungs(Levels::Quorum, LEVELS);
+        let key = entry(Levels::Quorum, "q", seconds(1.0)).unwrap().unwrap().routing_key;
         let words: Vec<_> = key.split('.').collect();
         let matches: Vec<_> = rungs
             .iter()
@@ -187,6 +225,6 @@ mod tests {
             })
             .map(|(queue, _)| &**queue)
             .collect();
-        assert_eq!(matches, ["craft-queue.delay.03"]);
+        assert_eq!(matches, ["craft-queue.delay.quorum.03"]);
     }
 }

@@ -16,12 +16,20 @@ use crate::time::Timestamp;
 /// The longest JSON of push options: all headers must fit into one frame.
 const OVERRIDES_LIMIT: usize = 32 * 1024;
 
+/// How many bytes all other properties of a push may have.
+const OTHER_PROPERTIES: usize = 2 * 1024;
+
 /// The properties of a job that is pushed.
 ///
 /// # Errors
 /// AMQP can't carry it. Checked before anything is sent, because a name that is too long ends the whole
 /// connection.
-pub(super) fn pushed(options: &Options, message: &Message, state: State) -> Result<Envelope> {
+pub(super) fn pushed(
+    options: &Options,
+    message: &Message,
+    state: State,
+    frame_max: usize,
+) -> Result<Envelope> {
     check_name("queue", &message.queue)?;
     check_name("job's name", &message.name)?;
     check_name("uuid", &message.uuid)?;
@@ -38,10 +46,11 @@ pub(super) fn pushed(options: &Options, message: &Message, state: State) -> Resu
         ..Envelope::default()
     };
     if let Some(overrides) = &message.overrides {
-        if overrides.len() > OVERRIDES_LIMIT {
+        let limit = OVERRIDES_LIMIT.min(frame_max.saturating_sub(OTHER_PROPERTIES));
+        if overrides.len() > limit {
             let length = overrides.len();
             return Err(Error::invalid(format!(
-                "the push options have {length} bytes, {OVERRIDES_LIMIT} fit"
+                "the push options have {length} bytes, and {limit} fit into a message's headers (frame_max is {frame_max})"
             )));
         }
         envelope.notes.insert(note::OVERRIDES, overrides.to_string());
@@ -130,6 +139,7 @@ fn since(start: Timestamp) -> Duration {
 mod tests {
     use super::*;
 
+    const FRAME: usize = 131_072;
     const NEW: State = State { start: Some(1), attempts: 0, deaths: 0, spared: false, unknown_since: None };
     use crate::config::AmqpConfig;
 
@@ -165,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_job_comes_back_as_it_was_pushed() {
-        let envelope = pushed(&options(), &message(), NEW).unwrap();
+        let envelope = pushed(&options(), &message(), NEW, FRAME).unwrap();
         let uuid = identity(&envelope);
         let job = reserved(&mut arrival(envelope, b"{}"), &uuid, Receipt(1, 1), Instant::now());
         assert_eq!(job.message, message());
@@ -179,17 +189,17 @@ mod tests {
         let quorum = Options { quorum: true, ..priorities.clone() };
         let high = |priority| Message { priority, ..message() };
         let unsupported = [
-            pushed(&options(), &Message { unique_key: Some("k".into()), ..message() }, NEW),
-            pushed(&options(), &high(1), NEW),
-            pushed(&priorities, &high(6), NEW),
-            pushed(&quorum, &high(5), NEW),
+            pushed(&options(), &Message { unique_key: Some("k".into()), ..message() }, NEW, FRAME),
+            pushed(&options(), &high(1), NEW, FRAME),
+            pushed(&priorities, &high(6), NEW, FRAME),
+            pushed(&quorum, &high(5), NEW, FRAME),
         ];
         for error in unsupported.map(Result::unwrap_err) {
             assert!(error.is_unsupported() && error.help().is_some(), "{error:?}");
         }
-        assert_eq!(pushed(&priorities, &high(5), NEW).unwrap().priority, Some(5));
+        assert_eq!(pushed(&priorities, &high(5), NEW, FRAME).unwrap().priority, Some(5));
         for message in [Message { queue: long.clone(), ..message() }, Message { name: long, ..message() }] {
-            assert!(pushed(&options(), &message, NEW).unwrap_err().is_invalid());
+            assert!(pushed(&options(), &message, NEW, FRAME).unwrap_err().is_invalid());
         }
     }
 

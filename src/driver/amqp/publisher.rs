@@ -1,15 +1,18 @@
 //! Publishes many messages at once and is done when the broker has them all.
+//!
+//! What the broker has confirmed is never sent again: a call that fails says which of its messages have arrived.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ladder;
+use super::ladder::{self, Levels};
 use super::options::Options;
 use super::starts;
 use super::state::State;
-use super::topology;
-use super::wire::{Address, Confirm, Envelope, Object, Outbox, WINDOW};
+use super::tally::Tally;
+use super::topology::{self, Keeping};
+use super::wire::{Address, Envelope, Outbox, WINDOW, WINDOW_BYTES};
 use crate::error::{Error, Result};
 use crate::message::new_uuid;
 
@@ -40,8 +43,8 @@ pub(super) enum Place {
     Failed,
     /// The names of the queues that have dead.
     FailedQueues,
-    /// The starts of the broker.
-    Starts,
+    /// A queue of ours that was declared already.
+    Own(&'static str),
     /// Down from the end of the ladder, with this key.
     Home(String),
 }
@@ -53,13 +56,26 @@ impl Place {
     }
 }
 
+/// What became of the messages of one call.
+#[must_use]
+pub(super) struct Published {
+    /// Which of them the broker has.
+    pub(super) arrived: Vec<bool>,
+    /// `Ok` when it has all.
+    pub(super) result: Result<()>,
+}
+
 /// Publishes on one connection. After an error of the connection it is of no use any more.
 pub(super) struct Publisher {
     outbox: Box<dyn Outbox>,
     options: Arc<Options>,
     published: u64,
     declared: HashSet<String>,
-    has_ladder: bool,
+    /// Where failed jobs are kept, by queue, and where the names of those queues.
+    keepings: HashMap<String, Keeping>,
+    names: Option<Keeping>,
+    /// How many levels of the ladder were declared.
+    height: u32,
     /// Which start of the broker this connection is to, once that was asked.
     start: Option<u64>,
     /// How long it waits for the broker's word.
@@ -68,9 +84,17 @@ pub(super) struct Publisher {
 
 impl Publisher {
     pub(super) fn new(outbox: Box<dyn Outbox>, options: Arc<Options>) -> Self {
-        let patience = options.publish_timeout;
-        let (declared, has_ladder) = (HashSet::new(), false);
-        Self { outbox, options, published: 0, declared, has_ladder, start: None, patience }
+        Self {
+            outbox,
+            patience: options.publish_timeout,
+            options,
+            published: 0,
+            declared: HashSet::new(),
+            keepings: HashMap::new(),
+            names: None,
+            height: 0,
+            start: None,
+        }
     }
 
     /// Which start of the broker this connection is to. Who notices a start first counts it.
@@ -78,12 +102,14 @@ impl Publisher {
         if let Some(start) = self.start {
             return Ok(start);
         }
-        self.outbox.declare(&[starts::counter()])?;
-        if !self.outbox.has_exchange(starts::RUNNING)? {
-            let envelope = Envelope { message_id: Some(new_uuid().to_string()), ..Envelope::default() };
-            let (queue, place, after) = (starts::STARTS, Place::Starts, Duration::ZERO);
-            self.publish(&[Parcel { queue, place, after, envelope, body: &[] }])?;
-            self.outbox.declare(&[starts::mark()])?;
+        self.outbox.declare(&starts::queues())?;
+        if self.outbox.count(starts::RUNNING)? == 0 {
+            for (queue, passing) in [(starts::STARTS, false), (starts::RUNNING, true)] {
+                let message_id = Some(new_uuid().to_string());
+                let envelope = Envelope { message_id, passing, ..Envelope::default() };
+                let (place, after) = (Place::Own(queue), Duration::ZERO);
+                self.publish(&[Parcel { queue, place, after, envelope, body: &[] }]).result?;
+            }
         }
         let start = self.outbox.count(starts::STARTS)?;
         self.start = Some(start);
@@ -95,36 +121,45 @@ impl Publisher {
         Ok(State { start: Some(self.start()?), ..state })
     }
 
-    /// Publishes all. `Ok` means that the broker has every one of them.
-    pub(super) fn publish(&mut self, parcels: &[Parcel<'_>]) -> Result<()> {
+    /// Publishes all.
+    pub(super) fn publish(&mut self, parcels: &[Parcel<'_>]) -> Published {
+        let mut arrived = vec![false; parcels.len()];
+        let result = self.publish_all(parcels, &mut arrived);
+        Published { arrived, result }
+    }
+
+    fn publish_all(&mut self, parcels: &[Parcel<'_>], arrived: &mut [bool]) -> Result<()> {
         let mut letters = Vec::with_capacity(parcels.len());
-        for parcel in parcels {
+        for (index, parcel) in parcels.iter().enumerate() {
             self.declare_for(parcel)?;
-            letters.push((self.address(parcel)?, parcel));
+            letters.push(Letter { index, address: self.address(parcel)?, parcel });
         }
         let mut pauses = PAUSES.iter();
         let mut declared_again = false;
         loop {
-            let Rejects { homeless, refused } = self.send(&letters)?;
-            if homeless.is_empty() && refused.is_empty() {
-                return Ok(());
+            let mut tally = Tally::new(self.published, letters.iter().map(Letter::size).collect());
+            let sent = self.send(&letters, &mut tally);
+            // Counted from the end: where a queue was deleted amid the call, its last messages have come back.
+            let ids = letters.iter().map(|letter| letter.parcel.envelope.message_id.as_deref());
+            let homeless = tally.homeless(ids);
+            for (at, letter) in letters.iter().enumerate() {
+                arrived[letter.index] = tally.is_taken(at) && !homeless.contains(&at);
             }
-            if !refused.is_empty() {
+            sent?;
+            if let Some(first) = tally.refused.first() {
                 let Some(pause) = pauses.next() else {
-                    return Err(self.refused(refused.len(), &letters[refused[0]].0));
+                    return Err(self.refused(tally.refused.len(), &letters[*first].address));
                 };
                 // Nothing is unanswered: this waits, and notices when the connection is lost.
                 self.outbox.answers(*pause)?;
             }
-            let mut index = 0;
-            letters.retain(|(_, parcel)| {
-                index += 1;
-                refused.contains(&(index - 1))
-                    || parcel.envelope.message_id.as_ref().is_some_and(|id| homeless.contains(id))
-            });
+            letters.retain(|letter| !arrived[letter.index]);
+            if letters.is_empty() {
+                return Ok(());
+            }
             if !homeless.is_empty() {
                 if declared_again {
-                    return Err(self.unroutable(homeless.len(), &letters[0].0));
+                    return Err(self.unroutable(homeless.len(), &letters[0].address));
                 }
                 // A queue was deleted since it was declared.
                 self.declare_again(&letters)?;
@@ -133,10 +168,12 @@ impl Publisher {
         }
     }
 
-    fn declare_again(&mut self, letters: &[(Address, &Parcel<'_>)]) -> Result<()> {
+    fn declare_again(&mut self, letters: &[Letter<'_>]) -> Result<()> {
         self.declared.clear();
-        self.has_ladder = false;
-        letters.iter().try_for_each(|(_, parcel)| self.declare_for(parcel))
+        self.keepings.clear();
+        self.names = None;
+        self.height = 0;
+        letters.iter().try_for_each(|letter| self.declare_for(letter.parcel))
     }
 
     fn unroutable(&self, lost: usize, example: &Address) -> Error {
@@ -153,45 +190,91 @@ impl Publisher {
     }
 
     fn declare_for(&mut self, parcel: &Parcel<'_>) -> Result<()> {
-        if !parcel.after.is_zero() && !self.has_ladder {
-            self.outbox.declare(&ladder::rungs(&self.options))?;
-            self.has_ladder = true;
+        let height = ladder::height(parcel.after);
+        if height > self.height {
+            self.build_ladder(height.max(ladder::LEAST_HEIGHT))?;
         }
-        let objects = match parcel.place {
-            _ if self.is_declared(parcel) => return Ok(()),
-            Place::Home(_) => return Ok(()),
-            Place::Failed => vec![topology::failed(&self.options, parcel.queue)],
-            Place::FailedQueues => vec![topology::failed_queues()],
-            Place::Starts => vec![starts::counter()],
-            Place::Pushed | Place::Work | Place::Suspects => topology::work(&self.options, parcel.queue),
-        };
-        self.outbox.declare(&objects)?;
-        // What was declared last is remembered by the names of its queues.
-        self.declared.extend(objects.into_iter().filter_map(|object| match object {
-            Object::Queue { name, .. } => Some(name),
-            _ => None,
-        }));
+        match parcel.place {
+            Place::Home(_) | Place::Own(_) => Ok(()),
+            Place::Failed => self.keeping(parcel.queue).map(drop),
+            Place::FailedQueues => self.keeping_of_names().map(drop),
+            Place::Pushed | Place::Work | Place::Suspects => self.declare_work(parcel.queue),
+        }
+    }
+
+    fn build_ladder(&mut self, height: u32) -> Result<()> {
+        let levels = self.levels();
+        let must_mature = levels == Levels::Quorum && self.outbox.is_modern();
+        let is_new = must_mature && !self.outbox.has_queue(&levels.name(height - 1))?;
+        self.outbox.declare(&ladder::rungs(levels, height))?;
+        self.height = height;
+        if is_new {
+            // Once in the life of a vhost. What is sent there now would be lost with the broker.
+            std::thread::sleep(ladder::MATURE);
+        }
         Ok(())
     }
 
-    fn is_declared(&self, parcel: &Parcel<'_>) -> bool {
-        match parcel.place {
-            Place::Failed => self.declared.contains(&topology::failed_of(parcel.queue)),
-            Place::FailedQueues => self.declared.contains(topology::FAILED_QUEUES),
-            _ => self.declared.contains(parcel.queue),
-        }
+    fn levels(&self) -> Levels {
+        let is_quorum = self.options.quorum || self.outbox.is_modern();
+        if is_quorum { Levels::Quorum } else { Levels::Classic }
     }
 
-    fn address(&self, parcel: &Parcel<'_>) -> Result<Address> {
+    fn declare_work(&mut self, queue: &str) -> Result<()> {
+        if self.declared.contains(queue) {
+            return Ok(());
+        }
+        if self.options.quorum {
+            // The broker itself moves jobs there.
+            self.keeping(queue)?;
+        }
+        self.outbox.declare(&topology::work(&self.options, queue))?;
+        self.declared.insert(queue.to_owned());
+        Ok(())
+    }
+
+    /// Where the failed jobs of a queue are kept.
+    pub(super) fn keeping(&mut self, queue: &str) -> Result<Keeping> {
+        if let Some(keeping) = self.keepings.get(queue) {
+            return Ok(keeping.clone());
+        }
+        let outbox = &mut self.outbox;
+        let keeping = Keeping::failed_jobs(&self.options, queue, |object| outbox.declare_exactly(object))?;
+        self.keepings.insert(queue.to_owned(), keeping.clone());
+        Ok(keeping)
+    }
+
+    /// Where the names of queues with failed jobs are kept.
+    pub(super) fn keeping_of_names(&mut self) -> Result<Keeping> {
+        if let Some(keeping) = &self.names {
+            return Ok(keeping.clone());
+        }
+        let outbox = &mut self.outbox;
+        let keeping = Keeping::queue_names(&self.options, |object| outbox.declare_exactly(object))?;
+        Ok(self.names.insert(keeping).clone())
+    }
+
+    /// The size of the largest frame.
+    pub(super) fn frame_max(&self) -> usize {
+        self.outbox.frame_max()
+    }
+
+    /// How many failed jobs a queue has.
+    pub(super) fn count_failed(&mut self, queue: &str) -> Result<u64> {
+        let keeping = self.keeping(queue)?;
+        self.outbox.count(&keeping.queue)
+    }
+
+    fn address(&mut self, parcel: &Parcel<'_>) -> Result<Address> {
         let queue = match &parcel.place {
             Place::Pushed | Place::Work => parcel.queue.to_owned(),
             Place::Suspects => topology::suspects_of(parcel.queue),
-            Place::Failed => topology::failed_of(parcel.queue),
-            Place::FailedQueues => topology::FAILED_QUEUES.to_owned(),
-            Place::Starts => starts::STARTS.to_owned(),
+            Place::Failed => self.keeping(parcel.queue)?.queue,
+            Place::FailedQueues => self.keeping_of_names()?.queue,
+            Place::Own(queue) => (*queue).to_owned(),
             Place::Home(key) => return Ok(ladder::homecoming(key.clone())),
         };
-        if let Some(delayed) = ladder::entry(&self.options, &queue, parcel.after)? {
+        if let Some(delayed) = ladder::entry(self.levels(), &queue, parcel.after)? {
             return Ok(delayed);
         }
         let exchange = match parcel.place {
@@ -202,25 +285,30 @@ impl Publisher {
     }
 
     /// Sends with a full window, until all are answered.
-    fn send(&mut self, letters: &[(Address, &Parcel<'_>)]) -> Result<Rejects> {
-        let mut sheet = Tally::new(self.published, letters.len());
-        let mut homeless = HashSet::new();
+    fn send(&mut self, letters: &[Letter<'_>], tally: &mut Tally) -> Result<()> {
         let mut sent = 0;
-        while !sheet.is_complete() {
-            while sent < letters.len() && sent - sheet.answered < WINDOW {
-                let (address, parcel) = &letters[sent];
-                self.outbox.publish(address, &parcel.envelope, parcel.body)?;
+        let mut sent_bytes = 0;
+        while !tally.is_complete() {
+            while let Some(letter) = letters.get(sent) {
+                let open = sent_bytes - tally.answered_bytes;
+                let is_full = open > 0 && open + letter.size() > WINDOW_BYTES;
+                if is_full || sent - tally.answered >= WINDOW {
+                    break;
+                }
+                let Letter { address, parcel, .. } = letter;
+                self.outbox.publish(address, &parcel.envelope, parcel.body, self.patience)?;
                 self.published += 1;
                 sent += 1;
+                sent_bytes += letter.size();
             }
             let answers = self.outbox.answers(self.patience)?;
             if answers.confirms.is_empty() && answers.returned.is_empty() {
                 return Err(self.no_answer());
             }
-            homeless.extend(answers.returned);
-            answers.confirms.into_iter().for_each(|confirm| sheet.note(confirm));
+            answers.confirms.into_iter().for_each(|confirm| tally.note(confirm));
+            answers.returned.into_iter().for_each(|id| tally.came_back(id));
         }
-        Ok(Rejects { homeless, refused: sheet.refused })
+        Ok(())
     }
 
     fn no_answer(&mut self) -> Error {
@@ -228,7 +316,7 @@ impl Publisher {
         match self.outbox.blocked() {
             Some(reason) => {
                 Error::unavailable(format!("RabbitMQ at {place} takes no messages now: {reason}"))
-                    .with_help("free memory or disk space of the broker: rabbitmq-diagnostics alarms")
+                    .with_help(ALARM_HELP)
             }
             None => Error::unavailable(format!("RabbitMQ at {place} has confirmed nothing for {waited}")),
         }
@@ -246,78 +334,27 @@ impl Publisher {
     }
 }
 
+/// What helps while the broker takes nothing.
+const ALARM_HELP: &str = "free memory or disk space of the broker (rabbitmq-diagnostics alarms), then push again what \
+     is not there: rabbitmqctl list_queues";
+
 /// How long to wait before what was refused is sent again. A quorum queue refuses while it has no leader
 /// yet; a full one refuses still, and then that is said soon.
 const PAUSES: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(900)];
 
-/// What the broker does not have after it was sent.
-struct Rejects {
-    /// Message ids that no queue took.
-    homeless: HashSet<String>,
-    /// Where among the letters those stand that a queue refused.
-    refused: Vec<usize>,
+/// A parcel with its address.
+struct Letter<'a> {
+    /// Where it stands in the call.
+    index: usize,
+    address: Address,
+    parcel: &'a Parcel<'a>,
 }
 
-/// Which publishes of a batch are answered.
-struct Tally {
-    /// The number of the publish before the first one.
-    base: u64,
-    answers: Vec<bool>,
-    answered: usize,
-    /// All before this one are answered.
-    low: usize,
-    refused: Vec<usize>,
-}
-
-impl Tally {
-    fn new(base: u64, count: usize) -> Self {
-        Self { base, answers: vec![false; count], answered: 0, low: 0, refused: Vec::new() }
-    }
-
-    fn is_complete(&self) -> bool {
-        self.answered == self.answers.len()
-    }
-
-    fn note(&mut self, confirm: Confirm) {
-        // What was answered in an earlier batch is none of this one's numbers.
-        let Some(end) = confirm.number.checked_sub(self.base) else { return };
-        let end = (end as usize).min(self.answers.len());
-        let start = if confirm.multiple { self.low.min(end) } else { end.saturating_sub(1) };
-        for index in start..end {
-            if !std::mem::replace(&mut self.answers[index], true) {
-                self.answered += 1;
-                if !confirm.ok {
-                    self.refused.push(index);
-                }
-            }
-        }
-        self.low += self.answers[self.low..].iter().take_while(|answered| **answered).count();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn confirm(number: u64, multiple: bool, ok: bool) -> Confirm {
-        Confirm { number, multiple, ok }
-    }
-
-    #[test]
-    fn confirms_are_counted_in_any_order() {
-        let mut tally = Tally::new(10, 5);
-        for (note, answered) in [
-            (confirm(13, false, true), 1),
-            (confirm(13, false, true), 1),
-            (confirm(12, true, true), 3),
-            (confirm(10, true, true), 3),
-            (confirm(15, true, false), 5),
-        ] {
-            tally.note(note);
-            assert_eq!(tally.answered, answered, "{note:?}");
-        }
-        assert!(tally.is_complete());
-        assert_eq!(tally.refused, [3, 4]);
+impl Letter<'_> {
+    /// About how many bytes it is on its way.
+    fn size(&self) -> usize {
+        let notes = self.parcel.envelope.notes.values().map(String::len).sum::<usize>();
+        self.parcel.body.len() + notes + 256
     }
 }

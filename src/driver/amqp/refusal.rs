@@ -13,12 +13,7 @@ pub(super) fn refusal(options: &Options, doing: &str, code: u16, text: &str) -> 
         kind(format!("RabbitMQ at {place} refuses to {doing}: {text} ({code})")).with_help(help)
     };
     match code {
-        403 => because(
-            Error::config,
-            &format!(
-                "give the user rights: rabbitmqctl set_permissions -p {vhost} {user} \".*\" \".*\" \".*\""
-            ),
-        ),
+        403 => because(Error::config, &refused_access(text, user, vhost)),
         406 if text.contains("acknowledgement") && text.contains("timed out") => Error::unavailable(format!(
             "RabbitMQ at {place} took all jobs back because one was held for longer than its consumer_timeout \
              (ack_timeout in [amqp] says {})",
@@ -27,17 +22,14 @@ pub(super) fn refusal(options: &Options, doing: &str, code: u16, text: &str) -> 
         .with_help(
             "give jobs a timeout below it, or raise consumer_timeout in rabbitmq.conf, and ack_timeout with it",
         ),
-        406 => because(
-            Error::config,
-            "the queue is there already with other arguments: set queue_type and max_priority in [amqp] as it was \
-             declared (rabbitmqctl list_queues name type arguments), or delete it when it is empty",
+        // 311 where the broker saw the whole of it.
+        311 | 406 if text.contains("message size") => because(
+            Error::invalid,
+            "give the job less, or a place where it finds the data; or raise max_message_size in rabbitmq.conf",
         ),
+        406 => because(Error::config, &precondition(text, vhost)),
         405 => because(Error::config, "another connection has the queue for itself; use another queue"),
-        // The text of a missing vhost is "vhost x not found".
-        402 | 530 => because(
-            Error::config,
-            &format!("create it: rabbitmqctl add_vhost {vhost}, or correct vhost in [amqp]"),
-        ),
+        402 | 530 => because(Error::config, &not_allowed(text, user, vhost)),
         501..=503 | 505 | 540 => because(Error::other, "this is a defect of craft-queue: please report it"),
         404 if text.contains("no exchange") => {
             because(Error::config, "declare it where it belongs, or leave exchange in [amqp] empty")
@@ -46,6 +38,61 @@ pub(super) fn refusal(options: &Options, doing: &str, code: u16, text: &str) -> 
         // a new driver declares it again.
         _ => Error::unavailable(format!("RabbitMQ at {place} ended \"{doing}\": {text} ({code})")),
     }
+}
+
+fn refused_access(text: &str, user: &str, vhost: &str) -> String {
+    if text.contains("exclusive use") {
+        return "another connection has the queue for itself: end that one, or use another queue".into();
+    }
+    format!("give the user rights: rabbitmqctl set_permissions -p {vhost} {user} \".*\" \".*\" \".*\"")
+}
+
+/// What a queue that is there has, or how many there may be.
+fn precondition(text: &str, vhost: &str) -> String {
+    if text.contains("limit") && !text.contains("inequivalent") {
+        return format!(
+            "raise the limit (rabbitmqctl set_vhost_limits -p {vhost}), or delete queues that nobody uses"
+        );
+    }
+    match text.split_once("inequivalent arg '").and_then(|(_, rest)| rest.split_once('\'')) {
+        Some(("x-queue-type" | "x-max-priority" | "x-delivery-limit" | "x-overflow", _)) | None => {
+            "the queue is there already with other arguments: set queue_type and max_priority in [amqp] as it was \
+             declared (rabbitmqctl list_queues name type arguments), or delete it when it is empty"
+                .into()
+        }
+        Some((argument, _)) => format!(
+            "the queue is there already with another \"{argument}\", which [amqp] has no key for: use another \
+             queue, or delete it when it is empty (rabbitmqctl list_queues -p {vhost} name durable auto_delete \
+             arguments messages), and it is declared anew"
+        ),
+    }
+}
+
+/// Why the vhost lets nobody in.
+fn not_allowed(text: &str, user: &str, vhost: &str) -> String {
+    if text.contains("limit") {
+        return "close connections that nobody uses, or raise the limit: rabbitmqctl list_vhost_limits, rabbitmqctl \
+             list_user_limits; a worker has two connections"
+            .into();
+    }
+    if text.contains("access to vhost") {
+        return refused_access(text, user, vhost);
+    }
+    if text.contains("is down") {
+        return format!("start it again: rabbitmqctl restart_vhost -p {vhost}");
+    }
+    format!("create it: rabbitmqctl add_vhost {vhost}, or correct vhost in [amqp]")
+}
+
+/// What answers at the broker's address is none.
+pub(super) fn no_broker(options: &Options, fault: &str, before: bool) -> Error {
+    let text = format!("cannot talk to RabbitMQ at {}: {fault}", options.place());
+    if before {
+        return Error::unavailable(text);
+    }
+    Error::config(text).with_help(
+        "check host and port in [amqp]: AMQP without TLS is spoken on 5672, 5671 is for TLS, and 15672 is a web page",
+    )
 }
 
 /// The broker closed the connection while the user logged in: what it does with a wrong password.
@@ -87,6 +134,36 @@ mod tests {
         let error = refusal(&options, "consume", 406, timeout);
         assert!(error.to_string().contains("ack_timeout in [amqp] says 30m"), "{error}");
         assert!(error.help().is_some_and(|help| help.contains("consumer_timeout")));
+    }
+
+    #[test]
+    fn help_is_for_what_was_refused() {
+        let options = Options::from_config(&AmqpConfig::default()).unwrap();
+        let inequivalent =
+            |argument| format!("PRECONDITION_FAILED - inequivalent arg '{argument}' for queue 'q'");
+        let table = [
+            (406, inequivalent("x-max-priority"), "set queue_type and max_priority"),
+            (406, inequivalent("x-message-ttl"), "\"x-message-ttl\", which [amqp] has no key for"),
+            (406, inequivalent("auto_delete"), "\"auto_delete\""),
+            (
+                406,
+                "cannot declare queue 'q': queue limit in vhost '/' (5) is reached".into(),
+                "set_vhost_limits",
+            ),
+            (
+                406,
+                "message size 20000000 is larger than configured max size 16777216".into(),
+                "max_message_size",
+            ),
+            (530, "NOT_ALLOWED - vhost gone not found".into(), "add_vhost"),
+            (530, "access to vhost '/' refused: connection limit (1) is reached".into(), "raise the limit"),
+            (530, "access to vhost '/' refused for user 'u'".into(), "set_permissions"),
+            (403, "ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use".into(), "another connection"),
+        ];
+        for (code, text, help) in table {
+            let error = refusal(&options, "declare q", code, &text);
+            assert!(error.help().is_some_and(|said| said.contains(help)), "{text}: {:?}", error.help());
+        }
     }
 
     #[test]

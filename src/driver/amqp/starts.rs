@@ -6,25 +6,21 @@
 //! comes again in the same start did a worker go away with it.
 //!
 //! The broker tells no such number. Here it is the number of messages in a durable queue, one for each start
-//! that somebody noticed by an exchange that is not durable: where that is missing, the broker has started
-//! since. Two who notice at once count twice, and then some jobs are copied once more, which does no harm.
-//! Where the exchange outlives the start (another node of a cluster kept it), all that came again counts as
-//! before.
+//! that somebody noticed by a mark that no start outlives: a message that is not persistent, in a classic queue.
+//! (An exchange that is not durable would outlive one: brokers that keep their definitions in Khepri forget it
+//! only when they are stopped in good order.) Where the mark is missing, the broker has started since. Two who
+//! notice at once count twice, and then some jobs are copied once more, which does no harm.
 
+use super::topology::classic_type;
 use super::wire::Object;
 
 /// One message for each start.
 pub(super) const STARTS: &str = "craft-queue.starts";
 
-/// It is there from the first look after a start.
+/// It has a message from the first look after a start.
 pub(super) const RUNNING: &str = "craft-queue.running";
 
-/// The queue whose messages are counted.
-pub(super) fn counter() -> Object {
-    Object::Queue { name: STARTS.into(), arguments: vec![] }
-}
-
-/// What says that this start has been counted.
-pub(super) fn mark() -> Object {
-    Object::Mark { exchange: RUNNING.into() }
+/// The queue whose messages are counted, and the one of the mark.
+pub(super) fn queues() -> [Object; 2] {
+    [STARTS, RUNNING].map(|name| Object::Queue { name: name.into(), arguments: vec![classic_type()] })
 }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::driver::AmqpDriver;
+use super::driver::{AmqpDriver, Shared};
 use super::fake::Fake;
-use super::holds::Orphans;
 use super::options::Options;
 use crate::config::AmqpConfig;
 use crate::driver::{Bell, Driver, Reserved, Settled, Suspects, Verdict, Want};
@@ -17,18 +16,18 @@ const NOW: Duration = Duration::ZERO;
 /// A process with a worker, as far as the driver sees it.
 struct Process {
     fake: Fake,
-    orphans: Arc<Orphans>,
+    shared: Shared,
 }
 
 impl Process {
     fn new(fake: &Fake) -> Self {
-        Self { fake: fake.clone(), orphans: Arc::default() }
+        Self { fake: fake.clone(), shared: Shared::default() }
     }
 
     fn open(&self) -> AmqpDriver {
         let options = Options::from_config(&AmqpConfig::default()).unwrap();
-        let (client, orphans) = (Arc::new(self.fake.clone()), Arc::clone(&self.orphans));
-        AmqpDriver::open(client, Arc::new(options), Bell::silent(), orphans).unwrap()
+        let (client, shared) = (Arc::new(self.fake.clone()), self.shared.clone());
+        AmqpDriver::open(client, Arc::new(options), Bell::silent(), shared).unwrap()
     }
 }
 

@@ -2,17 +2,21 @@
 //!
 //! | queue | for |
 //! |---|---|
-//! | `Q` | the jobs; durable and without arguments, as Masonite declares it, so that one that is there already works |
+//! | `Q` | the jobs; durable and without arguments but its type, so that one that Masonite or another producer declared already works |
 //! | `Q.suspects` | jobs that a worker went away with; fetched one by one, never ahead, so that a death is charged to the job that runs |
 //! | `Q.failed` | dead jobs, when no database keeps them |
 //! | [`FAILED_QUEUES`] | one for all: the names of the queues that have dead jobs |
 //!
 //! An argument more on a queue that is there already is refused by the broker, so only what was asked for
-//! in the configuration is given.
+//! in the configuration is given, and the type of each: what a vhost takes by default may be a quorum queue that
+//! drops what was handed out 20 times. A queue that is there with a type by default is taken as it is.
+
+use std::collections::HashSet;
 
 use super::ladder;
 use super::options::Options;
 use super::wire::{Argument, Object};
+use crate::error::{Error, Result};
 use crate::message::NAME_LIMIT;
 
 /// The queues that have dead jobs, a message with the name for each: a broker lists no queues.
@@ -22,6 +26,10 @@ pub(super) const FAILED_QUEUES: &str = "craft-queue.failed-queues";
 /// worker moves a job that came again to `Q.suspects`, which counts.
 const DELIVERY_LIMIT: i64 = 50;
 
+/// How often failed jobs may be handed out, which is what each look at them does. RabbitMQ 4 drops after 20 what
+/// has no limit of its own; 3.10 takes no limit of -1.
+const LOOKED_AT_LIMIT: i64 = 1_000_000_000;
+
 /// Where suspects of a queue wait.
 pub(super) fn suspects_of(queue: &str) -> String {
     beside(queue, ".suspects")
@@ -30,6 +38,37 @@ pub(super) fn suspects_of(queue: &str) -> String {
 /// Where the dead jobs of a queue lie.
 pub(super) fn failed_of(queue: &str) -> String {
     beside(queue, ".failed")
+}
+
+/// Refuses the names of queues that stand beside others, or that the broker keeps for itself: a job pushed there
+/// would never run as what it is.
+///
+/// # Errors
+/// It is such a name.
+pub(super) fn check_is_not_ours(queue: &str) -> Result<()> {
+    let shown = || queue.escape_debug();
+    if queue.starts_with("amq.") {
+        return Err(Error::invalid(format!(
+            "queue \"{}\": RabbitMQ keeps names that begin with amq. for itself",
+            shown()
+        ))
+        .with_help("choose another name for the queue"));
+    }
+    let endings = [".suspects", ".failed", ".failed.quorum", ".failed.classic"];
+    let of = endings.iter().find_map(|ending| Some((queue.strip_suffix(ending)?, ending)));
+    let what = match of {
+        Some((of, ending)) if !of.is_empty() => {
+            let what =
+                if *ending == ".suspects" { "jobs that a worker went away with" } else { "failed jobs" };
+            format!("it is where {what} of queue \"{}\" are kept", of.escape_debug())
+        }
+        _ if queue.starts_with("craft-queue.") => {
+            "it is one of the queues that make delays possible".to_owned()
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(format!("queue \"{}\" can't be used: {what}", shown()))
+        .with_help("name the queue of the jobs, or choose another name"))
 }
 
 /// A name with a suffix. Where that is too long for AMQP the name is cut, and its digest keeps it apart
@@ -46,8 +85,13 @@ fn beside(queue: &str, suffix: &str) -> String {
 
 /// 16 hexadecimal digits that stand for a name (FNV-1a). Other processes compute the same.
 pub(super) fn digest(name: &str) -> String {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    digest_of(name.as_bytes())
+}
+
+/// The same for any bytes.
+pub(super) fn digest_of(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     format!("{hash:016x}")
 }
@@ -55,12 +99,11 @@ pub(super) fn digest(name: &str) -> String {
 /// What must exist before a job can wait in a queue.
 pub(super) fn work(options: &Options, queue: &str) -> Vec<Object> {
     let suspects = suspects_of(queue);
-    let mut objects = Vec::new();
-    if options.quorum {
-        objects.push(failed(options, queue));
-    }
-    objects.push(Object::Queue { name: queue.into(), arguments: work_arguments(options, queue) });
-    objects.push(Object::Queue { name: suspects.clone(), arguments: work_arguments(options, queue) });
+    let arguments = work_arguments(options, queue);
+    let mut objects = vec![
+        Object::Queue { name: queue.into(), arguments: arguments.clone() },
+        Object::Queue { name: suspects.clone(), arguments },
+    ];
     objects.extend(ladder::ends());
     objects.extend([ladder::end(queue), ladder::end(&suspects)]);
     if !options.exchange.is_empty() {
@@ -73,20 +116,67 @@ pub(super) fn work(options: &Options, queue: &str) -> Vec<Object> {
     objects
 }
 
-/// What must exist before a dead job can be kept.
-pub(super) fn failed(options: &Options, queue: &str) -> Object {
-    let arguments = if options.quorum { vec![quorum_type()] } else { vec![] };
-    Object::Queue { name: failed_of(queue), arguments }
+/// Where failed jobs, or the names of the queues that have some, are kept: in a queue that looks do not wear out.
+/// One of that name that an earlier version declared may do so, or the vhost's default type may have changed. Then
+/// another queue beside it is used, and what lies in the first one is moved there by whoever looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Keeping {
+    /// The queue to publish to.
+    pub(super) queue: String,
+    /// Where some may lie as well.
+    pub(super) others: Vec<String>,
 }
 
-/// What must exist before the name of a queue with dead jobs can be noted.
-pub(super) fn failed_queues() -> Object {
-    Object::Queue { name: FAILED_QUEUES.into(), arguments: vec![] }
+impl Keeping {
+    /// The failed jobs of a queue. `declare` says no where a queue of that name has other arguments.
+    pub(super) fn failed_jobs(
+        options: &Options,
+        queue: &str,
+        declare: impl FnMut(&Object) -> Result<bool>,
+    ) -> Result<Self> {
+        Self::choose(options, |ending| beside(queue, &format!(".failed{ending}")), declare)
+    }
+
+    /// The names of the queues that have failed jobs.
+    pub(super) fn queue_names(
+        options: &Options,
+        declare: impl FnMut(&Object) -> Result<bool>,
+    ) -> Result<Self> {
+        Self::choose(options, |ending| format!("{FAILED_QUEUES}{ending}"), declare)
+    }
+
+    fn choose(
+        options: &Options,
+        name: impl Fn(&str) -> String,
+        mut declare: impl FnMut(&Object) -> Result<bool>,
+    ) -> Result<Self> {
+        let (own, arguments) = match options.quorum {
+            true => (".quorum", vec![quorum_type(), ("x-delivery-limit", Argument::Number(LOOKED_AT_LIMIT))]),
+            false => (".classic", vec![classic_type()]),
+        };
+        let first = Object::Queue { name: name(""), arguments: arguments.clone() };
+        let queue = if declare(&first)? { name("") } else { name(own) };
+        if queue != name("") {
+            declare(&Object::Queue { name: queue.clone(), arguments })?;
+        }
+        let others =
+            ["", ".quorum", ".classic"].map(name).into_iter().filter(|other| *other != queue).collect();
+        Ok(Self { queue, others })
+    }
+}
+
+/// All queues that belong to a queue, and itself.
+pub(super) fn all_of(queue: &str) -> HashSet<String> {
+    let endings = [".suspects", ".failed", ".failed.quorum", ".failed.classic"];
+    let beside = endings.iter().map(|ending| beside(queue, ending));
+    beside.chain([queue.to_owned()]).collect()
 }
 
 fn work_arguments(options: &Options, queue: &str) -> Vec<(&'static str, Argument)> {
     let mut arguments = Vec::new();
-    if options.quorum {
+    if !options.quorum {
+        arguments.push(classic_type());
+    } else {
         // Without a dead letter exchange the broker drops a job at the limit.
         arguments.extend([
             quorum_type(),
@@ -101,6 +191,11 @@ fn work_arguments(options: &Options, queue: &str) -> Vec<(&'static str, Argument
         arguments.push(("x-max-priority", Argument::Number(max.into())));
     }
     arguments
+}
+
+/// The argument that makes a queue a classic one, whatever the vhost's default is.
+pub(super) fn classic_type() -> (&'static str, Argument) {
+    ("x-queue-type", Argument::Text("classic".into()))
 }
 
 /// The argument that makes a queue a quorum queue.
@@ -119,6 +214,41 @@ mod tests {
         let (one, other) = (suspects_of(&long('a')), suspects_of(&long('b')));
         assert!(one.len() <= NAME_LIMIT && one.ends_with(".suspects"), "{one}");
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn failed_jobs_lie_where_looks_do_not_wear_them_out() {
+        let options = Options::from_config(&crate::config::AmqpConfig::default()).unwrap();
+        let quorum = Options { quorum: true, ..options.clone() };
+        let choose = |options, taken: &[&str]| {
+            let mut declared = Vec::new();
+            let keeping = Keeping::failed_jobs(options, "q", |object| {
+                let Object::Queue { name, arguments } = object else { panic!("{object:?}") };
+                let limit = arguments.iter().any(|(key, _)| *key == "x-delivery-limit");
+                assert_eq!(limit, options.quorum, "{object:?}");
+                declared.push(name.clone());
+                Ok(!taken.contains(&&**name))
+            });
+            (keeping.unwrap(), declared)
+        };
+        let (keeping, declared) = choose(&options, &[]);
+        assert_eq!((&*keeping.queue, &*declared), ("q.failed", &["q.failed".to_owned()][..]));
+        assert_eq!(keeping.others, ["q.failed.quorum", "q.failed.classic"]);
+        let (keeping, declared) = choose(&quorum, &["q.failed"]);
+        assert_eq!((&*keeping.queue, declared.len()), ("q.failed.quorum", 2));
+        assert_eq!(keeping.others, ["q.failed", "q.failed.classic"]);
+        assert!(keeping.others.iter().all(|other| all_of("q").contains(other)));
+    }
+
+    #[test]
+    fn the_names_of_queues_beside_others_are_not_for_jobs() {
+        for name in ["x.failed", "x.suspects", "x.failed.quorum", "craft-queue.starts", "amq.gen"] {
+            let error = check_is_not_ours(name).unwrap_err();
+            assert!(error.is_invalid() && error.to_string().contains(name), "{error}");
+        }
+        for name in ["x", "failed", ".failed", "failed.x", "craft-queue"] {
+            assert!(check_is_not_ours(name).is_ok(), "{name}");
+        }
     }
 
     #[test]

@@ -26,17 +26,28 @@ pub(super) trait Client: Send + Sync {
 
 /// Publishes. Its publishes are numbered from 1.
 pub(super) trait Outbox: Send {
-    /// Makes sure that these exist.
+    /// Makes sure that these exist. A queue that has another type by default stays as it is.
     fn declare(&mut self, objects: &[Object]) -> Result<()>;
 
-    /// Whether there is an exchange of this name.
-    fn has_exchange(&mut self, name: &str) -> Result<bool>;
+    /// Declares a queue; says no where one of its name is there with other arguments.
+    fn declare_exactly(&mut self, queue: &Object) -> Result<bool>;
 
     /// How many messages wait in a queue that is there.
     fn count(&mut self, queue: &str) -> Result<u64>;
 
-    /// Sends one message and does not wait for the answer. At most [`WINDOW`] may be unanswered.
-    fn publish(&mut self, address: &Address, envelope: &Envelope, body: &[u8]) -> Result<()>;
+    /// Whether the broker is RabbitMQ 4 or newer.
+    fn is_modern(&self) -> bool;
+
+    /// Whether there is a queue of this name.
+    fn has_queue(&mut self, name: &str) -> Result<bool>;
+
+    /// Sends one message and does not wait for the answer, for at most `limit`. At most [`WINDOW`] may be unanswered.
+    fn publish(&mut self, address: &Address, envelope: &Envelope, body: &[u8], limit: Duration)
+    -> Result<()>;
+
+    /// The size of the largest frame, into which all properties of a message must fit; foreign headers and long texts
+    /// of our own are left away or cut for that.
+    fn frame_max(&self) -> usize;
 
     /// What the broker has answered, after waiting at most `limit` for the first answer.
     fn answers(&mut self, limit: Duration) -> Result<Answers>;
@@ -47,6 +58,10 @@ pub(super) trait Outbox: Send {
 
 /// How many publishes may be unanswered.
 pub(super) const WINDOW: usize = 1_000;
+
+/// How many bytes of publishes may be unanswered. So many find room on their way out, also while the broker reads
+/// nothing, so that a publish does not wait; but one that is larger by itself.
+pub(super) const WINDOW_BYTES: usize = 8 * 1024 * 1024;
 
 /// What a broker answered.
 #[derive(Debug, Default)]
@@ -70,8 +85,11 @@ pub(super) struct Confirm {
 
 /// Receives, and does what else needs answers.
 pub(super) trait Inbox: Send {
-    /// Makes sure that these exist.
+    /// Makes sure that these exist. A queue that has another type by default stays as it is.
     fn declare(&mut self, objects: &[Object]) -> Result<()>;
+
+    /// Declares a queue; says no where one of its name is there with other arguments.
+    fn declare_exactly(&mut self, queue: &Object) -> Result<bool>;
 
     /// Has a queue delivered, with at most `prefetch` unacknowledged. Again: with a new `prefetch`.
     fn subscribe(&mut self, queue: &Arc<str>, prefetch: u16) -> Result<()>;
@@ -84,6 +102,9 @@ pub(super) trait Inbox: Send {
 
     /// What arrived since the last call. Never waits.
     fn arrivals(&mut self) -> Result<Vec<Arrival>>;
+
+    /// What arrived since the last call, also on a connection that was lost meanwhile.
+    fn unread(&mut self) -> Vec<Arrival>;
 
     /// Takes one message out of a queue, and says how many are left there.
     fn get(&mut self, queue: &Arc<str>) -> Result<Option<(Arrival, u64)>>;
@@ -133,8 +154,12 @@ pub(super) struct Envelope {
     pub(super) app_id: Option<String>,
     /// `priority`.
     pub(super) priority: Option<u8>,
+    /// It is forgotten when the broker ends.
+    pub(super) passing: bool,
     /// Headers of our own: those that begin with [`OWN_HEADERS`], which the key leaves away.
     pub(super) notes: BTreeMap<&'static str, String>,
+    /// When the broker itself moved it last, in milliseconds since 1970. A copy does not keep it.
+    pub(super) moved_at: Option<i64>,
     /// What others gave it and a copy keeps.
     pub(super) rest: Rest,
 }
@@ -156,8 +181,11 @@ pub(super) mod note {
     pub(in super::super) const QUEUE: &str = "queue";
     /// On dead jobs: when they died, in milliseconds since 1970.
     pub(in super::super) const FAILED_AT: &str = "failed-at";
+    /// Instead of a dead job: the one of this id, recorded before, is not dead. A digest of its payload.
+    pub(in super::super) const WITHDRAWN: &str = "withdrawn";
     /// All of them.
-    pub(in super::super) const ALL: [&str; 6] = [OVERRIDES, ERROR, DRIVER, CONNECTION, QUEUE, FAILED_AT];
+    pub(in super::super) const ALL: [&str; 7] =
+        [OVERRIDES, ERROR, DRIVER, CONNECTION, QUEUE, FAILED_AT, WITHDRAWN];
 }
 
 /// Where a publish goes.
@@ -169,15 +197,13 @@ pub(super) struct Address {
     pub(super) routing_key: String,
 }
 
-/// Something that a broker can be told to have. All but a mark are durable.
+/// Something that a broker can be told to have. All of it is durable.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Object {
     /// A queue.
     Queue { name: String, arguments: Vec<(&'static str, Argument)> },
     /// An exchange of some kind.
     Exchange { name: String, kind: Kind, alternate: Option<String> },
-    /// An exchange that is gone when the broker has started again.
-    Mark { exchange: String },
     /// What comes to the exchange with a matching key goes to the queue.
     QueueBinding { queue: String, exchange: String, key: String },
     /// What comes to the exchange with a matching key goes to the other exchange.

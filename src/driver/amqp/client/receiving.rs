@@ -12,7 +12,7 @@ use crossbeam::channel::{self, RecvTimeoutError, Sender};
 
 use super::consuming::{Consuming, Inbound, Request};
 use super::{
-    AmqpError, Channel, Connection, GOODBYE, KillSwitch, QueueDeleteOptions, count, declare, explain,
+    AmqpError, Channel, Connection, GOODBYE, KillSwitch, QueueDeleteOptions, count, declaring, explain,
 };
 use crate::driver::Bell;
 use crate::driver::amqp::options::Options;
@@ -92,32 +92,34 @@ impl Receiving {
         explain(&self.options, "receive", error)
     }
 
-    /// Asks through the desk. The error of a question that the broker did not like is given back.
-    fn at_desk<T>(&mut self, question: impl FnOnce(&Channel) -> T) -> Result<T> {
+    /// Asks through the desk, which the broker closes together with a refusal.
+    fn try_at_desk<T>(
+        &mut self,
+        question: impl FnOnce(&Channel) -> Result<T, AmqpError>,
+    ) -> Result<T, AmqpError> {
         let limit = self.options.answer_timeout;
-        if self.desk.is_none() {
-            let Some(connection) = &mut self.connection else { return Err(self.cause()) };
-            let opened = self.kill.within(limit, || connection.open_channel(None));
-            self.desk = Some(opened.map_err(|error| explain(&self.options, "open a channel", error))?);
-        }
-        match &self.desk {
-            Some(desk) => Ok(self.kill.within(limit, || question(desk))),
-            None => Err(self.cause()),
-        }
+        let desk = match self.desk.take() {
+            Some(desk) => desk,
+            None => {
+                let connection = self.connection.as_mut().ok_or(AmqpError::EventLoopDropped)?;
+                self.kill.within(limit, || connection.open_channel(None))?
+            }
+        };
+        let answer = self.kill.within(limit, || question(&desk))?;
+        self.desk = Some(desk);
+        Ok(answer)
     }
 
-    /// The number that a question about a queue brought; none when there is no such queue.
-    fn number(&mut self, doing: &str, asked: Result<u32, AmqpError>) -> Result<u64> {
-        match asked {
+    /// The number that a question about a queue brings; none when there is no such queue.
+    fn number(
+        &mut self,
+        doing: &str,
+        question: impl FnOnce(&Channel) -> Result<u32, AmqpError>,
+    ) -> Result<u64> {
+        match self.try_at_desk(question) {
             Ok(number) => Ok(number.into()),
-            Err(error) => {
-                // The broker closes the channel together with its refusal.
-                self.desk = None;
-                match error {
-                    AmqpError::ServerClosedChannel { code: 404, .. } => Ok(0),
-                    other => Err(explain(&self.options, doing, other)),
-                }
-            }
+            Err(AmqpError::ServerClosedChannel { code: 404, .. }) => Ok(0),
+            Err(error) => Err(explain(&self.options, doing, error)),
         }
     }
 }
@@ -125,11 +127,12 @@ impl Receiving {
 impl Inbox for Receiving {
     fn declare(&mut self, objects: &[Object]) -> Result<()> {
         let options = Arc::clone(&self.options);
-        let declared = self.at_desk(|desk| declare(&options, desk, objects))?;
-        if declared.is_err() {
-            self.desk = None;
-        }
-        declared
+        declaring::all(&options, objects, |declare| self.try_at_desk(declare))
+    }
+
+    fn declare_exactly(&mut self, queue: &Object) -> Result<bool> {
+        let options = Arc::clone(&self.options);
+        declaring::exactly(&options, queue, |declare| self.try_at_desk(declare))
     }
 
     fn subscribe(&mut self, queue: &Arc<str>, prefetch: u16) -> Result<()> {
@@ -156,6 +159,10 @@ impl Inbox for Receiving {
         Ok(std::mem::take(&mut inbound.arrivals))
     }
 
+    fn unread(&mut self) -> Vec<Arrival> {
+        std::mem::take(&mut self.inbound.lock().arrivals)
+    }
+
     fn get(&mut self, queue: &Arc<str>) -> Result<Option<(Arrival, u64)>> {
         let limit = self.options.answer_timeout;
         let queue = Arc::clone(queue);
@@ -171,18 +178,15 @@ impl Inbox for Receiving {
     }
 
     fn count(&mut self, queue: &str) -> Result<u64> {
-        let asked = self.at_desk(|desk| count(desk, queue))?;
-        self.number("count", asked)
+        self.number("count", |desk| count(desk, queue))
     }
 
     fn purge(&mut self, queue: &str) -> Result<u64> {
-        let asked = self.at_desk(|desk| desk.queue_purge(queue))?;
-        self.number("purge", asked)
+        self.number("purge", |desk| desk.queue_purge(queue))
     }
 
     fn delete(&mut self, queue: &str) -> Result<u64> {
-        let asked = self.at_desk(|desk| desk.queue_delete(queue, QueueDeleteOptions::default()))?;
-        self.number("delete", asked)
+        self.number("delete", |desk| desk.queue_delete(queue, QueueDeleteOptions::default()))
     }
 }
 
