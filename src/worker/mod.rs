@@ -225,8 +225,11 @@ impl Pump {
             self.read_inbox();
             let now = Instant::now();
             self.watch_clock(now);
-            if let Err(error) = self.exchange(now) {
-                self.lose_line(&error);
+            match self.exchange(now) {
+                Ok(()) => {}
+                // What no second try mends is said once; what is held is brought to its end before.
+                Err(error) if error.is_config() && self.holds_nothing() => self.stop = Stop::Broken(error),
+                Err(error) => self.lose_line(&error),
             }
             if self.is_over() {
                 return self.end();
@@ -338,6 +341,10 @@ impl Pump {
     fn attempt_of(&self, task: &Task) -> u32 {
         let holding = self.held.get(task);
         holding.map_or(task.job.attempt, |holding| holding.job().attempt)
+    }
+
+    fn holds_nothing(&self) -> bool {
+        self.held.is_empty() && self.judged.is_empty() && self.parked.is_empty()
     }
 
     fn lose_line(&mut self, error: &Error) {

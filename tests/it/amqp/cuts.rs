@@ -80,7 +80,10 @@ impl Site {
 
     fn is_empty(&self) -> bool {
         let lines = RabbitMq::shared().rabbitmqctl(&["list_queues", "-p", &self.vhost, "name", "messages"]);
-        let is_left = |line: &&str| !line.ends_with("\t0") && !line.starts_with("craft-queue.starts\t");
+        let of_ours = |line: &&str| {
+            line.starts_with("craft-queue.starts\t") || line.starts_with("craft-queue.running\t")
+        };
+        let is_left = |line: &&str| !line.ends_with("\t0") && !of_ours(line);
         lines.lines().skip(1).filter(is_left).count() == 0
     }
 }

@@ -119,3 +119,85 @@ fn a_record_is_withdrawn_and_the_others_stay_in_sight() {
         rows.len() == 1 && rows[0].payload == "b"
     });
 }
+
+#[test]
+fn two_dead_of_one_id_are_two() {
+    let options = options();
+    let mut driver = open(&options);
+    let job = dies(&options, "one");
+    let other = Reserved {
+        message: Message { payload: b"two".as_slice().into(), ..job.message.clone() },
+        ..job.clone()
+    };
+    dead(&options).record(&other, &Failure::now("amqp", "", "no luck")).unwrap();
+    let mut operator = dead(&options);
+    let rows = operator.list(&Filter::default()).unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_ne!(rows[0].id, rows[1].id);
+    // The second one goes, and its id is the same for who looks next.
+    drop(operator);
+    let id = rows.into_iter().find(|row| row.payload == "two").unwrap().id;
+    let mut next = dead(&options);
+    crate::servers::wait_until("both are back", Duration::from_secs(30), || {
+        next.list(&Filter::default()).unwrap().len() == 2
+    });
+    assert_eq!(next.forget(std::slice::from_ref(&id)).unwrap(), 1);
+    assert_eq!(next.list(&Filter::default()).unwrap()[0].payload, "one");
+    assert!(driver.size(&named("orders")).is_ok());
+}
+
+/// The page behind a job that is gone by now, as a retry asks for it.
+#[test]
+fn pages_go_on_behind_what_was_retried() {
+    let options = options();
+    let job = dies(&options, "0");
+    let mut worker = dead(&options);
+    for n in 1..30 {
+        let message = Message {
+            uuid: craft_queue::new_uuid(),
+            payload: n.to_string().as_bytes().into(),
+            ..job.message.clone()
+        };
+        worker.record(&Reserved { message, ..job.clone() }, &Failure::now("amqp", "", "no luck")).unwrap();
+    }
+    let mut operator = dead(&options);
+    let (mut after, mut seen) = (None, 0);
+    loop {
+        let page = operator.list(&Filter { after: after.as_ref(), limit: 7, ..Filter::default() }).unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id.clone());
+        let ids: Vec<_> = page.iter().map(|row| row.id.clone()).collect();
+        assert_eq!(operator.mark(&ids).unwrap(), ids);
+        operator.forget_marked(&ids).unwrap();
+        seen += ids.len();
+    }
+    assert_eq!(seen, 30);
+    assert_eq!(operator.list(&Filter::default()).unwrap(), []);
+}
+
+/// RabbitMQ 4 drops from a quorum queue what was handed out 20 times, unless the queue says otherwise.
+#[test]
+fn looking_wears_nothing_out_also_in_a_queue_that_was_there() {
+    let options = Options { quorum: true, ..options() };
+    super::foreign::with_channel(&options, |channel| {
+        let quorum = ("x-queue-type".to_owned(), amiquip::AmqpValue::LongString("quorum".into()));
+        let arguments = [quorum].into();
+        let declare = amiquip::QueueDeclareOptions { durable: true, arguments, ..Default::default() };
+        channel.queue_declare("orders.failed", declare).unwrap();
+        let properties =
+            amiquip::AmqpProperties::default().with_message_id("old".into()).with_delivery_mode(2);
+        channel
+            .basic_publish("", amiquip::Publish::with_properties(b"old", "orders.failed", properties))
+            .unwrap();
+    });
+    dies(&options, "new");
+    for look in 0..25 {
+        let mut operator = dead(&options);
+        crate::servers::wait_for(&format!("look {look}"), Duration::from_secs(30), || {
+            match operator.list(&Filter::default()).unwrap().len() {
+                2 => Ok(()),
+                other => Err(format!("{other} are there")),
+            }
+        });
+    }
+}

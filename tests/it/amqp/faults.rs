@@ -197,6 +197,12 @@ fn under_a_memory_alarm_pushes_fail_in_time_and_consumers_go_on() {
             Ok(())
         }
     });
+    // More than the way to the broker holds, in messages that are not large by themselves.
+    let mut pusher = open(&options);
+    let start = Instant::now();
+    let many: Vec<_> = (0..60).map(|_| message("orders", &"x".repeat(1_000_000))).collect();
+    assert!(pusher.push(&many).unwrap_err().is_unavailable());
+    assert!(start.elapsed() < Duration::from_secs(20), "it took {:?} to give up", start.elapsed());
     settle(&mut *worker, &jobs[0], Verdict::Done);
     assert_eq!(worker.extend(&[&jobs[1]], LEASE).unwrap(), []);
     let start = Instant::now();
@@ -251,6 +257,60 @@ fn a_cut_amid_a_push_is_unavailable_and_pushing_again_is_safe() {
     driver.push(&jobs).unwrap();
     let waiting = driver.size(&named("orders")).unwrap()[0].waiting.unwrap();
     assert!(waiting > 2_000, "{waiting} wait");
+}
+
+#[test]
+fn what_the_broker_has_confirmed_is_not_sent_again() {
+    let direct = fresh();
+    let proxy = Proxy::before(direct.port);
+    let backend = AmqpBackend::new(Options { port: proxy.port(), ..direct });
+    let mut driver = backend.open(Bell::silent()).unwrap();
+    driver.push(&[message("orders", "first")]).unwrap();
+    let jobs: Vec<_> = (0..5_000).map(|n| message("orders", &format!("{n} {}", "x".repeat(1_000)))).collect();
+    proxy.cut_after(crate::servers::proxy::Direction::ToServer, 4_000_000);
+    assert!(driver.push(&jobs).unwrap_err().is_unavailable());
+    drop(driver);
+    let mut driver = backend.open(Bell::silent()).unwrap();
+    driver.push(&jobs).unwrap();
+    let waiting = driver.size(&named("orders")).unwrap()[0].waiting.unwrap();
+    // Only of what was not answered, a window at most, nobody knows.
+    assert!((5_001..=6_001).contains(&waiting), "{waiting} wait");
+}
+
+#[test]
+fn a_neighbour_that_is_refused_doubles_nobody() {
+    let options = fresh();
+    let policy = r#"{"max-length": 3, "overflow": "reject-publish"}"#;
+    rabbitmqctl(&["set_policy", "-p", &options.vhost, "full", "^full$", policy]);
+    let backend = AmqpBackend::new(options);
+    let mut driver = backend.open(Bell::silent()).unwrap();
+    let innocent: Vec<_> = (0..50).map(|n| message("orders", &n.to_string())).collect();
+    let refused: Vec<_> = (0..50).map(|n| message("full", &n.to_string())).collect();
+    let all: Vec<_> = innocent.iter().zip(&refused).flat_map(|(a, b)| [a.clone(), b.clone()]).collect();
+    driver.push(&all).unwrap_err();
+    // As whoever gathers the pushes of many threads does it: each again alone, and on a new connection.
+    let mut driver = backend.open(Bell::silent()).unwrap();
+    innocent.chunks(5).for_each(|five| drop(driver.push(five).unwrap()));
+    assert_eq!(driver.size(&named("orders")).unwrap()[0].waiting, Some(50));
+    // Another push of the same job is another one.
+    driver.push(&innocent[..1]).unwrap();
+    assert_eq!(driver.size(&named("orders")).unwrap()[0].waiting, Some(51));
+}
+
+#[test]
+fn another_server_on_the_port_is_told_as_what_it_is() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        // Until the other side has enough.
+        let _ = std::io::Read::read_to_end(&mut stream, &mut Vec::new());
+    });
+    let error = refused(&Options { port, ..at("amqp://guest:guest@127.0.0.1:1/%2f") });
+    is_for_a_person(&error, "does not speak AMQP: it says \"HTTP/1.1 400");
+    server.join().unwrap();
 }
 
 /// In a process of its own, because it counts what the process has.

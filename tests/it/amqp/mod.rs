@@ -11,5 +11,6 @@ mod foreign;
 mod holds;
 mod processes;
 mod signals;
+mod strangers;
 mod support;
 mod work;

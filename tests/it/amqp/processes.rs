@@ -100,7 +100,10 @@ impl Site {
     /// Queues that have jobs, whoever holds those.
     fn what_is_left(&self) -> Vec<String> {
         let lines = RabbitMq::shared().rabbitmqctl(&["list_queues", "-p", &self.vhost, "name", "messages"]);
-        let is_left = |line: &&str| !line.ends_with("\t0") && !line.starts_with("craft-queue.starts\t");
+        let of_ours = |line: &&str| {
+            line.starts_with("craft-queue.starts\t") || line.starts_with("craft-queue.running\t")
+        };
+        let is_left = |line: &&str| !line.ends_with("\t0") && !of_ours(line);
         lines.lines().skip(1).filter(is_left).map(str::to_owned).collect()
     }
 }
