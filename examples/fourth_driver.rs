@@ -211,6 +211,7 @@ impl Driver for Files {
                     unknown_for: unknown_since.map(|since| Duration::from_nanos(now.saturating_sub(since))),
                     due_for: None,
                     last_error: None,
+                    unreadable: None,
                     held_until: start + want.lease,
                     receipt: Receipt(ours.token, 0),
                 });

@@ -16,6 +16,8 @@ struct Inner {
     kind: Kind,
     message: String,
     help: Option<String>,
+    /// The back end said that nothing was done.
+    undone: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +52,7 @@ impl Kind {
 
 impl Error {
     fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), help: None }))
+        Self(Box::new(Inner { kind, message: message.into(), help: None, undone: false }))
     }
 
     /// A value in the configuration is wrong.
@@ -114,6 +116,24 @@ impl Error {
     pub(crate) fn from_code(code: u8, message: impl Into<String>) -> Self {
         let kind = Kind::ALL.into_iter().find(|kind| *kind as u8 == code);
         Self::new(kind.unwrap_or(Kind::Other), message)
+    }
+
+    /// It certainly was not done: the back end undid it, or it was never sent.
+    #[must_use]
+    pub(crate) fn undone(mut self) -> Self {
+        self.0.undone = true;
+        self
+    }
+
+    /// Whether it certainly was not done. Where this is false it may have been.
+    pub(crate) fn is_undone(&self) -> bool {
+        self.0.undone
+    }
+
+    /// The same error for somebody else.
+    pub(crate) fn again(&self) -> Self {
+        let Inner { kind, message, help, undone } = &*self.0;
+        Self(Box::new(Inner { kind: *kind, message: message.clone(), help: help.clone(), undone: *undone }))
     }
 
     /// Adds what to do next: a command, or a change.

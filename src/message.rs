@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
+use crate::payload::storable_text;
 use crate::time;
 
 /// The longest name of a job or a queue, in bytes: what AMQP's short strings can carry.
@@ -131,10 +132,28 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Reads what [`Overrides::to_json`] wrote. Text that is not readable overrides nothing: a job must
-    /// not be lost over its options.
+    /// Reads what [`Overrides::to_json`] wrote. Text that is not readable overrides nothing.
     pub fn from_json(text: &str) -> Self {
-        serde_json::from_str(text).unwrap_or_default()
+        Self::parse(text).unwrap_or_default()
+    }
+
+    /// Reads what a push asked for, and checks it. Empty text and `null` ask for nothing.
+    ///
+    /// # Errors
+    /// The text is no JSON object of ours, or a value is out of its range.
+    pub(crate) fn read(text: &str) -> Result<Self> {
+        let overrides =
+            Self::parse(text).map_err(|cause| Error::invalid(storable_text(&format!("{text}: {cause}"))))?;
+        overrides.check().map(|()| overrides)
+    }
+
+    fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        // A list would be read as the fields in order.
+        match text.trim() {
+            "" => Ok(Self::default()),
+            list if list.starts_with('[') => Err(serde::de::Error::custom("a list, and no object")),
+            text => Ok(serde_json::from_str::<Option<Self>>(text)?.unwrap_or_default()),
+        }
     }
 
     /// The JSON that is kept with the job, or `None` when nothing is overridden.

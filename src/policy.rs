@@ -161,6 +161,21 @@ impl Policy {
         Some(Judgement::Bury { exception })
     }
 
+    /// Judges a job of which the back end could not read a part, or whose options mean nothing: what its push
+    /// asked for is not known, so it is buried without being run.
+    pub(crate) fn judge_unreadable(
+        &self,
+        unreadable: Option<&str>,
+        overrides: Option<&str>,
+    ) -> Option<Judgement> {
+        let of_options = || {
+            let error = Overrides::read(overrides?).err()?;
+            Some(format!("its options can't be read: {error}"))
+        };
+        let exception = unreadable.map(str::to_owned).or_else(of_options)?;
+        Some(Judgement::Bury { exception })
+    }
+
     /// Judges a job whose name this worker does not know. `known_missing` is how long ago a worker first
     /// said so.
     pub fn judge_unknown(&self, name: &str, known_missing: Option<Duration>) -> Judgement {
@@ -271,6 +286,23 @@ mod tests {
         for (attempt, attempts, suspect, last_error, expected) in table {
             let judged = Policy::default().judge_before(attempt, suspect, last_error, &limits(attempts));
             assert_eq!(judged, expected, "attempt {attempt} of {attempts}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_run() {
+        let policy = Policy::default();
+        for fine in [None, Some(""), Some(" "), Some("null"), Some("{}"), Some(r#"{"attempts":1}"#)] {
+            assert_eq!(policy.judge_unreadable(None, fine), None, "{fine:?}");
+        }
+        assert_eq!(policy.judge_unreadable(Some("why"), None), Some(bury("why")));
+        for bad in ["{not json", "[]", "7", r#"{"attempts":"3"}"#, r#"{"attempts":0}"#, r#"{"timeout":-1}"#] {
+            match policy.judge_unreadable(None, Some(bad)) {
+                Some(Judgement::Bury { exception }) => {
+                    assert!(exception.starts_with("its options can't be read: "), "{exception}");
+                }
+                other => panic!("{bad}: {other:?}"),
+            }
         }
     }
 

@@ -22,6 +22,9 @@ pub struct Reserved {
     pub due_for: Option<Duration>,
     /// What the last attempt died of, where the back end keeps it.
     pub last_error: Option<String>,
+    /// Why it can't be run: a column or header holds what no reader understands, as another program may write
+    /// it. The job is buried with this reason and its neighbours run; `message` has what could be read.
+    pub unreadable: Option<String>,
     /// Until when nobody else can have it: the moment before the take, plus the lease.
     pub held_until: Instant,
     /// Proves the hold.

@@ -8,7 +8,7 @@ WITH done AS (
     RETURNING jobs.id, jobs.token
 ), taken AS (
     UPDATE jobs
-    SET token = $3, lease = now() + $4::bigint * interval '1 ms', reserved_at = now(), attempts = attempts + 1
+    SET token = $3, lease = now() + $4::bigint * interval '1 ms', reserved_at = now(), attempts = least(attempts, 2147483646) + 1
     WHERE id = ANY (ARRAY(
         SELECT due.id
         FROM unnest($1::text[], $2::smallint[], $8::timestamptz[], $9::bigint[])
@@ -25,7 +25,7 @@ WITH done AS (
         LIMIT $5
     ))
     RETURNING id, uuid, name, queue, payload, attempts, priority, available_at, suspect,
-        (extract(epoch FROM now() - unknown_since) * 1000)::bigint AS unknown_for, last_error, unique_key, options,
+        (extract(epoch FROM now() - CASE WHEN isfinite(unknown_since) THEN unknown_since END) * 1000)::bigint AS unknown_for, last_error, unique_key, options,
         reserved_at
 )
 SELECT *, NULL::bigint AS lost

@@ -1,7 +1,7 @@
 -- The lines are pairs of a queue and a priority, in the order in which they are served. Each is one look
 -- into the index; no look is made once enough jobs are found.
 UPDATE jobs
-SET token = $3, lease = now() + $4::bigint * interval '1 ms', reserved_at = now(), attempts = attempts + 1
+SET token = $3, lease = now() + $4::bigint * interval '1 ms', reserved_at = now(), attempts = least(attempts, 2147483646) + 1
 WHERE id = ANY (ARRAY(
     SELECT due.id
     FROM unnest($1::text[], $2::smallint[]) AS line (queue, priority)
@@ -16,5 +16,5 @@ WHERE id = ANY (ARRAY(
     LIMIT $5
 ))
 RETURNING id, uuid, name, queue, payload, attempts, priority, available_at, suspect,
-    (extract(epoch FROM now() - unknown_since) * 1000)::bigint AS unknown_for, last_error, unique_key, options,
+    (extract(epoch FROM now() - CASE WHEN isfinite(unknown_since) THEN unknown_since END) * 1000)::bigint AS unknown_for, last_error, unique_key, options,
     reserved_at;

@@ -2,7 +2,7 @@
 -- a job that kills is known at once, they are no suspects.
 UPDATE jobs
 SET token = $2, lease = now() + $3::bigint * interval '1 ms', reserved_at = now(),
-    attempts = attempts + suspect::integer, suspect = $5
+    attempts = least(attempts, 2147483646) + suspect::integer, suspect = $5
 WHERE id = ANY (ARRAY(
     SELECT id
     FROM jobs
@@ -12,5 +12,5 @@ WHERE id = ANY (ARRAY(
     FOR UPDATE SKIP LOCKED
 ))
 RETURNING id, uuid, name, queue, payload, attempts, priority, available_at, suspect,
-    (extract(epoch FROM now() - unknown_since) * 1000)::bigint AS unknown_for, last_error, unique_key, options,
+    (extract(epoch FROM now() - CASE WHEN isfinite(unknown_since) THEN unknown_since END) * 1000)::bigint AS unknown_for, last_error, unique_key, options,
     reserved_at;

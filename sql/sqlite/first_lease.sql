@@ -1,6 +1,6 @@
 -- In how many ms the first hold ends.
-SELECT lease - CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+SELECT CAST(lease AS INTEGER) - CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
 FROM jobs
-WHERE token IS NOT NULL AND lease > 0 AND queue IN (SELECT value FROM json_each(?1))
+WHERE token IS NOT NULL AND lease < 253370764800000 AND queue IN (SELECT value FROM json_each(?1))
 ORDER BY lease
 LIMIT 1;

@@ -1,7 +1,7 @@
 -- Jobs whose hold has run out. The first time their attempt stays: they may be innocent. Held by a worker in which
 -- a job that kills is known at once, they are no suspects.
 UPDATE jobs
-SET token = ?1, lease = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + ?2, reserved_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), attempts = attempts + suspect, suspect = ?5
+SET token = ?1, lease = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + ?2, reserved_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), attempts = CASE typeof(attempts) WHEN 'integer' THEN min(attempts, 9007199254740991) + (suspect <> 0) ELSE attempts END, suspect = ?5
 WHERE id IN (
     SELECT id
     FROM jobs

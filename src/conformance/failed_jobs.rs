@@ -37,6 +37,7 @@ pub(super) fn dying(message: Message) -> Reserved {
         unknown_for: None,
         due_for: None,
         last_error: None,
+        unreadable: None,
         held_until: Instant::now() + LONG,
         receipt: Receipt(1, 1),
     }

@@ -66,6 +66,12 @@ pub trait Backend: Send + Sync {
         true
     }
 
+    /// Whether a push with a unique key may have to wait for a transaction that has pushed the same key and not
+    /// ended. Such a push then goes alone, on a connection of its own. Provided: it need not.
+    fn pushes_wait_for_keys(&self) -> bool {
+        false
+    }
+
     /// How long after opening suspects are left alone: whoever lost the same back end at the same moment, and
     /// lives, gets that long to renew its holds. Provided: a third of the lease, which is how often it renews.
     fn settling_in(&self, lease: Duration) -> Duration {

@@ -105,6 +105,7 @@ fn reserved(message: Message, attempt: u32) -> Reserved {
         unknown_for: None,
         due_for: Some(Duration::ZERO),
         last_error: None,
+        unreadable: None,
         held_until: time::after(Instant::now(), FOR_EVER),
         receipt: Receipt(0, 0),
     }

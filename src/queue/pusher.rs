@@ -1,27 +1,42 @@
-//! One open driver for the pushes of a whole process.
+//! Open drivers for the pushes of a whole process.
 //!
 //! Threads that push at the same time share a batch, and so a commit: whoever comes first leads, and
 //! pushes what has gathered while the last batch was on its way. Nobody lingers, so a thread that pushes
 //! alone loses nothing, not even a hand-over.
+//!
+//! A push with a unique key may have to wait until somebody's transaction ends, on a back end that says so.
+//! It goes alone and on a connection of its own, so that no other push waits with it.
+
+mod parcel;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use self::parcel::{Lead, Parcel, State, fit, split};
 use crate::driver::{Backend, Bell, Driver};
 use crate::error::{Error, Result};
 use crate::message::{Message, Pushed};
 
-/// How long a push tries while the back end is away.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// The shortest and the longest wait before a back end that is away is tried again.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Rows of one transaction, so that a huge push does not keep others waiting.
-const BATCH: usize = 5_000;
+/// How many pushes with unique keys are on their way at once, each on a connection of its own.
+const KEYED_LANES: usize = 4;
 
 pub(super) struct Pusher {
     backend: Arc<dyn Backend>,
+    plain: Lane,
+    keyed: [Lane; KEYED_LANES],
+}
+
+/// One connection, and the line for it.
+struct Lane {
+    /// Whether each push goes alone.
+    alone: bool,
     line: Mutex<Line>,
 }
 
@@ -29,185 +44,180 @@ pub(super) struct Pusher {
 struct Line {
     waiting: VecDeque<Arc<Parcel>>,
     /// `None` while somebody leads.
-    driver: Option<Handle>,
-}
-
-type Handle = Option<Box<dyn Driver>>;
-
-type Answer = Result<Vec<Pushed>>;
-
-/// One caller's messages.
-struct Parcel {
-    messages: Vec<Message>,
-    caller: Thread,
-    state: Mutex<State>,
-}
-
-enum State {
-    Waiting,
-    /// The caller shall lead: the driver is handed over.
-    Lead(Handle),
-    Answered(Result<Vec<Pushed>>),
+    lead: Option<Lead>,
 }
 
 impl Pusher {
     pub(super) fn new(backend: Arc<dyn Backend>) -> Self {
-        let line = Line { waiting: VecDeque::new(), driver: Some(None) };
-        Self { backend, line: Mutex::new(line) }
+        Self { backend, plain: Lane::new(false), keyed: std::array::from_fn(|_| Lane::new(true)) }
     }
 
     /// Pushes, and returns when the back end has them.
     ///
     /// # Errors
     /// The back end refused one of them, or stayed away for 15 s.
-    pub(super) fn push(&self, mut messages: Vec<Message>) -> Result<Vec<Pushed>> {
-        if messages.len() <= BATCH {
-            return self.push_batch(messages);
+    pub(super) fn push(&self, messages: Vec<Message>) -> Result<Vec<Pushed>> {
+        let keyed = || messages.iter().any(|message| message.unique_key.is_some());
+        let lane = match self.backend.pushes_wait_for_keys() && keyed() {
+            true => self.keyed.iter().find(|lane| lane.is_free()).unwrap_or(&self.keyed[0]),
+            false => &self.plain,
+        };
+        let mut pushed = Vec::new();
+        for batch in split(messages) {
+            pushed.extend(lane.push(&*self.backend, batch)?);
         }
-        let mut pushed = Vec::with_capacity(messages.len());
-        while messages.len() > BATCH {
-            let rest = messages.split_off(BATCH);
-            pushed.extend(self.push_batch(messages)?);
-            messages = rest;
-        }
-        pushed.extend(self.push_batch(messages)?);
         Ok(pushed)
     }
+}
 
-    fn push_batch(&self, messages: Vec<Message>) -> Result<Vec<Pushed>> {
+impl Lane {
+    fn new(alone: bool) -> Self {
+        let line = Line { waiting: VecDeque::new(), lead: Some(Lead::default()) };
+        Self { alone, line: Mutex::new(line) }
+    }
+
+    fn is_free(&self) -> bool {
+        lock(&self.line).lead.is_some()
+    }
+
+    fn push(&self, backend: &dyn Backend, messages: Vec<Message>) -> Result<Vec<Pushed>> {
+        let own = Arc::new(Parcel::new(messages));
         let mut line = lock(&self.line);
-        match line.driver.take() {
-            Some(driver) => {
+        let lead = match line.lead.take() {
+            Some(lead) => {
                 drop(line);
-                self.lead(driver, &messages, &[])
+                lead
             }
             None => {
-                let state = Mutex::new(State::Waiting);
-                let parcel = Arc::new(Parcel { messages, caller: thread::current(), state });
-                line.waiting.push_back(parcel.clone());
+                line.waiting.push_back(own.clone());
                 drop(line);
-                self.wait(&parcel)
-            }
-        }
-    }
-
-    /// Waits for an answer, or for the lead.
-    fn wait(&self, parcel: &Arc<Parcel>) -> Result<Vec<Pushed>> {
-        loop {
-            // Taken in a statement of its own: the lock must not be held while this thread parks.
-            let state = std::mem::replace(&mut *lock(&parcel.state), State::Waiting);
-            match state {
-                State::Answered(answer) => return answer,
-                State::Lead(driver) => {
-                    let others = self.gather(parcel.messages.len());
-                    return self.lead(driver, &parcel.messages, &others);
+                match own.wait() {
+                    State::Lead(lead) => lead,
+                    State::Answered(answer) => return answer,
+                    State::Waiting => return Err(Error::other("cannot push: nobody answered")),
                 }
-                State::Waiting => thread::park(),
             }
-        }
-    }
-
-    /// Those who wait, as far as they fit into one batch.
-    fn gather(&self, mut rows: usize) -> Vec<Arc<Parcel>> {
-        let mut line = lock(&self.line);
-        let fit = |parcel: &&Arc<Parcel>| {
-            rows += parcel.messages.len();
-            rows <= BATCH
         };
-        let count = line.waiting.iter().take_while(fit).count();
-        line.waiting.drain(..count).collect()
+        self.lead(backend, lead, &own)
     }
 
-    /// Pushes a batch, answers those who wait for it, hands the lead on, and returns one's own answer.
-    fn lead(&self, mut driver: Handle, own: &[Message], others: &[Arc<Parcel>]) -> Result<Vec<Pushed>> {
-        // A driver that panics must fail those who wait, not hang them.
-        let push = AssertUnwindSafe(|| self.deliver(&mut driver, own, others));
-        let (answer, answers) = catch_unwind(push).unwrap_or_else(|_| {
-            driver = None;
-            let panicked = || Err(Error::other("cannot push: the driver panicked"));
-            (panicked(), others.iter().map(|_| panicked()).collect())
-        });
-        for (parcel, answer) in others.iter().zip(answers) {
-            *lock(&parcel.state) = State::Answered(answer);
-            parcel.caller.unpark();
+    /// Pushes batches until one's own messages are answered, then hands the lead on.
+    fn lead(&self, backend: &dyn Backend, mut lead: Lead, own: &Arc<Parcel>) -> Result<Vec<Pushed>> {
+        let mut open = vec![own.clone()];
+        let mut wait = FIRST_WAIT;
+        loop {
+            self.gather(&mut open);
+            // A driver that panics must fail those who wait, not hang them.
+            let round = AssertUnwindSafe(|| attempt(backend, &mut lead, &mut open));
+            if catch_unwind(round).is_err() {
+                lead = Lead::default();
+                for parcel in open.iter().filter(|parcel| !parcel.is_answered()) {
+                    parcel.answer(Err(Error::other("cannot push: the driver panicked")));
+                }
+            }
+            open.retain(|parcel| !parcel.is_answered());
+            if let Some(answer) = own.take_answer() {
+                self.hand_on(lead, open);
+                return answer;
+            }
+            thread::sleep(wait.mul_f64(0.75 + 0.5 * fastrand::f64()));
+            wait = (wait * 2).min(LONGEST_WAIT);
         }
-        self.hand_on(driver);
-        answer
     }
 
-    fn hand_on(&self, driver: Handle) {
+    /// Adds those who wait, as far as they fit into one batch.
+    fn gather(&self, open: &mut Vec<Arc<Parcel>>) {
+        if self.alone {
+            return;
+        }
         let mut line = lock(&self.line);
+        let count = fit(open, &line.waiting);
+        open.extend(line.waiting.drain(..count));
+    }
+
+    /// What is still open goes to the front, and the first one leads.
+    fn hand_on(&self, lead: Lead, open: Vec<Arc<Parcel>>) {
+        let mut line = lock(&self.line);
+        for parcel in open.into_iter().rev() {
+            line.waiting.push_front(parcel);
+        }
         match line.waiting.pop_front() {
             Some(next) => {
                 drop(line);
-                *lock(&next.state) = State::Lead(driver);
-                next.caller.unpark();
+                next.hand(State::Lead(lead));
             }
-            None => line.driver = Some(driver),
+            None => line.lead = Some(lead),
         }
     }
+}
 
-    fn deliver(&self, driver: &mut Handle, own: &[Message], others: &[Arc<Parcel>]) -> (Answer, Vec<Answer>) {
-        if others.is_empty() {
-            return (self.insist(driver, own), Vec::new());
-        }
-        let of_others = others.iter().flat_map(|parcel| &parcel.messages);
-        let all: Vec<Message> = own.iter().chain(of_others).cloned().collect();
-        match self.insist(driver, &all) {
+/// Tries once to push all of these: together, and each alone where that was no success. Answers those that are
+/// on the queue, were refused, or have waited for the back end for long enough.
+fn attempt(backend: &dyn Backend, lead: &mut Lead, open: &mut [Arc<Parcel>]) {
+    if open.len() > 1 && !lead.one_by_one {
+        let all: Vec<Message> = open.iter().flat_map(|parcel| &parcel.messages).cloned().collect();
+        match push(backend, lead, &all) {
             Ok(pushed) => {
                 let mut pushed = pushed.into_iter();
-                let mut next = |count| Ok(pushed.by_ref().take(count).collect());
-                (next(own.len()), others.iter().map(|parcel| next(parcel.messages.len())).collect())
+                for parcel in open {
+                    parcel.answer(Ok(pushed.by_ref().take(parcel.messages.len()).collect()));
+                }
+                return;
             }
-            // One bad message fails alone.
-            Err(_) => {
-                let answer = self.insist(driver, own);
-                (answer, others.iter().map(|parcel| self.insist(driver, &parcel.messages)).collect())
+            // One bad message fails alone. The same uuids, so that nothing is added twice.
+            Err((error, _)) if !error.is_unavailable() => {}
+            Err((error, sent)) => {
+                // It may be one of them that ends the connection.
+                lead.one_by_one = sent;
+                return wait_on(lead, open, &error, |_| sent);
             }
         }
     }
+    for at in 0..open.len() {
+        match push(backend, lead, &open[at].messages) {
+            Err((error, sent)) if error.is_unavailable() => {
+                wait_on(lead, &open[at..], &error, |parcel| sent && Arc::ptr_eq(parcel, &open[at]));
+                // Next time the others come first.
+                open[at..].rotate_left(1);
+                return;
+            }
+            answer => open[at].answer(answer.map_err(|(error, _)| error)),
+        }
+    }
+    lead.one_by_one = false;
+}
 
-    /// Pushes again while the back end is away: the same uuids, so nothing is added twice.
-    fn insist(&self, driver: &mut Handle, messages: &[Message]) -> Result<Vec<Pushed>> {
-        let mut deadline = None;
-        let mut wait = Duration::from_millis(50);
-        let mut sent = false;
-        loop {
-            let error = match driver {
-                Some(open) => match open.push(messages) {
-                    Ok(pushed) => return Ok(pushed),
-                    Err(error) => {
-                        sent |= error.is_unavailable();
-                        error
-                    }
-                },
-                None => match self.backend.open(Bell::silent()) {
-                    Ok(open) => {
-                        *driver = Some(open);
-                        continue;
-                    }
-                    Err(error) => error,
-                },
-            };
-            *driver = None;
-            if !error.is_unavailable() {
-                return Err(error);
-            }
-            let now = Instant::now();
-            if now + wait >= *deadline.get_or_insert(now + PATIENCE) {
-                return Err(match sent {
-                    true => Error::outcome_unknown(format!("the push may have arrived, or not: {error}"))
-                        .with_help("push it again with a unique key, or look at craft queue:status"),
-                    false => error,
-                });
-            }
-            thread::sleep(wait.mul_f64(0.75 + 0.5 * fastrand::f64()));
-            wait = (wait * 2).min(Duration::from_secs(1));
+/// All clocks run from the moment when the back end went away, or from the push if that was later.
+fn wait_on(lead: &mut Lead, open: &[Arc<Parcel>], error: &Error, sent: impl Fn(&Arc<Parcel>) -> bool) {
+    let since = *lead.away_since.get_or_insert_with(Instant::now);
+    for parcel in open {
+        parcel.was_tried(since, sent(parcel), error);
+    }
+}
+
+/// Pushes on the open driver, or on a new one. An error comes with whether the messages may have arrived.
+fn push(backend: &dyn Backend, lead: &mut Lead, messages: &[Message]) -> Result<Vec<Pushed>, (Error, bool)> {
+    let driver: &mut Box<dyn Driver> = match &mut lead.driver {
+        Some(open) => open,
+        none => none.insert(backend.open(Bell::silent()).map_err(|error| (error, false))?),
+    };
+    match driver.push(messages) {
+        Ok(pushed) => {
+            lead.away_since = None;
+            Ok(pushed)
+        }
+        Err(error) => {
+            lead.driver = None;
+            let sent = !error.is_undone();
+            Err((error, sent))
         }
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Only this file's plain moves run under these locks.
+    // Only plain moves run under these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

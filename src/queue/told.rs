@@ -47,6 +47,10 @@ impl Backend for Told {
         self.backend.holds_outlive_connection()
     }
 
+    fn pushes_wait_for_keys(&self) -> bool {
+        self.backend.pushes_wait_for_keys()
+    }
+
     fn settling_in(&self, lease: Duration) -> Duration {
         self.backend.settling_in(lease)
     }

@@ -267,8 +267,10 @@ impl Pump {
         let of_type = kind.as_ref().map(|kind| kind.limits()).unwrap_or_default();
         let policy = &self.setup.policy;
         let limits = policy.limits_for(job.message.overrides.as_deref(), &of_type);
-        let judgement =
-            policy.judge_before(job.attempt, job.suspect, job.last_error.as_deref(), &limits).or_else(|| {
+        let judgement = policy
+            .judge_unreadable(job.unreadable.as_deref(), job.message.overrides.as_deref())
+            .or_else(|| policy.judge_before(job.attempt, job.suspect, job.last_error.as_deref(), &limits))
+            .or_else(|| {
                 let unknown = || policy.judge_unknown(&job.message.name, job.unknown_for);
                 kind.is_none().then(unknown)
             });

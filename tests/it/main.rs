@@ -21,6 +21,7 @@ mod listeners;
 mod meta;
 mod migrations;
 mod monitor;
+mod odd_rows;
 mod own_programs;
 mod plans;
 mod process_children;

@@ -32,8 +32,12 @@ fn no_statement_of_the_hot_path_sorts_or_scans() {
         let expected = [
             ("first_due", "SEARCH jobs USING INDEX jobs_ready (queue=? AND priority<?)"),
             ("take", "SEARCH jobs USING INDEX jobs_ready (queue=? AND priority=? AND available_at<?)"),
-            ("first_lease", "SEARCH jobs USING INDEX jobs_held (lease>?)"),
+            ("first_lease", "SEARCH jobs USING INDEX jobs_held (lease<?)"),
             ("take_suspects", "SEARCH jobs USING INDEX jobs_held (lease<?)"),
+            ("find_odd", "SEARCH jobs USING INDEX jobs_ready (queue=? AND priority=? AND available_at>?)"),
+            ("find_stray", "SEARCH jobs USING INDEX jobs_held (lease=?)"),
+            ("find_pushed", "SEARCH jobs USING COVERING INDEX jobs_uuid (uuid=?)"),
+            ("find_pushed", "SEARCH jobs USING COVERING INDEX jobs_unique_key (unique_key=?)"),
             ("done", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
             ("again", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
             ("give_back", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
@@ -43,7 +47,9 @@ fn no_statement_of_the_hot_path_sorts_or_scans() {
             let plan = plan(&file, name);
             assert!(plan.iter().any(|line| line == wanted), "{name}, analyzed {analyzed}: {plan:#?}");
             for line in &plan {
-                assert!(!line.contains("TEMP B-TREE"), "{name} sorts: {plan:#?}");
+                // Of two rows at most.
+                let sorts = line.contains("TEMP B-TREE") && name != "find_pushed";
+                assert!(!sorts, "{name} sorts: {plan:#?}");
                 let scans = line.starts_with("SCAN") && !line.contains("json_each");
                 assert!(!scans, "{name} scans: {plan:#?}");
             }

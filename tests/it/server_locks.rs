@@ -19,6 +19,7 @@ on_every_server!(
     a_row_that_somebody_else_locks_is_settled_when_it_is_free,
     a_suspect_that_somebody_else_locks_keeps_back_no_clean_job,
     a_table_that_nobody_can_write_for_almost_a_lease_gives_no_job_to_two,
+    a_push_that_waits_for_a_key_keeps_no_other_waiting,
     a_table_of_failed_jobs_that_is_locked_is_waited_for,
     without_its_table_a_dead_job_stays_in_the_queue_with_its_reason,
 );
@@ -250,6 +251,28 @@ fn a_row_that_somebody_else_locks_is_settled_when_it_is_free(place: Place) {
     });
     assert_eq!(diary.lines(), ["locked 1"]);
     assert!(queue.size(None, &[]).unwrap().is_empty());
+}
+
+/// And when the server gives it up, it is told that it was not pushed.
+fn a_push_that_waits_for_a_key_keeps_no_other_waiting(place: Place) {
+    let (queue, _) = queue(config(&place, 4));
+    let mut session = Session::open(&place);
+    session.run("BEGIN");
+    session.run("INSERT INTO jobs (name, payload, unique_key) VALUES ('Act', '{}', 'k')");
+    thread::scope(|scope| {
+        let keyed = scope.spawn(|| queue.options().unique("k").push(Act::new("keyed", Then::Succeed)));
+        let other = scope.spawn(|| queue.options().unique("l").push(Act::new("other", Then::Succeed)));
+        for _ in 0..20 {
+            queue.push(Act::new("plain", Then::Succeed)).unwrap();
+        }
+        assert!(other.join().unwrap().unwrap().is_added());
+        assert!(!keyed.is_finished(), "they did not wait for the key");
+        let error = keyed.join().unwrap().unwrap_err();
+        assert!(error.is_unavailable() && !error.is_outcome_unknown(), "{error:?}");
+        session.run("ROLLBACK");
+    });
+    assert_eq!(session.number("SELECT count(*) FROM jobs WHERE unique_key = 'k'"), 0);
+    assert!(queue.options().unique("k").push(Act::new("keyed", Then::Succeed)).unwrap().is_added());
 }
 
 /// Fault 22: somebody locks the whole table when a job dies.

@@ -247,3 +247,26 @@ fn mariadb_neither_sorts_nor_scans_on_the_hot_path() {
     let count = read("list_failed", &["5", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "50"]);
     assert!(count < 100, "a page of the failed jobs is 50 rows, and not {count}");
 }
+
+/// Each push that meets its like looks for it: by the uuid and by the key, and not through all.
+#[test]
+fn what_was_pushed_before_is_found_by_two_looks_into_indexes() {
+    let settings = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+        SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan;";
+    let url = Postgres::shared().database();
+    install(config_on(&url));
+    let find = sql("postgres", "find_pushed");
+    let explain = format!("{settings} PREPARE find AS {find} EXPLAIN EXECUTE find (gen_random_uuid(), 'k')");
+    let plan = postgres::query(&url, &explain).unwrap();
+    assert!(plan.contains("jobs_uuid") && plan.contains("jobs_unique_key"), "{plan}");
+    assert!(!plan.contains("Seq Scan") && !plan.contains("Bitmap"), "{plan}");
+
+    let url = MariaDb::shared().database();
+    install(config_on(&url));
+    mariadb::query(&url, "INSERT INTO jobs (name, payload, unique_key, uuid) VALUES ('A', '', 'k', 'u')")
+        .unwrap();
+    let find = filled("mysql", "find_pushed", &["'u'", "'k'"]);
+    let plan = mariadb::query(&url, &format!("EXPLAIN {find}")).unwrap();
+    assert!(plan.contains("jobs_uuid") && plan.contains("jobs_unique_key"), "{plan}");
+    assert!(!plan.contains("\tALL\tjobs") && !plan.contains("\tindex\t"), "{plan}");
+}

@@ -124,6 +124,7 @@ pub(super) fn reserved(arrival: &mut Arrival, uuid: &Arc<str>, receipt: Receipt,
         unknown_for: state.unknown_since.map(since),
         due_for: None,
         last_error: envelope.notes.get(note::ERROR).cloned(),
+        unreadable: None,
         held_until: until,
         receipt,
     }

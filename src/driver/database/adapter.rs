@@ -56,6 +56,24 @@ pub(crate) trait Adapter: Send {
         self.execute("free_keys", &[list(ids), Value::Number(token)]).map(drop)
     }
 
+    /// Whether any of the jobs whose hold has ended can be taken: none that somebody else has locked.
+    /// Provided: all; a file has no such locks.
+    fn has_free_suspect(&mut self, queues: &[String]) -> Result<bool> {
+        let _ = queues;
+        Ok(true)
+    }
+
+    /// Takes, in a transaction of its own and to be buried, at most `most` rows that no take would ever
+    /// find: due or held until no instant, in a queue that is no text.
+    fn take_odd(&mut self, take: &Take<'_>, most: usize) -> Result<Odd>;
+
+    /// After a take that the database refused because of a value: takes the rows that it can't read, as far
+    /// as it can. Provided: none; overridden where values are converted while they are read.
+    fn take_unreadable(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
+        let _ = (take, most);
+        Ok(Vec::new())
+    }
+
     /// Removes held jobs, and answers those that were not held by these receipts.
     fn delete(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>>;
 
@@ -191,6 +209,15 @@ pub(crate) struct Take<'a> {
     pub(crate) held_until: Instant,
     /// Whether suspects stay suspects while they are held.
     pub(crate) charged: bool,
+}
+
+/// Rows that no take would ever find.
+#[derive(Default)]
+pub(crate) struct Odd {
+    /// Those that are to be buried.
+    pub(crate) jobs: Vec<Reserved>,
+    /// Whether others can be found from now on.
+    pub(crate) mended: bool,
 }
 
 /// A job that goes back to its queue.

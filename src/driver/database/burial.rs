@@ -99,9 +99,11 @@ impl<'a> Dead<'a> {
         ]
     }
 
-    /// Whether the payload lies among the failed jobs as it lies among the jobs.
+    /// Whether it lies among the failed jobs as it lies among the jobs. What can't be read there could not be
+    /// read here either.
     fn is_text(&self) -> bool {
-        matches!(payload::to_text(&self.job.message.payload), Cow::Borrowed(_))
+        self.job.unreadable.is_none()
+            && matches!(payload::to_text(&self.job.message.payload), Cow::Borrowed(_))
     }
 
     fn weight(&self) -> usize {

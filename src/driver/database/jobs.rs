@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::adapter::{self, Adapter, PutBack, Survives, Take};
 use super::burial::{self, Dead};
+use super::weight::Weight;
 use super::{Database, inspect, signals};
 use crate::driver::{
     Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled, Settlement, Signal,
@@ -24,10 +25,13 @@ pub(super) struct JobsTable {
     pub(super) no_signals: bool,
     /// When it was last asked in how long the first job is due.
     pub(super) asked_when_due: Option<Instant>,
+    /// When it last looked for rows that no take finds.
+    pub(super) looked_for_odd: Option<Instant>,
+    pub(super) weight: Weight,
 }
 
 /// What was asked this short a while ago is not asked again: a worker with a short poll looks soon enough.
-const RECENTLY: Duration = Duration::from_millis(100);
+pub(super) const RECENTLY: Duration = Duration::from_millis(100);
 
 impl Driver for JobsTable {
     fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
@@ -36,7 +40,7 @@ impl Driver for JobsTable {
     }
 
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
-        let taken = self.look_and_take(want)?;
+        let taken = self.find(want)?;
         self.let_keys_go(taken)
     }
 
@@ -65,7 +69,7 @@ impl Driver for JobsTable {
         settled: &[Settled<'_>],
         want: &Want<'_>,
     ) -> Result<(Settlement, Taken)> {
-        let (settlement, taken) = self.settle_and_take(settled, want)?;
+        let (settlement, taken) = self.settle_and_find(settled, want)?;
         Ok((settlement, self.let_keys_go(taken)?))
     }
 
@@ -154,7 +158,7 @@ impl JobsTable {
         }
     }
 
-    fn look_and_take(&mut self, want: &Want<'_>) -> Result<Taken> {
+    pub(super) fn look_and_take(&mut self, want: &Want<'_>) -> Result<Taken> {
         if self.adapter.take_is_a_look() && want.fresh > 0 && want.suspects == Suspects::Ignore {
             let (_, jobs) = self.adapter.delete_and_take(&[], &hold(want), want.fresh)?;
             if !jobs.is_empty() || self.asked_when_due.is_some_and(|asked| asked.elapsed() < RECENTLY) {
@@ -172,10 +176,11 @@ impl JobsTable {
         Ok(Taken { jobs, suspects_due: taken.suspects_due, next_due: None })
     }
 
-    fn settle_and_take(&mut self, settled: &[Settled<'_>], want: &Want<'_>) -> Result<(Settlement, Taken)> {
-        if settled.is_empty() {
-            return Ok((Settlement::default(), self.look_and_take(want)?));
-        }
+    pub(super) fn settle_and_take(
+        &mut self,
+        settled: &[Settled<'_>],
+        want: &Want<'_>,
+    ) -> Result<(Settlement, Taken)> {
         let done = all_done(settled).filter(|_| want.suspects == Suspects::Ignore);
         let together = match done {
             Some(done) => {
@@ -193,7 +198,7 @@ impl JobsTable {
             Some(Ok(done)) => Ok(done),
             Some(Err(error)) if !error.is_invalid() => Err(error),
             // What is refused of one job must not keep the others from being settled, nor any from being taken.
-            _ => Ok((self.settle(settled)?, self.look_and_take(want)?)),
+            _ => self.settle_then_find(settled, want),
         }
     }
 
@@ -224,7 +229,7 @@ impl JobsTable {
         };
         let hold_ends = match want.suspects {
             Suspects::Ignore => None,
-            _ => self.adapter.first_lease(want.queues)?,
+            _ => self.first_suspect(want.queues)?,
         };
         let suspects_due = hold_ends == Some(Duration::ZERO);
         let take_suspects = suspects_due && want.suspects.most() > 0;
@@ -249,7 +254,7 @@ impl JobsTable {
             taken.jobs.extend(self.adapter.take(&hold, want.fresh)?);
         }
         if want.suspects != Suspects::Ignore {
-            taken.suspects_due = self.adapter.first_lease(want.queues)? == Some(Duration::ZERO);
+            taken.suspects_due = self.first_suspect(want.queues)? == Some(Duration::ZERO);
         }
         Ok(taken)
     }
@@ -350,7 +355,7 @@ fn all_done(settled: &[Settled<'_>]) -> Option<Vec<Receipt>> {
     settled.iter().map(receipt).collect()
 }
 
-fn hold<'a>(want: &Want<'a>) -> Take<'a> {
+pub(super) fn hold<'a>(want: &Want<'a>) -> Take<'a> {
     let held_until = time::after(Instant::now(), want.lease);
     let charged = want.suspects.are_charged();
     Take { queues: want.queues, token: new_token(), lease: want.lease, held_until, charged }

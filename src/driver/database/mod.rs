@@ -20,6 +20,7 @@ mod burial;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod cursor;
 mod failed;
+mod finding;
 mod inspect;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod interned;
@@ -33,6 +34,7 @@ mod mysql;
 mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod reading;
 mod signals;
 #[cfg(feature = "amqp")]
 mod signals_table;
@@ -41,6 +43,7 @@ mod sqlite;
 mod statements;
 #[cfg(feature = "tls")]
 mod tls;
+mod weight;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -292,7 +295,14 @@ impl Backend for Database {
             database: self.clone(),
             no_signals: false,
             asked_when_due: None,
+            looked_for_odd: None,
+            weight: weight::Weight::default(),
         }))
+    }
+
+    fn pushes_wait_for_keys(&self) -> bool {
+        // Who writes to a file keeps out everybody, whatever the key.
+        !matches!(self.connection, Connection::Sqlite { .. })
     }
 
     fn describe(&self) -> String {

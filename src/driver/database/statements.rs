@@ -157,15 +157,15 @@ macro_rules! files {
 }
 
 #[cfg(feature = "sqlite")]
-const SQLITE: &[(&str, &str)] = files!("sqlite");
+const SQLITE: &[(&str, &str)] = files!("sqlite" "find_odd" "find_stray" "mend_date" "take_odd");
 
 #[cfg(feature = "postgres")]
-const POSTGRES: &[(&str, &str)] =
-    files!("postgres" "which_database" "push_many" "push_new" "done_and_take" "bury" "record_many");
+const POSTGRES: &[(&str, &str)] = files!("postgres" "which_database" "push_many" "push_new" "done_and_take" "bury" "record_many"
+    "take_odd" "due_ids" "read_job" "take_raw" "free_suspect" "skip_ids");
 
 #[cfg(feature = "mysql")]
-const MYSQL: &[(&str, &str)] =
-    files!("mysql" "which_database" "next_priority" "hold" "held" "bury" "find_failed");
+const MYSQL: &[(&str, &str)] = files!("mysql" "which_database" "next_priority" "hold" "held" "bury" "find_failed"
+    "find_odd" "read_odd" "free_suspect");
 
 #[cfg(all(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod tests {

@@ -112,6 +112,7 @@ pub(super) fn hold(job: Job, now: Instant, lease: Duration) -> (Held, Reserved) 
         unknown_for: job.unknown_since.map(|since| now.saturating_duration_since(since)),
         due_for: Some(now.saturating_duration_since(job.due)),
         last_error: job.last_error.clone(),
+        unreadable: None,
         held_until: lease_ends,
         receipt: Receipt(job.id.cast_unsigned(), token),
     };

@@ -324,6 +324,7 @@ pub(super) fn job(id: u64, says: &str) -> Reserved {
         unknown_for: None,
         due_for: None,
         last_error: None,
+        unreadable: None,
         held_until: Instant::now() + Duration::from_secs(3_600),
         receipt: Receipt(id, 100 + id),
     }

@@ -22,6 +22,12 @@ pub(super) fn is_duplicate(cause: &Cause) -> bool {
     matches!(cause, Cause::MySqlError(refusal) if refusal.code == 1062)
 }
 
+/// Whether its id did, and not its uuid or its key.
+pub(super) fn is_duplicate_id(cause: &Cause) -> bool {
+    matches!(cause, Cause::MySqlError(refusal)
+        if refusal.code == 1062 && (refusal.message.ends_with("'PRIMARY'") || refusal.message.ends_with(".PRIMARY'")))
+}
+
 /// Why no connection could be made.
 pub(super) fn explain_connect(cause: &Cause, opts: &Opts) -> Error {
     let server = format!("{}:{}", opts.get_ip_or_hostname(), opts.get_tcp_port());
@@ -90,7 +96,14 @@ pub(super) fn explain(cause: &Cause) -> Error {
     let message = &refusal.message;
     match refusal.code {
         1054 | 1146 => Error::schema(message),
-        1020 | 1205 | 1213 => Error::unavailable(format!("MySQL gave a statement up: {message}")),
+        1020 | 1205 | 1213 | 1969 | 3024 | 3572 => {
+            Error::unavailable(format!("MySQL gave a statement up: {message}")).undone()
+        }
+        1290 | 1792 | 1836 => {
+            Error::unavailable(format!("MySQL only lets read here, as a replica does: {message}"))
+                .with_help("name the primary server in the connection")
+                .undone()
+        }
         // Too many connections, shutting down, out of room, killed, read only.
         1021
         | 1037
@@ -107,14 +120,9 @@ pub(super) fn explain(cause: &Cause) -> Error {
         | 1180
         | 1203
         | 1226
-        | 1290
         | 1317
-        | 1836
         | 1927
-        | 1969
-        | 3024
         | 3169
-        | 3572
         | 4031 => Error::unavailable(format!("MySQL is not available: {message}")),
         1044 | 1142 | 1143 | 1227 | 1370 => Error::other(format!("MySQL refuses: {message}")).with_help(
             "the user needs SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE to make them",
@@ -124,6 +132,11 @@ pub(super) fn explain(cause: &Cause) -> Error {
         // By a constraint or a trigger, of ours or of somebody else's, too.
         1048 | 1216 | 1217 | 1264 | 1292 | 1366 | 1406 | 1441 | 1451 | 1452 | 1644 | 3819 | 4025 => {
             Error::invalid(format!("MySQL refuses a value: {message}"))
+        }
+        1062 | 1467 if refusal.code == 1467 || is_duplicate_id(&Cause::MySqlError(refusal.clone())) => {
+            Error::other(format!("the table has no ids left: {message}")).with_help(
+                "a row was inserted by hand with the greatest id: give it another, and set AUTO_INCREMENT",
+            )
         }
         code => Error::other(format!("MySQL refused a statement: {message} ({code})")),
     }

@@ -19,9 +19,10 @@ use ::mysql::{Params, Value as ServerValue};
 
 use self::session::Session;
 use super::LONG;
-use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, transaction};
+use super::adapter::{Adapter, Odd, PutBack, Row, Survives, Take, Value, transaction};
 use super::burial::{Buried, Dead};
 use super::cursor::Cursor;
+use super::reading;
 use super::statements::Statements;
 use crate::config::Server;
 use crate::driver::{Receipt, Reserved, Size};
@@ -32,8 +33,8 @@ use crate::payload;
 /// How often a step is tried that others were in the way of.
 const TRIES: usize = 5;
 
-/// When no job is due.
-const BEFORE_ALL: ServerValue = ServerValue::Date(1000, 1, 1, 0, 0, 0, 0);
+/// Before all dates, also one of zeros, which a lenient session can write.
+const BEFORE_ALL: ServerValue = ServerValue::Date(0, 0, 0, 0, 0, 0, 0);
 
 /// An open connection.
 struct Mysql {
@@ -110,9 +111,7 @@ impl Mysql {
                 self.cursor.found(queue, priority, last);
             }
             for row in rows {
-                let mut job = read::reserved(row, take)?;
-                job.attempt += 1;
-                jobs.push(job);
+                jobs.push(read::reserved(row, take, |_| 1)?);
             }
             below = priority;
         }
@@ -235,15 +234,46 @@ impl Adapter for Mysql {
             let room = most - jobs.len();
             if room > 0 {
                 for row in self.session.select("take_suspects", (queue, queue.len(), room))? {
-                    let mut job = read::reserved(row, take)?;
-                    job.attempt += u32::from(job.suspect);
-                    job.suspect = true;
-                    jobs.push(job);
+                    jobs.push(Reserved { suspect: true, ..read::reserved(row, take, i64::from)? });
                 }
             }
         }
         self.hold(&jobs, take)?;
         Ok(jobs)
+    }
+
+    fn has_free_suspect(&mut self, queues: &[String]) -> Result<bool> {
+        for queue in queues {
+            if !self.session.rows("free_suspect", (queue, queue.len()))?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn take_odd(&mut self, take: &Take<'_>, most: usize) -> Result<Odd> {
+        let mut ids = Vec::new();
+        for queue in take.queues {
+            let values = (queue, queue.len(), queue, queue.len());
+            let rows = self.session.rows("find_odd", values)?;
+            ids.extend(rows.iter().filter_map(|row| row.number(0)));
+        }
+        ids.truncate(most);
+        if ids.is_empty() {
+            return Ok(Odd::default());
+        }
+        transaction(self, Survives::Crash, |mysql| {
+            let mut jobs = Vec::new();
+            for id in ids {
+                for row in mysql.session.select("read_odd", (id,))? {
+                    let mut job = read::reserved(row, take, |_| 1)?;
+                    reading::held_without_end(&mut job);
+                    jobs.push(job);
+                }
+            }
+            mysql.hold(&jobs, take)?;
+            Ok(Odd { jobs, mended: false })
+        })
     }
 
     /// It is the first step of its transaction: when some are lost, it begins anew and removes the others,
@@ -365,14 +395,4 @@ fn parameters(values: &[Value]) -> Params {
         return Params::Empty;
     }
     Params::Positional(values.iter().map(ServerValue::from).collect())
-}
-
-impl From<&Value> for ServerValue {
-    fn from(value: &Value) -> Self {
-        match value {
-            Value::Null => Self::NULL,
-            Value::Number(number) => Self::Int(*number),
-            Value::Text(text) => Self::Bytes(text.clone().into_bytes()),
-        }
-    }
 }

@@ -6,7 +6,7 @@ use ::mysql::prelude::Queryable;
 use ::mysql::{Params, Transaction, Value};
 
 use super::super::statements::Statements;
-use super::explain::{explain, is_duplicate};
+use super::explain::{explain, is_duplicate, is_duplicate_id};
 use super::micros;
 use super::session::Session;
 use crate::error::{Error, Result};
@@ -164,7 +164,8 @@ fn add_or_find(
     for _ in 0..ROUNDS {
         match add(connection, sql, std::slice::from_ref(message)) {
             Ok(ids) => return Ok(ids.into_iter().next().map(Pushed::Added)),
-            Err(cause) if is_duplicate(&cause) => {}
+            // The server never gives an id twice, but for the greatest.
+            Err(cause) if is_duplicate(&cause) && !is_duplicate_id(&cause) => {}
             Err(cause) => return Err(cause),
         }
         if let Some(replaced) = replace(connection, sql, message)? {

@@ -3,54 +3,110 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::mysql::prelude::FromValue;
 use ::mysql::{Row as ServerRow, Value as ServerValue};
 
 use super::super::adapter::{Row, Take, Value, millis};
+use super::super::reading::{Reading, Shown, lossy};
 use crate::error::{Error, Result};
-use crate::message::{JobId, Message, PRIORITY_LIMIT};
+use crate::message::{JobId, Message};
 use crate::reserved::{Receipt, Reserved};
 
 /// The column of `take.sql` that says when a job was due.
 pub(super) const AVAILABLE_AT: usize = 12;
 
-/// A job as it lies in the table; what the take changes is the caller's to add.
-pub(super) fn reserved(mut row: ServerRow, take: &Take<'_>) -> Result<Reserved> {
-    let id: i64 = get(&mut row, 0)?;
-    let mut text = |column| get::<Option<String>>(&mut row, column);
-    let message = Message {
-        uuid: text(1)?.unwrap_or_default().into(),
-        name: text(2)?.unwrap_or_default().into(),
-        queue: text(3)?.unwrap_or_default().into(),
-        payload: Arc::from(text(4)?.unwrap_or_default().into_bytes()),
-        delay: Duration::ZERO,
-        priority: 0,
-        unique_key: text(10)?.map(Arc::from),
-        replaces: false,
-        overrides: text(11)?.map(Arc::from),
+/// A job as it lies in the table; what the take changes is added: how many attempts more.
+pub(super) fn reserved(row: ServerRow, take: &Take<'_>, more: impl Fn(bool) -> i64) -> Result<Reserved> {
+    let columns = row.unwrap();
+    let [
+        id,
+        uuid,
+        name,
+        queue,
+        payload,
+        attempts,
+        priority,
+        suspect,
+        unknown_for,
+        last_error,
+        unique_key,
+        options,
+        due,
+        due_for,
+    ] = &columns[..]
+    else {
+        return Err(Error::schema("a statement answers other columns than ours"));
     };
-    let last_error = text(9)?;
+    let mut reading = Reading::default();
+    let id = number(id).ok_or_else(|| Error::schema("the column id has another type than ours"))?;
+    let whole = |reading: &mut Reading, column, value| {
+        number(value).unwrap_or_else(|| {
+            reading.wrong(column, shown(value), "a whole number");
+            0
+        })
+    };
+    let suspect = whole(&mut reading, "suspect", suspect) != 0;
+    let message = Message {
+        uuid: text(&mut reading, "uuid", uuid),
+        name: text(&mut reading, "name", name),
+        queue: text(&mut reading, "queue", queue),
+        payload: Arc::from(bytes(payload).unwrap_or_default()),
+        delay: Duration::ZERO,
+        priority: {
+            let priority = whole(&mut reading, "priority", priority);
+            reading.priority(priority)
+        },
+        unique_key: maybe(&mut reading, "unique_key", unique_key),
+        replaces: false,
+        overrides: maybe(&mut reading, "options", options),
+    };
+    let attempts = whole(&mut reading, "attempts", attempts).saturating_add(more(suspect));
+    match due {
+        ServerValue::Date(1..=9998, 1.., 1.., ..) => {}
+        other => reading.wrong("available_at", shown(other), "when the job is due"),
+    }
     Ok(Reserved {
         id: JobId::Number(id),
-        message: Message {
-            priority: u8::try_from(get::<i64>(&mut row, 6)?).unwrap_or(PRIORITY_LIMIT),
-            ..message
-        },
-        attempt: u32::try_from(get::<i64>(&mut row, 5)?).unwrap_or(0),
-        suspect: get::<i64>(&mut row, 7)? != 0,
-        unknown_for: get::<Option<i64>>(&mut row, 8)?.map(millis),
-        due_for: get::<Option<i64>>(&mut row, 13)?.map(millis),
-        last_error,
+        message,
+        attempt: reading.attempts(attempts),
+        suspect,
+        unknown_for: number(unknown_for).map(millis),
+        due_for: number(due_for).map(millis),
+        last_error: bytes(last_error).map(|bytes| lossy(bytes).into_owned()),
+        unreadable: reading.done(),
         held_until: take.held_until,
         receipt: Receipt(id.cast_unsigned(), take.token.cast_unsigned()),
     })
 }
 
-fn get<T: FromValue>(row: &mut ServerRow, column: usize) -> Result<T> {
-    match row.take_opt(column) {
-        Some(Ok(value)) => Ok(value),
-        _ => Err(Error::schema(format!("column {column} has another type than ours"))),
+fn bytes(value: &ServerValue) -> Option<&[u8]> {
+    match value {
+        ServerValue::Bytes(bytes) => Some(bytes),
+        _ => None,
     }
+}
+
+fn number(value: &ServerValue) -> Option<i64> {
+    match value {
+        ServerValue::Int(number) => Some(*number),
+        ServerValue::UInt(number) => i64::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+fn shown(value: &ServerValue) -> String {
+    match value {
+        ServerValue::Bytes(bytes) => Shown(bytes).to_string(),
+        // As the server writes it, in quotes.
+        other => other.as_sql(false),
+    }
+}
+
+fn maybe(reading: &mut Reading, column: &str, value: &ServerValue) -> Option<Arc<str>> {
+    bytes(value).map(|bytes| Arc::from(reading.text(column, bytes)))
+}
+
+fn text(reading: &mut Reading, column: &str, value: &ServerValue) -> Arc<str> {
+    maybe(reading, column, value).unwrap_or_else(|| Arc::from(""))
 }
 
 /// A row of a statement off the hot path.
@@ -64,5 +120,15 @@ fn value(value: ServerValue) -> Value {
         ServerValue::UInt(number) => Value::Number(number.cast_signed()),
         ServerValue::Bytes(bytes) => Value::Text(String::from_utf8_lossy(&bytes).into_owned()),
         _ => Value::Null,
+    }
+}
+
+impl From<&Value> for ServerValue {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::NULL,
+            Value::Number(number) => Self::Int(*number),
+            Value::Text(text) => Self::Bytes(text.clone().into_bytes()),
+        }
     }
 }

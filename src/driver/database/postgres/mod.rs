@@ -5,6 +5,7 @@
 mod burial;
 mod explain;
 mod push_in;
+mod raw;
 mod read;
 mod remote;
 mod session;
@@ -17,9 +18,10 @@ use ::postgres::Row as ServerRow;
 
 use self::remote::Remote;
 use self::session::Session;
-use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, list};
+use super::adapter::{Adapter, Odd, PutBack, Row, Survives, Take, Value, list};
 use super::burial::{Buried, Dead};
 use super::cursor::Cursor;
+use super::reading;
 use super::statements::Statements;
 use crate::config::{Server, Tls};
 use crate::driver::{Receipt, Reserved};
@@ -151,6 +153,53 @@ impl Adapter for Postgres {
         read::reserved(&rows, take)
     }
 
+    fn has_free_suspect(&mut self, queues: &[String]) -> Result<bool> {
+        let queues = queues.to_vec();
+        let rows = self.session.call(move |session| session.query("free_suspect", &[&queues]))?;
+        Ok(!rows.is_empty())
+    }
+
+    fn take_odd(&mut self, take: &Take<'_>, most: usize) -> Result<Odd> {
+        let (queues, priorities) = lines(take.queues);
+        let (token, lease, most) = (take.token, whole_millis(take.lease), count(most));
+        let rows = self
+            .session
+            .call(move |session| session.query("take_odd", &[&queues, &priorities, &token, &lease, &most]))?;
+        let mut jobs = read::reserved(&rows, take)?;
+        jobs.iter_mut().for_each(reading::held_without_end);
+        Ok(Odd { jobs, mended: false })
+    }
+
+    fn take_unreadable(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
+        let (queues, priorities) = lines(take.queues);
+        let (token, lease, limit) = (take.token, whole_millis(take.lease), count(most));
+        let taken = self.session.call(move |session| {
+            let mut taken = Vec::new();
+            for due in session.query("due_ids", &[&queues, &priorities, &limit])? {
+                let id: i64 = read::get(&due, 0)?;
+                for column in ["name", "payload", "last_error", "unique_key", "options"] {
+                    match session.query("read_job", &[&id, &column]) {
+                        Err(error) if error.is_invalid() => {
+                            let rows = session.query("take_raw", &[&id, &token, &lease])?;
+                            taken.push((rows, format!("the row cannot be read: {column}: {error}")));
+                            break;
+                        }
+                        read => drop(read?),
+                    }
+                }
+            }
+            Ok(taken)
+        })?;
+        let mut jobs = Vec::new();
+        for (rows, reason) in taken {
+            for mut job in read::reserved(&rows, take)? {
+                job.unreadable.get_or_insert_with(|| reason.clone());
+                jobs.push(job);
+            }
+        }
+        Ok(jobs)
+    }
+
     fn delete(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>> {
         self.fenced(receipts.to_vec(), |session, ids, tokens| session.query("done", &[&ids, &tokens]))
     }
@@ -178,7 +227,7 @@ impl Adapter for Postgres {
         let (taken, lost) = rows.split_at(rows.partition_point(|row| !read::is_lost(row)));
         for row in taken {
             let (queue, priority, place) = read::place(row)?;
-            self.cursor.found(queue, i64::from(priority), place);
+            self.cursor.found(&queue, i64::from(priority), place);
         }
         self.cursor.end(taken.len() == most, began.elapsed());
         let lost = lost.iter().map(|row| read::receipt(row, 0, read::LOST)).collect::<Result<_>>()?;

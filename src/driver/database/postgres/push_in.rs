@@ -79,10 +79,14 @@ type Run<'a> = dyn FnMut(&str, &[&Parameter<'_>]) -> Result<Vec<Row>> + 'a;
 fn insert_by(run: &mut Run<'_>, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
     let uuids = uuids(messages)?;
     let mut pushed: Vec<Option<Pushed>> = vec![None; messages.len()];
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         let open: Vec<usize> = (0..messages.len()).filter(|at| pushed[*at].is_none()).collect();
         if open.is_empty() {
             break;
+        }
+        // Neither its uuid nor its key was in the way, as far as anybody can see: then it was its id.
+        if round > 0 {
+            run("skip_ids", &[])?;
         }
         let mut added = add(run, messages, &uuids, &open, created_at)?;
         for at in open {
@@ -95,7 +99,12 @@ fn insert_by(run: &mut Run<'_>, messages: &[Message], created_at: &str) -> Resul
             };
         }
     }
-    let missing = || Error::unavailable("jobs with the same unique key come and go too quickly");
+    let missing = || {
+        Error::unavailable(match messages.iter().any(|message| message.unique_key.is_some()) {
+            true => "jobs with the same unique key come and go too quickly",
+            false => "the ids that are next belong to rows that were inserted by hand",
+        })
+    };
     pushed.into_iter().map(|pushed| pushed.ok_or_else(missing)).collect()
 }
 

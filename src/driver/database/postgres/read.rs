@@ -1,5 +1,6 @@
 //! Rows of PostgreSQL as ours.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +11,11 @@ use uuid::Uuid;
 
 use super::super::adapter::{Row, Take, Value, millis};
 use super::super::interned::Interned;
+use super::super::reading::{Reading, lossy};
+use super::raw::Raw;
 use super::values::Instant;
 use crate::error::{Error, Result};
-use crate::message::{JobId, Message, PRIORITY_LIMIT};
+use crate::message::{JobId, Message};
 use crate::reserved::{Receipt, Reserved};
 
 /// The column of `done_and_take.sql` that holds the token of a lost job.
@@ -28,7 +31,7 @@ pub(super) fn receipt(row: &ServerRow, id: usize, token: usize) -> Result<Receip
 
 /// Whether a row of `done_and_take.sql` is no taken job, but a lost one.
 pub(super) fn is_lost(row: &ServerRow) -> bool {
-    row.try_get::<_, Option<&str>>(2).is_ok_and(|name| name.is_none())
+    row.try_get::<_, Option<Raw<'_>>>(2).is_ok_and(|name| name.is_none())
 }
 
 /// The jobs that were taken, in the order in which they should be begun: RETURNING promises none.
@@ -37,32 +40,42 @@ pub(super) fn reserved(rows: &[ServerRow], take: &Take<'_>) -> Result<Vec<Reserv
     let mut taken = Vec::with_capacity(rows.len());
     for row in rows {
         let id: i64 = get(row, 0)?;
-        let queue: &str = get(row, 3)?;
-        let priority: i16 = get(row, 6)?;
         let uuid: Uuid = get(row, 1)?;
+        let mut reading = Reading::default();
+        let name = names.get(&reading.text("name", get::<Raw<'_>>(row, 2)?.0));
+        let queue = queues.get(&reading.text("queue", get::<Raw<'_>>(row, 3)?.0));
+        let mut maybe = |column, name| -> Result<Option<Arc<str>>> {
+            Ok(get::<Option<Raw<'_>>>(row, column)?.map(|raw| Arc::from(reading.text(name, raw.0))))
+        };
+        let (unique_key, overrides) = (maybe(11, "unique_key")?, maybe(12, "options")?);
         let (due, taken_at): (Instant, Instant) = (get(row, 7)?, get(row, 13)?);
+        if due.is_far() {
+            reading.wrong("available_at", "infinity or in the year 9999 or later", "when the job is due");
+        }
+        let priority: i16 = get(row, 6)?;
         let job = Reserved {
             id: JobId::Number(id),
             message: Message {
                 uuid: Arc::from(&*uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer())),
-                name: names.get(get(row, 2)?),
-                queue: queues.get(queue),
-                payload: Arc::from(get::<&str>(row, 4)?.as_bytes()),
+                name,
+                queue,
+                payload: Arc::from(get::<Raw<'_>>(row, 4)?.0),
                 delay: Duration::ZERO,
-                priority: u8::try_from(priority).unwrap_or(PRIORITY_LIMIT),
-                unique_key: get::<Option<&str>>(row, 11)?.map(Arc::from),
+                priority: reading.priority(i64::from(priority)),
+                unique_key,
                 replaces: false,
-                overrides: get::<Option<&str>>(row, 12)?.map(Arc::from),
+                overrides,
             },
-            attempt: u32::try_from(get::<i32>(row, 5)?).unwrap_or(1),
+            attempt: reading.attempts(i64::from(get::<i32>(row, 5)?)),
             suspect: get(row, 8)?,
             unknown_for: get::<Option<i64>>(row, 9)?.map(millis),
             due_for: Some(taken_at.since(due)),
-            last_error: get(row, 10)?,
+            last_error: get::<Option<Raw<'_>>>(row, 10)?.map(|raw| lossy(raw.0).into_owned()),
+            unreadable: reading.done(),
             held_until: take.held_until,
             receipt: Receipt(id.cast_unsigned(), take.token.cast_unsigned()),
         };
-        let place = take.queues.iter().position(|wanted| wanted == queue);
+        let place = take.queues.iter().position(|wanted| **wanted == *job.message.queue);
         taken.push(((place, Reverse(priority), due, id), job));
     }
     if !taken.is_sorted_by_key(|(place, _)| *place) {
@@ -77,8 +90,8 @@ pub(super) type Place = (Instant, i64);
 pub(super) const BEFORE_ALL: Place = (Instant::BEFORE_ALL, i64::MIN);
 
 /// The queue, the priority and the place of a taken job.
-pub(super) fn place(row: &ServerRow) -> Result<(&str, i16, Place)> {
-    Ok((get(row, 3)?, get(row, 6)?, (get(row, 7)?, get(row, 0)?)))
+pub(super) fn place(row: &ServerRow) -> Result<(Cow<'_, str>, i16, Place)> {
+    Ok((lossy(get::<Raw<'_>>(row, 3)?.0), get(row, 6)?, (get(row, 7)?, get(row, 0)?)))
 }
 
 /// The rows of a statement off the hot path.
@@ -87,7 +100,7 @@ pub(super) fn rows(rows: &[ServerRow]) -> Result<Vec<Row>> {
         Ok(match *row.columns()[at].type_() {
             Type::BOOL => get::<Option<bool>>(row, at)?.map(i64::from).into(),
             Type::INT8 => get::<Option<i64>>(row, at)?.into(),
-            _ => get::<Option<&str>>(row, at)?.into(),
+            _ => get::<Option<Raw<'_>>>(row, at)?.map(|raw| lossy(raw.0)).as_deref().into(),
         })
     };
     let read = |row: &ServerRow| (0..row.len()).map(|at| value(row, at)).collect::<Result<_>>().map(Row);

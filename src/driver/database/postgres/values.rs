@@ -39,6 +39,13 @@ impl Instant {
     pub(super) fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
+
+    /// The year 9999: what is due then, or later, would never run.
+    const FAR: Self = Self(252_424_080_000_000_000);
+
+    pub(super) fn is_far(self) -> bool {
+        self >= Self::FAR
+    }
 }
 
 impl ToSql for Instant {

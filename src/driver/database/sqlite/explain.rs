@@ -23,9 +23,11 @@ pub(super) fn explain(cause: &rusqlite::Error, path: &Path) -> Error {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Error::unavailable(format!("another process keeps {file} locked"))
                 .with_help("end the transaction that holds it; the database works on by itself then")
+                .undone()
         }
         Some(ErrorCode::DiskFull) => Error::unavailable(format!("the disk that holds {file} is full"))
-            .with_help("make room; nothing is lost, and it works on by itself then"),
+            .with_help("make room; nothing is lost, and it works on by itself then")
+            .undone(),
         Some(ErrorCode::SystemIoFailure) => {
             Error::unavailable(format!("reading or writing {file} failed")).because(cause)
         }

@@ -15,7 +15,8 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use self::connect::{connect, set_synchronous};
 use self::explain::explain;
-use super::adapter::{Adapter, PutBack, Row, Survives, Take, Value, list, millis};
+use super::adapter::{Adapter, Odd, PutBack, Row, Survives, Take, Value, list, millis, transaction};
+use super::reading;
 use super::statements::Statements;
 use super::{LONG, Open};
 use crate::config::Durability;
@@ -24,6 +25,15 @@ use crate::error::Result;
 use crate::message::{Message, Pushed};
 use crate::payload;
 use crate::time::whole_millis;
+
+/// A priority, as a column may hold it.
+type Below = rusqlite::types::Value;
+
+/// A row and the instant that its text means.
+type Date = (i64, i64);
+
+/// Above all priorities.
+const HIGHEST: Below = Below::Integer(i64::MAX);
 
 /// An open file.
 struct Sqlite {
@@ -68,11 +78,37 @@ impl Sqlite {
         self.connection.prepare_cached(self.statements.get(name))
     }
 
-    /// The first clean job of the next lower priority: its priority, and in how many ms it is due.
-    fn front(&self, queue: &str, below: i64) -> rusqlite::Result<Option<(i64, i64)>> {
+    /// The first clean job of the next lower priority: its priority, which others may have written as they
+    /// like, and in how many ms it is due.
+    fn front(&self, queue: &str, below: &Below) -> rusqlite::Result<Option<(Below, Option<i64>)>> {
         self.prepare("first_due")?
-            .query_row(params![queue, below], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row(params![queue, below], |row| Ok((row.get(0)?, read::number(row.get_ref(1)?))))
             .optional()
+    }
+
+    /// Gives dates that are text the instant they mean, and answers the ids of all else that no take finds.
+    fn find_odd(&self, queues: &[String]) -> rusqlite::Result<(Vec<Date>, Vec<i64>)> {
+        let (mut dates, mut odd) = (Vec::new(), Vec::new());
+        for queue in queues {
+            let mut below = HIGHEST;
+            while let Some((priority, _)) = self.front(queue, &below)? {
+                let mut statement = self.prepare("find_odd")?;
+                let mut rows = statement.query(params![queue, priority])?;
+                while let Some(row) = rows.next()? {
+                    match row.get(1)? {
+                        Some(instant) => dates.push((row.get(0)?, instant)),
+                        None => odd.push(row.get(0)?),
+                    }
+                }
+                below = priority;
+            }
+        }
+        let mut strays = self.prepare("find_stray")?;
+        let mut rows = strays.query([])?;
+        while let Some(row) = rows.next()? {
+            odd.push(row.get(0)?);
+        }
+        Ok((dates, odd))
     }
 
     fn take_from(
@@ -83,9 +119,9 @@ impl Sqlite {
         jobs: &mut Vec<Reserved>,
     ) -> rusqlite::Result<()> {
         let full = jobs.len() + most;
-        let mut below = i64::MAX;
-        while let Some((priority, due_in)) = self.front(queue, below)? {
-            if due_in <= 0 {
+        let mut below = HIGHEST;
+        while let Some((priority, due_in)) = self.front(queue, &below)? {
+            if due_in.is_some_and(|due_in| due_in <= 0) {
                 let lease = whole_millis(take.lease);
                 let values = params![take.token, lease, queue, priority, (full - jobs.len()) as i64];
                 let mut statement = self.prepare("take")?;
@@ -165,9 +201,9 @@ impl Adapter for Sqlite {
         self.attempt(|sqlite| {
             let mut first = None;
             for queue in queues {
-                let mut below = i64::MAX;
-                while let Some((priority, due_in)) = sqlite.front(queue, below)? {
-                    first = Some(due_in.min(first.unwrap_or(i64::MAX)));
+                let mut below = HIGHEST;
+                while let Some((priority, due_in)) = sqlite.front(queue, &below)? {
+                    first = [first, due_in].into_iter().flatten().min();
                     below = priority;
                 }
             }
@@ -198,6 +234,31 @@ impl Adapter for Sqlite {
             let mut statement = sqlite.prepare("take_suspects")?;
             read::reserved(&mut statement, values, take, &mut jobs)?;
             Ok(jobs)
+        })
+    }
+
+    fn take_odd(&mut self, take: &Take<'_>, most: usize) -> Result<Odd> {
+        let (dates, odd) = self.attempt(|sqlite| sqlite.find_odd(take.queues))?;
+        if dates.is_empty() && odd.is_empty() {
+            return Ok(Odd::default());
+        }
+        transaction(self, Survives::Crash, |sqlite| {
+            sqlite.attempt(|sqlite| {
+                // Another worker may have been quicker.
+                let (dates, odd) = sqlite.find_odd(take.queues)?;
+                let mut mend = sqlite.prepare("mend_date")?;
+                for date in &dates {
+                    mend.execute(*date)?;
+                }
+                let mut jobs = Vec::new();
+                let mut statement = sqlite.prepare("take_odd")?;
+                for id in odd.into_iter().take(most) {
+                    let values = params![take.token, whole_millis(take.lease), id];
+                    read::reserved(&mut statement, values, take, &mut jobs)?;
+                }
+                jobs.iter_mut().for_each(reading::held_without_end);
+                Ok(Odd { jobs, mended: !dates.is_empty() })
+            })
         })
     }
 
@@ -259,108 +320,4 @@ impl Adapter for Sqlite {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use rusqlite::StatementStatus;
-
-    use super::super::statements::Dialect;
-    use super::*;
-
-    /// A new file with our tables.
-    fn open_new(name: &str) -> (PathBuf, Sqlite) {
-        let folder = std::env::temp_dir().join(format!("craft-sqlite-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("jobs.sqlite3");
-        let connection = connect(&path, Open::Migrate, Durability::Full, Duration::from_secs(1)).unwrap();
-        let statements = Arc::new(Statements::new(Dialect::Sqlite, "jobs", "failed_jobs"));
-        let (durability, now) = (Durability::Full, Durability::Full);
-        let mut sqlite = Sqlite { connection, path, statements, durability, now, watch: None };
-        let tables = sqlite.statements.get("create_jobs").to_owned();
-        sqlite.run_script(&tables).unwrap();
-        (folder, sqlite)
-    }
-
-    #[test]
-    fn a_full_commit_stays_full_after_a_take() {
-        let (folder, mut sqlite) = open_new("durability");
-        for (survives, level) in
-            [(Survives::PowerCut, 2), (Survives::Crash, 1), (Survives::PowerCut, 2), (Survives::Crash, 1)]
-        {
-            sqlite.begin(survives).unwrap();
-            let read = sqlite.connection.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0));
-            assert_eq!(read, Ok(level), "{survives:?}");
-            sqlite.commit().unwrap();
-        }
-        drop(sqlite);
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn a_take_is_planned_once() {
-        let (folder, mut sqlite) = open_new("planned");
-        sqlite.push(&[message(), message()], "now").unwrap();
-        let queues = ["default".to_owned()];
-        for token in 1..=2 {
-            let take = Take {
-                queues: &queues,
-                token,
-                lease: Duration::from_secs(60),
-                held_until: Instant::now(),
-                charged: true,
-            };
-            assert_eq!(sqlite.take(&take, 1).unwrap().len(), 1);
-        }
-        let take = sqlite.prepare("take").unwrap();
-        assert_eq!(
-            (take.get_status(StatementStatus::Run), take.get_status(StatementStatus::RePrepare)),
-            (2, 0)
-        );
-        drop(take);
-        drop(sqlite);
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    /// Fault 18.
-    #[test]
-    fn a_full_disk_takes_no_part_of_a_push_and_a_file_that_is_read_only_none() {
-        let (folder, mut sqlite) = open_new("full");
-        let messages: Vec<_> = (0..50).map(|_| message()).collect();
-        let set = |sqlite: &Sqlite, pragma: &str| sqlite.connection.execute_batch(pragma).unwrap();
-        let count = |sqlite: &Sqlite| {
-            sqlite.connection.query_row("SELECT count(*) FROM jobs", [], |row| row.get::<_, i64>(0))
-        };
-        // The smallest limit is the size that the file has.
-        set(&sqlite, "PRAGMA max_page_count = 1");
-        let full = sqlite.push(&messages, "now").unwrap_err();
-        assert!(full.is_unavailable(), "{full:?}");
-        assert!(full.to_string().ends_with("jobs.sqlite3 is full"), "{full}");
-        assert_eq!(full.help(), Some("make room; nothing is lost, and it works on by itself then"));
-        assert_eq!(count(&sqlite), Ok(0), "all or none");
-        set(&sqlite, "PRAGMA max_page_count = 1000000");
-        sqlite.push(&messages, "now").unwrap();
-        assert_eq!(count(&sqlite), Ok(50));
-
-        set(&sqlite, "PRAGMA query_only = ON");
-        let read_only = sqlite.push(&[message()], "now").unwrap_err();
-        assert!(!read_only.is_unavailable(), "{read_only:?}");
-        assert!(read_only.to_string().ends_with("jobs.sqlite3 can't be written"), "{read_only}");
-        assert_eq!(count(&sqlite), Ok(50));
-        drop(sqlite);
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    fn message() -> Message {
-        Message {
-            uuid: crate::message::new_uuid(),
-            name: "A".into(),
-            queue: "default".into(),
-            payload: Arc::from(vec![b'1'; 1_000]),
-            delay: Duration::ZERO,
-            priority: 0,
-            unique_key: None,
-            replaces: false,
-            overrides: None,
-        }
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, ffi, params};
 
 use super::explain::explain;
 use crate::error::Result;
@@ -65,7 +65,8 @@ pub(in super::super) fn insert(
             created_at,
             message.unique_key,
             message.overrides,
-        ])?;
+        ]);
+        let added = added.map_err(|cause| check_ids(connection, cause))?;
         pushed.push(match added {
             0 => match replace(connection, statement, message, created_at)? {
                 Some(id) => Pushed::Replaced(id),
@@ -107,6 +108,19 @@ fn replace(
     ];
     let mut replace = connection.prepare_cached(&statement("replace"))?;
     replace.query_row(values, |row| row.get(0).map(JobId::Number)).optional()
+}
+
+/// SQLite tells that the disk is full also when the greatest id is used, which nobody but by hand can.
+fn check_ids(connection: &Connection, cause: rusqlite::Error) -> rusqlite::Error {
+    let is_used = "SELECT 1 FROM sqlite_sequence WHERE seq = 9223372036854775807";
+    match cause.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) if connection.query_row(is_used, [], |_| Ok(())).is_ok() => {
+            let message = "the table has no ids left, as a row was inserted by hand with the greatest one: \
+                           give that row another id, and lower seq in the table sqlite_sequence";
+            rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(message.to_owned()))
+        }
+        _ => cause,
+    }
 }
 
 /// The job that kept a message from being added: itself under the same uuid, or another with its key.

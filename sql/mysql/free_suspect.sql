@@ -1,0 +1,7 @@
+-- One whose hold has run out and that nobody has locked.
+SELECT id
+FROM jobs
+WHERE queue = ? AND LENGTH(queue) = ? AND lease <= UTC_TIMESTAMP(6)
+ORDER BY lease
+LIMIT 1
+FOR UPDATE SKIP LOCKED;

@@ -1,0 +1,110 @@
+//! What a reserve does beyond a plain take: rows that no take would ever find, or that the database can't
+//! read, are put aside; suspects that somebody has locked are left for later; large jobs are taken by few.
+
+use std::time::{Duration, Instant};
+
+use super::adapter::Odd;
+use super::jobs::{JobsTable, RECENTLY, hold};
+use crate::driver::{Driver, Settled, Settlement, Suspects, Taken, Want};
+use crate::error::Result;
+
+/// How often a busy worker looks for rows that no take finds, such as those due at no instant.
+const LOOK_FOR_ODD: Duration = Duration::from_secs(1);
+
+/// How many such rows are taken at once.
+const MOST_ODD: usize = 100;
+
+/// When suspects that somebody has locked are looked at again: it is taking them, or will let them go.
+const LOCKED: Duration = Duration::from_millis(250);
+
+impl JobsTable {
+    /// Takes what is due, and what is odd.
+    pub(super) fn find(&mut self, want: &Want<'_>) -> Result<Taken> {
+        let want = &self.bounded(want);
+        if self.shall_look_for_odd(want, LOOK_FOR_ODD) {
+            let Odd { jobs, .. } = self.take_odd(want)?;
+            if !jobs.is_empty() {
+                return Ok(Taken { jobs, ..Taken::default() });
+            }
+        }
+        let taken = match self.look_and_take(want) {
+            // A value of one row keeps all others from being read.
+            Err(error) if error.is_invalid() => {
+                let jobs = self.adapter.take_unreadable(&hold(want), want.fresh.clamp(1, MOST_ODD))?;
+                match jobs.is_empty() {
+                    true => return Err(error),
+                    false => Taken { jobs, ..Taken::default() },
+                }
+            }
+            taken => taken?,
+        };
+        self.weight.took(&taken.jobs);
+        let last_look = want.suspects != Suspects::Ignore;
+        let after = if last_look { Duration::ZERO } else { RECENTLY };
+        if taken.jobs.is_empty() && self.shall_look_for_odd(want, after) {
+            let Odd { jobs, mended } = self.take_odd(want)?;
+            return match mended {
+                true if jobs.is_empty() => self.look_and_take(want),
+                _ => Ok(Taken { jobs, ..taken }),
+            };
+        }
+        Ok(taken)
+    }
+
+    /// The same after a settle, in one commit where that can be.
+    pub(super) fn settle_and_find(
+        &mut self,
+        settled: &[Settled<'_>],
+        want: &Want<'_>,
+    ) -> Result<(Settlement, Taken)> {
+        if settled.is_empty() || self.shall_look_for_odd(want, LOOK_FOR_ODD) {
+            return self.settle_then_find(settled, want);
+        }
+        let bounded = self.bounded(want);
+        match self.settle_and_take(settled, &bounded) {
+            // What can't be read does not keep others from being settled.
+            Err(error) if error.is_invalid() => self.settle_then_find(settled, want),
+            done => done.inspect(|(_, taken)| self.weight.took(&taken.jobs)),
+        }
+    }
+
+    pub(super) fn settle_then_find(
+        &mut self,
+        settled: &[Settled<'_>],
+        want: &Want<'_>,
+    ) -> Result<(Settlement, Taken)> {
+        let settlement = self.settle(settled)?;
+        match self.find(want) {
+            // What was settled is to be told; the next reserve meets the same error.
+            Err(_) if !settled.is_empty() => {
+                Ok((settlement, Taken { next_due: Some(Duration::ZERO), ..Taken::default() }))
+            }
+            taken => Ok((settlement, taken?)),
+        }
+    }
+
+    /// As many as was asked for, or fewer where they are large.
+    fn bounded<'a>(&self, want: &Want<'a>) -> Want<'a> {
+        Want { fresh: self.weight.bound(want.fresh), ..*want }
+    }
+
+    /// Whether it was so long ago, or never.
+    fn shall_look_for_odd(&self, want: &Want<'_>, after: Duration) -> bool {
+        want.fresh > 0
+            && !want.queues.is_empty()
+            && self.looked_for_odd.is_none_or(|looked| looked.elapsed() >= after)
+    }
+
+    fn take_odd(&mut self, want: &Want<'_>) -> Result<Odd> {
+        self.looked_for_odd = Some(Instant::now());
+        self.adapter.take_odd(&hold(want), want.fresh.min(MOST_ODD))
+    }
+
+    /// In how long the first hold ends; of those that have ended, only what nobody has locked counts as due.
+    pub(super) fn first_suspect(&mut self, queues: &[String]) -> Result<Option<Duration>> {
+        match self.adapter.first_lease(queues)? {
+            Some(Duration::ZERO) if !self.adapter.has_free_suspect(queues)? => Ok(Some(LOCKED)),
+            hold_ends => Ok(hold_ends),
+        }
+    }
+}
