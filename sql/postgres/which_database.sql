@@ -1,1 +1,2 @@
+-- Which database a connection is on; SQLite knows its file.
 SELECT current_database()::text;

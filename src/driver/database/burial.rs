@@ -99,11 +99,10 @@ impl<'a> Dead<'a> {
         ]
     }
 
-    /// Whether it lies among the failed jobs as it lies among the jobs. What can't be read there could not be
-    /// read here either.
+    /// Whether it lies among the failed jobs as it lies among the jobs, and can be read there.
     fn is_text(&self) -> bool {
-        self.job.unreadable.is_none()
-            && matches!(payload::to_text(&self.job.message.payload), Cow::Borrowed(_))
+        let job = self.job;
+        job.unreadable.is_none() && matches!(payload::to_text(&job.message.payload), Cow::Borrowed(_))
     }
 
     fn weight(&self) -> usize {
