@@ -47,6 +47,12 @@ pub(crate) fn escaped_json(json: &str) -> String {
     escaped
 }
 
+/// Whether [`to_text`] leaves it as it is.
+#[cfg(feature = "database")]
+pub(crate) fn is_kept(payload: &[u8]) -> bool {
+    matches!(to_text(payload), Cow::Borrowed(_))
+}
+
 /// The bytes that [`to_text`] was given.
 pub fn from_text(text: &str) -> Vec<u8> {
     text.strip_prefix(MARK)

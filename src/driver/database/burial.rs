@@ -101,8 +101,7 @@ impl<'a> Dead<'a> {
 
     /// Whether it lies among the failed jobs as it lies among the jobs, and can be read there.
     fn is_text(&self) -> bool {
-        let job = self.job;
-        job.unreadable.is_none() && matches!(payload::to_text(&job.message.payload), Cow::Borrowed(_))
+        self.job.unreadable.is_none() && payload::is_kept(&self.job.message.payload)
     }
 
     fn weight(&self) -> usize {
