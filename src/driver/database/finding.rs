@@ -39,16 +39,21 @@ impl JobsTable {
             taken => taken?,
         };
         self.weight.took(&taken.jobs);
+        self.or_odd(want, taken)
+    }
+
+    /// Where nothing was found, what is odd is looked for before anybody believes that there is nothing.
+    fn or_odd(&mut self, want: &Want<'_>, taken: Taken) -> Result<Taken> {
         let last_look = want.suspects != Suspects::Ignore;
         let after = if last_look { Duration::ZERO } else { RECENTLY };
-        if taken.jobs.is_empty() && self.shall_look_for_odd(want, after) {
-            let Odd { jobs, mended } = self.take_odd(want)?;
-            return match mended {
-                true if jobs.is_empty() => self.look_and_take(want),
-                _ => Ok(Taken { jobs, ..taken }),
-            };
+        if !taken.jobs.is_empty() || !self.shall_look_for_odd(want, after) {
+            return Ok(taken);
         }
-        Ok(taken)
+        let Odd { jobs, mended } = self.take_odd(want)?;
+        match mended {
+            true if jobs.is_empty() => self.look_and_take(want),
+            _ => Ok(Taken { jobs, ..taken }),
+        }
     }
 
     /// The same after a settle, in one commit where that can be.
@@ -64,7 +69,13 @@ impl JobsTable {
         match self.settle_and_take(settled, &bounded) {
             // What can't be read does not keep others from being settled.
             Err(error) if error.is_invalid() => self.settle_then_find(settled, want),
-            done => done.inspect(|(_, taken)| self.weight.took(&taken.jobs)),
+            done => {
+                let (settlement, taken) = done?;
+                self.weight.took(&taken.jobs);
+                // What was settled is to be told; the next reserve meets the same error.
+                let taken = self.or_odd(&bounded, taken).unwrap_or_else(|_| again_at_once());
+                Ok((settlement, taken))
+            }
         }
     }
 
@@ -76,9 +87,7 @@ impl JobsTable {
         let settlement = self.settle(settled)?;
         match self.find(want) {
             // What was settled is to be told; the next reserve meets the same error.
-            Err(_) if !settled.is_empty() => {
-                Ok((settlement, Taken { next_due: Some(Duration::ZERO), ..Taken::default() }))
-            }
+            Err(_) if !settled.is_empty() => Ok((settlement, again_at_once())),
             taken => Ok((settlement, taken?)),
         }
     }
@@ -107,4 +116,8 @@ impl JobsTable {
             hold_ends => Ok(hold_ends),
         }
     }
+}
+
+fn again_at_once() -> Taken {
+    Taken { next_due: Some(Duration::ZERO), ..Taken::default() }
 }
