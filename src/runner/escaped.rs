@@ -20,7 +20,8 @@ struct Process {
 
 /// One line of /proc.
 pub(super) struct Stat {
-    /// It has ended, and nobody has waited for it.
+    /// It has ended, and nobody has waited for it. Only the binary reaps what is not its own.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code))]
     pub(super) is_dead: bool,
     pub(super) parent: u32,
     pub(super) group: u32,

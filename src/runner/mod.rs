@@ -4,7 +4,7 @@
 mod death;
 #[cfg(unix)]
 mod escaped;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "cli"))]
 mod orphans;
 #[cfg(unix)]
 mod process;
@@ -29,16 +29,16 @@ use crate::policy::{Limits, NotRun, Outcome};
 use crate::reserved::Reserved;
 use crate::time;
 
-#[cfg(unix)]
+#[cfg(all(unix, feature = "cli"))]
 pub(crate) use orphans::reap_orphans;
 #[cfg(unix)]
 pub(crate) use process::{Processes, Rules};
 #[cfg(unix)]
 pub(crate) use program::Program;
-#[cfg(all(unix, feature = "cli"))]
-pub(crate) use system::stdout_becomes_stderr;
 #[cfg(unix)]
-pub(crate) use system::{Ignored, hear_of_children, is_ignored};
+pub(crate) use system::{Ignored, is_ignored};
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) use system::{hear_of_children, stdout_becomes_stderr};
 pub(crate) use thread::Threads;
 
 /// Whether this process is told how its children end, those that are programs included.

@@ -18,7 +18,9 @@ pub(super) use processes::{
     Ask, ask_group, ask_process, die_with_group, end_of, has_ended, is_stopped_by_terminal, reap_group,
 };
 pub(crate) use processes::{adopts_orphans, reap};
-pub(crate) use signals::{Ignored, hear_of_children, is_ignored};
+#[cfg(feature = "cli")]
+pub(crate) use signals::hear_of_children;
+pub(crate) use signals::{Ignored, is_ignored};
 pub(super) use signals::{send, write};
 
 /// Words of memory that several processes see.

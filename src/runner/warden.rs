@@ -67,6 +67,7 @@ impl Drop for Watch {
 }
 
 /// Whether it is the first process of a group that is running: somebody of this crate waits for it.
+#[cfg(feature = "cli")]
 pub(super) fn is_watched(leader: u32) -> bool {
     WARDEN.get().is_some_and(|warden| {
         warden.groups.iter().any(|group| group.load(Ordering::Acquire) == u64::from(leader))

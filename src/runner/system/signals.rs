@@ -10,7 +10,9 @@ pub(crate) enum Ignored {
     /// Ignored, nobody is told how a child ended.
     Child,
     /// Ignored by `nohup`, on purpose.
+    #[cfg(feature = "cli")]
     HangUp,
+    #[cfg(feature = "cli")]
     Quit,
     /// Ignored by every Rust program; a host of another language may not.
     Pipe,
@@ -20,7 +22,9 @@ pub(crate) enum Ignored {
 pub(crate) fn is_ignored(signal: Ignored) -> bool {
     let signal = match signal {
         Ignored::Child => libc::SIGCHLD,
+        #[cfg(feature = "cli")]
         Ignored::HangUp => libc::SIGHUP,
+        #[cfg(feature = "cli")]
         Ignored::Quit => libc::SIGQUIT,
         Ignored::Pipe => libc::SIGPIPE,
     };
@@ -35,6 +39,7 @@ pub(crate) fn is_ignored(signal: Ignored) -> bool {
 
 /// Has the system tell this process how its children end, which whoever started it may have switched off. For a
 /// program that is a worker; a library leaves its host's signals alone.
+#[cfg(feature = "cli")]
 pub(crate) fn hear_of_children() {
     if is_ignored(Ignored::Child) {
         // SAFETY: the default action runs no code.

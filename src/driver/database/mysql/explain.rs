@@ -3,9 +3,7 @@
 use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
 
-#[cfg(feature = "tls")]
-use ::mysql::DriverError;
-use ::mysql::{Error as Cause, Opts};
+use ::mysql::{DriverError, Error as Cause, Opts};
 
 #[cfg(feature = "tls")]
 use super::super::tls;
