@@ -119,7 +119,7 @@ impl Error {
     }
 
     /// It certainly was not done: the back end undid it, or it was never sent.
-    #[cfg(any(feature = "database", test))]
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql", test))]
     #[must_use]
     pub(crate) fn undone(mut self) -> Self {
         self.0.undone = true;
