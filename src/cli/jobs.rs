@@ -286,5 +286,8 @@ pub(super) fn cancel(app: App, matches: &ArgMatches) -> Result<Exit> {
         }
     }
     let all = answers.iter().all(|answer| *answer == Cancelled::Removed);
+    if answers.contains(&Cancelled::Unknown) && !matches.get_flag("json") {
+        print::help("craft queue:list lists those that do");
+    }
     Ok(if all { Exit::Fine } else { Exit::Status(1) })
 }

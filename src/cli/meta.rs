@@ -15,6 +15,7 @@ pub(super) const NAMES: [&str; 3] = ["help", "completions", "man"];
 
 pub(super) fn commands() -> [Command; 3] {
     let named = |text: &str| program::named(text).into_owned();
+    let name = program::name();
     let command = || Arg::new("command").value_name("COMMAND").action(ArgAction::Append).num_args(0..=2);
     [
         Command::new("help")
@@ -29,11 +30,11 @@ pub(super) fn commands() -> [Command; 3] {
                     .value_parser(clap::value_parser!(Shell))
                     .help("bash, zsh, fish, elvish or powershell"),
             )
-            .after_long_help(named(
+            .after_long_help(format!(
                 "Examples:\n  \
-                 craft completions bash > ~/.local/share/bash-completion/completions/craft\n  \
-                 craft completions zsh > ~/.zfunc/_craft      (a folder of $fpath)\n  \
-                 craft completions fish > ~/.config/fish/completions/craft.fish",
+                 {name} completions bash > ~/.local/share/bash-completion/completions/{name}\n  \
+                 {name} completions zsh > ~/.zfunc/_{name}      (a folder of $fpath)\n  \
+                 {name} completions fish > ~/.config/fish/completions/{name}.fish",
             )),
         Command::new("man")
             .about("Print the manual page of the program, or of a command")

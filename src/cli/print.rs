@@ -191,9 +191,12 @@ pub(super) fn error(error: &Error) {
         true => note(Text::default().and_lines(error)),
         false => note(styled("error:", Style::Bad).and(format_args!(" {error}"))),
     }
-    if let Some(help) = error.help() {
-        note(Text::from("  ").styled("help:", Style::Good).and(" ").and_lines(program::named(help)));
-    }
+    error.help().into_iter().for_each(help);
+}
+
+/// What to do about an error that was printed before.
+pub(super) fn help(text: &str) {
+    note(Text::from("  ").styled("help:", Style::Good).and(" ").and_lines(program::named(text)));
 }
 
 /// What clap has to say: a refusal (status 2), or the help and the version that were asked for (0).

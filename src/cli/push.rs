@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use super::app::App;
 use super::arguments::{connection, driver, json as json_flag, option, span, switch, text, whole};
 use super::progress::Progress;
-use super::{Exit, print};
+use super::{Exit, print, usage};
 use crate::backoff::Backoff;
 use crate::config::nearest::nearest;
 use crate::error::{Error, Result};
@@ -99,12 +99,16 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
 }
 
 fn tell(pushed: &[Pushed], all_ids: bool) {
-    let duplicates = pushed.iter().filter(|pushed| !pushed.is_added()).count();
-    let added = pushed.len() - duplicates;
+    let count = |is: fn(&Pushed) -> bool| pushed.iter().filter(|pushed| is(pushed)).count();
+    let added = count(Pushed::is_added);
+    let replaced = count(|pushed| matches!(pushed, Pushed::Replaced(_)));
+    let duplicates = pushed.len() - added - replaced;
     match pushed {
         [first, .., last] if pushed.len() > SHOWN && !all_ids => match duplicates {
-            0 => print::line(format!("Pushed {added} jobs: #{} to #{}", first.id(), last.id())),
-            _ => print::line(format!("Pushed {added} jobs")),
+            0 if replaced == 0 => {
+                print::line(format!("Pushed {added} jobs: #{} to #{}", first.id(), last.id()));
+            }
+            _ => print::line(format!("Pushed {added} {}", if added == 1 { "job" } else { "jobs" })),
         },
         some => some.iter().for_each(|pushed| print::line(pushed.id())),
     }
@@ -112,8 +116,14 @@ fn tell(pushed: &[Pushed], all_ids: bool) {
         [Pushed::Duplicate(id)] => {
             print::note(format!("Nothing was added: job #{id} with the same key waits or runs."));
         }
+        [Pushed::Replaced(id)] => {
+            print::note(format!("Job #{id} waited with the same key, and is now this one."));
+        }
         _ if duplicates > 0 => {
             print::note(format!("{duplicates} were not added: a job with the same key waits or runs."));
+        }
+        _ if replaced > 0 => {
+            print::note(format!("{replaced} took the place of a job that waited with the same key."));
         }
         _ => {}
     }
@@ -125,9 +135,17 @@ fn tell_json(pushed: &[Pushed], as_list: bool) {
         id: &'a JobId,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         duplicate: bool,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        replaced: bool,
     }
-    let answers: Vec<_> =
-        pushed.iter().map(|pushed| Answer { id: pushed.id(), duplicate: !pushed.is_added() }).collect();
+    let answers: Vec<_> = pushed
+        .iter()
+        .map(|pushed| Answer {
+            id: pushed.id(),
+            duplicate: matches!(pushed, Pushed::Duplicate(_)),
+            replaced: matches!(pushed, Pushed::Replaced(_)),
+        })
+        .collect();
     match &answers[..] {
         [only] if !as_list => print::json(only),
         all => print::json(&all),
@@ -179,12 +197,18 @@ struct Options<'a> {
 impl<'a> Options<'a> {
     fn of(matches: &'a ArgMatches) -> Result<Self> {
         let backoff = text(matches, "backoff").map(Backoff::parse).transpose();
+        let (unique, unique_until_start) = (text(matches, "unique"), text(matches, "unique-until-start"));
+        let replace = matches.get_flag("replace");
+        if replace && unique.or(unique_until_start).is_none() {
+            return Err(usage("--replace needs the key of the job that it replaces")
+                .with_help("add --unique KEY, or --unique-until-start KEY"));
+        }
         Ok(Self {
             queue: text(matches, "queue"),
             delay: span(matches, "delay")?,
-            unique: text(matches, "unique"),
-            unique_until_start: text(matches, "unique-until-start"),
-            replace: matches.get_flag("replace"),
+            unique,
+            unique_until_start,
+            replace,
             priority: whole(matches, "priority", 0)?,
             attempts: whole(matches, "attempts", 1)?,
             backoff: backoff.map_err(|error| error.context("--backoff"))?,

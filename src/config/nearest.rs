@@ -1,10 +1,11 @@
 //! "Did you mean …?"
 
-/// The known name that `name` is most likely a slip of.
+/// The known name that `name` is most likely a slip of, or its first letters.
 pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let close = |candidate: &&str| {
         let slips = distance(name, candidate);
-        (slips <= candidate.len().div_ceil(3)).then_some(slips)
+        let is_start = name.len() >= 3 && candidate.starts_with(name);
+        (is_start || slips <= candidate.len().div_ceil(3)).then_some(slips)
     };
     known.iter().filter_map(|candidate| Some((close(candidate)?, *candidate))).min().map(|(_, name)| name)
 }
@@ -45,6 +46,8 @@ mod tests {
             ("conection", Some("connection")),
             ("worker", Some("workers")),
             ("tx", Some("tz")),
+            ("con", Some("connection")),
+            ("wo", None),
             ("colour", None),
             ("", None),
         ];

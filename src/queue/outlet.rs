@@ -145,6 +145,12 @@ pub(super) fn unknown_driver(outlets: &BTreeMap<String, Arc<Outlet>>, name: &str
 fn known(outlets: &BTreeMap<String, Arc<Outlet>>, name: &str) -> String {
     match name {
         "amqp" if cfg!(not(feature = "amqp")) => "build craft-queue with the feature \"amqp\"".into(),
+        // What others call drivers are connections here.
+        "sqlite" | "mysql" | "mariadb" | "postgres" | "postgresql" | "pgsql"
+            if outlets.contains_key("database") =>
+        {
+            "databases have the driver \"database\": the connection says which one, --connection NAME or connection = \"NAME\" under [database]".into()
+        }
         _ => {
             let known: Vec<_> = outlets.keys().map(String::as_str).collect();
             format!("this program has: {}", known.join(", "))

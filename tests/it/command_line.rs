@@ -176,7 +176,7 @@ fn a_worker_tells_events_as_json() {
 #[test]
 fn what_is_wrong_is_said_with_what_to_do_next() {
     let folder = Folder::new();
-    let cases: [(&[&str], i32, &str); 9] = [
+    let cases: [(&[&str], i32, &str); 10] = [
         (
             &["queue:work"],
             1,
@@ -196,6 +196,11 @@ fn what_is_wrong_is_said_with_what_to_do_next() {
             &["queue:work", "--driver", "redis"],
             78,
             "error: --driver: no driver is named \"redis\"\n  help: this program has: amqp, async, database\n",
+        ),
+        (
+            &["queue:work", "--driver", "mysql"],
+            78,
+            "error: --driver: no driver is named \"mysql\"\n  help: databases have the driver \"database\": the connection says which one, --connection NAME or connection = \"NAME\" under [database]\n",
         ),
         (
             &["queue:work", "--driver", "async"],

@@ -71,7 +71,7 @@ fn jobs_are_listed_shown_and_cancelled_while_nobody_holds_them() {
         assert_eq!(cancelled.out, format!("Cancelled job #2.\nCancelled job #{third}.\n"));
         assert_eq!(
             cancelled.err,
-            "error: job #1 stays: a worker holds it\nerror: no job #77 waits or runs\nerror: no job #none waits or runs\n"
+            "error: job #1 stays: a worker holds it\nerror: no job #77 waits or runs\nerror: no job #none waits or runs\n  help: craft queue:list lists those that do\n"
         );
         assert_eq!(out(&folder, &["queue:cancel", "#4"]), "Cancelled job #4.\n");
         assert_eq!(

@@ -24,7 +24,9 @@ fn a_program_goes_by_its_own_name() {
     assert!(help.contains("Usage: shop queue:work") && help.contains("  shop queue:work --queue"), "{help}");
     let advice = shop(&folder, "", &["queue:work", "--stop-when-empty"]);
     assert!(advice.err.contains("shop queue:table && shop migrate"), "{}", advice.err);
-    for said in [overview, help, advice.err] {
+    let completions = shop(&folder, "", &["completions", "--help"]).out;
+    assert!(completions.contains("bash-completion/completions/shop\n"), "{completions}");
+    for said in [overview, help, advice.err, completions] {
         assert!(!said.replace("craft-queue", "").contains("craft"), "{said}");
     }
     // One that says nothing is called as its file is, and tells whose version it has.

@@ -49,6 +49,19 @@ fn a_push_has_every_option() {
             (0, "1\n", "Nothing was added: job #1 with the same key waits or runs.\n")
         );
         assert_eq!(json(&folder, &[&pushed[..], &["--json"]].concat()), json!({"id": 1, "duplicate": true}));
+
+        let newest = [&pushed[..], &["--replace"]].concat();
+        let replaced = say(&folder, &newest);
+        assert_eq!(
+            (replaced.status, &*replaced.out, &*replaced.err),
+            (0, "1\n", "Job #1 waited with the same key, and is now this one.\n")
+        );
+        assert_eq!(json(&folder, &[&newest[..], &["--json"]].concat()), json!({"id": 1, "replaced": true}));
+        let many = say(&folder, &[&newest[..], &["--count", "200"]].concat());
+        assert_eq!(
+            (&*many.out, &*many.err),
+            ("Pushed 0 jobs\n", "200 took the place of a job that waited with the same key.\n")
+        );
     }
 }
 
@@ -73,6 +86,9 @@ fn options_that_cannot_be_are_refused_with_their_name() {
         let refused = say(&folder, &["queue:push", "Echo", "1", option, value]);
         assert!(refused.status == 1 && refused.err.starts_with(said), "{option} {value}: {}", refused.err);
     }
+    let refused = say(&folder, &["queue:push", "Echo", "1", "--replace"]);
+    let said = "error: --replace needs the key of the job that it replaces\n  help: add --unique KEY, or --unique-until-start KEY\n";
+    assert_eq!(refused.err, said);
     assert_eq!(out(&folder, &["queue:list"]), "No jobs found.\n");
 }
 
@@ -116,7 +132,7 @@ fn many_jobs_are_told_in_short() {
     let keyed = say(&folder, &["queue:push", "Fail", "--count", "200", "--unique", "k"]);
     assert_eq!(
         (&*keyed.out, &*keyed.err),
-        ("Pushed 1 jobs\n", "199 were not added: a job with the same key waits or runs.\n")
+        ("Pushed 1 job\n", "199 were not added: a job with the same key waits or runs.\n")
     );
 
     // A retry of many, of one name or of all.

@@ -82,7 +82,7 @@ mod transactions {
     }
 }
 
-use crate::programs::{example, program, run};
+use crate::programs::{craft, example, program, run};
 use crate::support::Folder;
 
 /// As somebody types it in the first minute.
@@ -131,6 +131,25 @@ fn the_samples_do_what_they_say() {
     database.execute_batch("CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT)").unwrap();
     transactions::order(&mut database, &queue).unwrap();
     assert_eq!(queue.size(None, &["default".into()]).unwrap()[0].waiting, Some(98));
+}
+
+/// Whoever copies a configuration needs none of its servers to begin.
+#[test]
+fn every_configuration_can_be_copied() {
+    let configurations = include_str!("../../README.md").split("```toml\n").skip(1);
+    let configurations: Vec<_> = configurations.filter_map(|sample| sample.split("```").next()).collect();
+    assert!(configurations.len() > 2);
+    for sample in configurations.into_iter().filter(|sample| !sample.starts_with("[dependencies]")) {
+        let folder = Folder::new();
+        std::fs::write(folder.join("queue.toml"), sample).unwrap();
+        let is_elsewhere = sample.contains("db.example");
+        let mut command = craft(&folder, &[if is_elsewhere { "job:list" } else { "queue:install" }]);
+        if is_elsewhere {
+            command.env("PASSWORD", "of the shop");
+        }
+        let said = run(command);
+        assert_eq!((said.status, &*said.err), (0, ""), "{sample}");
+    }
 }
 
 #[test]

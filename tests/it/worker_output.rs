@@ -33,6 +33,14 @@ fn a_quiet_worker_tells_failures_only() {
 }
 
 #[test]
+fn at_a_terminal_the_jobs_that_are_programs_are_named_too() {
+    let folder = with_two_jobs();
+    std::fs::write(folder.join("queue.toml"), "[jobs.Resize]\ncommand = [\"true\"]\n").unwrap();
+    let terminal = run_at_a_terminal(craft(&folder, &[&["--color", "never"], &WORK[..]].concat()));
+    assert!(terminal.out.contains("Jobs known: Echo, Fail, Resize."), "{}", terminal.out);
+}
+
+#[test]
 fn with_v_a_line_tells_when_a_job_begins() {
     let told = say(&with_two_jobs(), &[&WORK[..], &["-v", "--json"]].concat());
     let events: Vec<Value> = told.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -63,7 +63,8 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
     let view = View::new(&app, matches, &config)?;
     let tells_begins = view.verbosity > 0 && !view.quiet;
-    let job_names = app.job_names();
+    let mut job_names = app.job_names();
+    job_names.extend(config.commands.keys().cloned());
     let queue = app.queue(config)?;
     let mut worker = queue.worker().process_ends();
     for name in &view.queues {

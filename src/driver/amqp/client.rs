@@ -65,7 +65,9 @@ impl Amiquip {
     fn connect(&self) -> Result<(KillSwitch, Connection, Arc<Findings>)> {
         let options = &*self.options;
         let stream = dial(options).map_err(|error| {
-            Error::unavailable(format!("cannot reach RabbitMQ at {}", options.place())).because(&error)
+            Error::unavailable(format!("cannot reach RabbitMQ at {}", options.place()))
+                .because(&error)
+                .with_help("is it running, and do host and port under [amqp], or AMQP_URL, lead to it?")
         })?;
         let broken = |error: io::Error| Error::unavailable("cannot set up a socket").because(&error);
         let kill = KillSwitch(Arc::new(stream.try_clone().map_err(broken)?));

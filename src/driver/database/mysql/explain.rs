@@ -52,12 +52,12 @@ pub(super) fn explain_connect(cause: &Cause, opts: &Opts) -> Error {
         // The address stands in the sentence already.
         Cause::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
             Error::unavailable(format!("MySQL at {server} can't be reached: {why}"))
-                .with_help("is it running, and do host and port in queue.toml lead to it?")
+                .with_help("is it running, and do host and port of the connection lead to it?")
         }
         // A host that blocks us says so in place of a greeting, and is no matter of waiting.
         other => Error::unavailable(format!("MySQL at {server} can't be reached"))
             .because(inner(other))
-            .with_help("is it running, and do host and port in queue.toml lead to it?"),
+            .with_help("is it running, and do host and port of the connection lead to it?"),
     }
 }
 

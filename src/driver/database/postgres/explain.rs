@@ -28,7 +28,7 @@ pub(super) fn explain_connect(cause: &Cause, config: &Config) -> Error {
                     .with_help("give it in the connection: password = \"${DATABASE_PASSWORD}\"")
             }
             text => Error::unavailable(format!("PostgreSQL at {server} can't be reached: {text}"))
-                .with_help("is it running, and do host and port in queue.toml lead to it?"),
+                .with_help("is it running, and do host and port of the connection lead to it?"),
         };
     };
     match refusal.code() {
