@@ -1,7 +1,7 @@
 //! Background jobs for programs that have no async runtime: threads, child processes, blocking clients.
 //!
-//! A job is a value that can be written down and run later. It is *pushed* onto a queue; a *worker* takes it
-//! from there and runs it. This page builds one real thing: a shop whose invoices are made in the background.
+//! A job is a value that can be serialized and run later. It is *pushed* onto a queue; a *worker* takes it from
+//! there and runs it. This page builds one real thing: a shop whose invoices are made in the background.
 //!
 //! # A job
 //!
@@ -70,15 +70,15 @@
 //!
 //! # Where things are
 //!
-//! - [`Queueable`], [`Context`], [`JobError`]: a job, what it may know, how it steers.
-//! - [`Jobs`], [`Queue`], [`Push`]: the registry, the desk, a push with options.
-//! - [`Worker`], [`Stopper`], [`Report`], [`Event`]: a worker, how it is stopped, what it tells.
+//! - [`Queueable`], [`Context`], [`JobError`]: a job, what it is given when it runs, how it fails.
+//! - [`Jobs`], [`Queue`], [`Push`]: the jobs of a program, the queue, a push with options.
+//! - [`Worker`], [`Stopper`], [`Report`], [`Event`]: a worker, how it is stopped, what it reports.
 //! - [`FailedDesk`], [`Retry`]: the failed jobs.
 //! - [`Config`]: queue.toml, the environment, or code.
 //! - [`policy`]: what becomes of a job after it ran. Pure.
-//! - [`driver`]: the seam to a back end; write one of your own. [`failed`]: the seam to the failed jobs.
+//! - [`driver`]: the trait of a back end, for one of your own. [`failed`]: that of a place for failed jobs.
 //! - [`guide`]: pages about one subject each, such as pushing from any client.
-//! - `conformance`: the contract of both as a test suite (feature `conformance`).
+//! - `conformance`: what both must do, as a test suite (feature `conformance`).
 //! - `main`, `App`: the command line for your own program (feature `cli`).
 
 mod backoff;

@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, Command};
 use super::app::App;
 use super::arguments::{connection, driver, force, given_queues, json, option, queues, span, text, whole};
 use super::progress::Progress;
-use super::retry::{given_ids, ids, job_id};
+use super::retry::{LISTS_THEM, given_ids, ids, job_id};
 use super::{Exit, print, program, usage};
 use crate::error::{Error, Result};
 use crate::failed::{FailedJob, Filter};
@@ -44,8 +44,7 @@ pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
     }
     if let Some(id) = &id {
         return match &queue.failed().list(&filter)?[..] {
-            [] => Err(Error::not_found(format!("there is no failed job #{id}"))
-                .with_help("craft queue:failed-list lists them")),
+            [] => Err(Error::not_found(format!("there is no failed job #{id}")).with_help(LISTS_THEM)),
             [failed, ..] => {
                 show(failed);
                 Ok(Exit::Fine)
@@ -162,6 +161,9 @@ pub(super) fn forget(app: App, matches: &ArgMatches) -> Result<Exit> {
             }
             _ => print::line(format!("Forgot failed job #{id}.")),
         }
+    }
+    if trouble {
+        print::help(LISTS_THEM);
     }
     Ok(if trouble { Exit::Status(1) } else { Exit::Fine })
 }

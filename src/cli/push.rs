@@ -200,7 +200,7 @@ impl<'a> Options<'a> {
         let (unique, unique_until_start) = (text(matches, "unique"), text(matches, "unique-until-start"));
         let replace = matches.get_flag("replace");
         if replace && unique.or(unique_until_start).is_none() {
-            return Err(usage("--replace needs the key of the job that it replaces")
+            return Err(usage("--replace needs a unique key: that of the job to replace")
                 .with_help("add --unique KEY, or --unique-until-start KEY"));
         }
         Ok(Self {

@@ -13,6 +13,9 @@ use crate::error::Result;
 use crate::message::JobId;
 use crate::queue::{Retried, Retry};
 
+/// What to do where there is no failed job of an id.
+pub(super) const LISTS_THEM: &str = "craft queue:failed-list lists them";
+
 pub(super) fn command() -> Command {
     Command::new("queue:retry")
         .about("Put failed jobs back onto the queue")
@@ -56,7 +59,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let mut progress = Progress::new("Retrying failed jobs", None, app.quiet);
     let queue = app.open(matches)?;
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    let mut trouble = false;
+    let (mut trouble, mut unknown) = (false, false);
     let (mut told, mut refused, mut untold) = (0, 0, 0_u64);
     let mut tell = |line: String| match told < most {
         true => {
@@ -88,7 +91,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
                 tell(format!("  #{} {} is being put back by somebody else", failed.id, failed.name));
             }
             Retried::Unknown(id) => {
-                trouble = true;
+                (trouble, unknown) = (true, true);
                 print::note(format!("error: there is no failed job #{id}"));
             }
         }
@@ -101,6 +104,9 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     drop(progress);
     if untold > 0 {
         print::line(format!("  … and {untold} more; -v tells each"));
+    }
+    if unknown {
+        print::help(LISTS_THEM);
     }
     let total: u64 = counts.values().sum();
     match total {

@@ -287,7 +287,11 @@ fn failed_jobs_are_forgotten_pruned_and_flushed() {
     let unknown = say(&folder, &["queue:forget", "1", "2"]);
     assert_eq!(
         (unknown.status, &*unknown.err, &*unknown.out),
-        (1, "error: there is no failed job #1\n", "Forgot failed job #2.\n")
+        (
+            1,
+            "error: there is no failed job #1\n  help: craft queue:failed-list lists them\n",
+            "Forgot failed job #2.\n"
+        )
     );
     assert_eq!(
         out(&folder, &["queue:prune-failed", "--hours", "1", "--force"]),
@@ -296,7 +300,10 @@ fn failed_jobs_are_forgotten_pruned_and_flushed() {
     assert_eq!(say(&folder, &["queue:flush"]).status, 1, "nobody was asked");
     assert_eq!(out(&folder, &["queue:flush", "--force"]), "Removed 2 failed job(s).\n");
     let unknown = say(&folder, &["queue:retry", "77"]);
-    assert_eq!((unknown.status, &*unknown.err), (1, "error: there is no failed job #77\n"));
+    assert_eq!(
+        (unknown.status, &*unknown.err),
+        (1, "error: there is no failed job #77\n  help: craft queue:failed-list lists them\n")
+    );
 }
 
 #[test]

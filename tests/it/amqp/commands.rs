@@ -100,7 +100,10 @@ fn the_chapter_with_a_broker_and_no_database() {
 
     assert_eq!(site.out(&["queue:forget", id]), format!("Forgot failed job #{id}.\n"));
     let unknown = site.say(&["queue:forget", id]);
-    assert_eq!((unknown.status, &*unknown.err), (1, &*format!("error: there is no failed job #{id}\n")));
+    assert_eq!(
+        (unknown.status, &*unknown.err),
+        (1, &*format!("error: there is no failed job #{id}\n  help: craft queue:failed-list lists them\n"))
+    );
 }
 
 #[test]
