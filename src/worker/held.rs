@@ -1,9 +1,10 @@
 //! The jobs that a worker holds: ready, running, or over and not yet written down.
 
+use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::hash::ById;
+use crate::hash::{ById, Words};
 use crate::message::JobId;
 use crate::reserved::{Receipt, Reserved};
 use crate::runner::Task;
@@ -22,8 +23,9 @@ pub(super) struct Held {
 /// What tells the held jobs apart. A uuid does not: others write rows and messages too, and may use one twice.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Key {
-    /// The number of its row, which no other job ever has.
-    Row(i64),
+    /// The number of its row, which no other job of its table ever has; and a hash of its uuid, as a table whose
+    /// file is replaced may have another job in that row.
+    Row(i64, u64),
     /// The delivery by which it came: what a broker carries as an id may stand on many messages.
     Delivery(Receipt),
 }
@@ -35,7 +37,11 @@ impl Key {
 
     fn of_job(job: &Reserved) -> Self {
         match job.id {
-            JobId::Number(row) => Self::Row(row),
+            JobId::Number(row) => {
+                let mut uuid = Words::default();
+                uuid.write(job.message.uuid.as_bytes());
+                Self::Row(row, uuid.finish())
+            }
             JobId::Text(_) => Self::Delivery(job.receipt),
         }
     }
@@ -95,7 +101,7 @@ impl Held {
     /// at once.
     pub(super) fn adopt(&mut self, job: Reserved) -> Option<Reserved> {
         let key = match Key::of_job(&job) {
-            row @ Key::Row(_) => Some(row).filter(|row| self.jobs.contains_key(row)),
+            row @ Key::Row(..) => Some(row).filter(|row| self.jobs.contains_key(row)),
             // A broker delivers a message again when the connection that carried it is gone, and the hold with it.
             Key::Delivery(_) if self.lost > 0 => {
                 let again = |(_, holding): &(&Key, &Holding)| holding.lost && is_same(holding.job(), &job);

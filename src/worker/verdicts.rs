@@ -128,11 +128,14 @@ impl Pump {
             }
             // While the hold lasts nobody else can have taken it: an earlier settle went through.
             let settled_before = judged.in_doubt && !judged.task.hold.is_lost();
+            let told_as_lost = holding.lost;
             self.held.remove(&judged.task);
             if settlement.lost.contains(&receipt) && !settled_before {
                 self.take_record_back(&judged);
-                self.report.lost += 1;
-                self.tell(&Event::Lost(judged.told()));
+                if !told_as_lost {
+                    self.report.lost += 1;
+                    self.tell(&Event::Lost(judged.told()));
+                }
                 continue;
             }
             let buried = settlement.buried.iter().find(|(other, _)| *other == receipt);

@@ -40,6 +40,7 @@ mod push_options;
 mod pushes;
 mod readme;
 mod refusals;
+mod replaced_files;
 mod retry;
 mod server_faults;
 mod server_locks;

@@ -2,6 +2,7 @@
 
 mod connect;
 mod explain;
+mod file;
 mod push_in;
 mod read;
 mod script;
@@ -15,6 +16,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use self::connect::{connect, set_synchronous};
 use self::explain::explain;
+use self::file::File;
 use super::adapter::{Adapter, Odd, PutBack, Row, Survives, Take, Value, list, millis, transaction};
 use super::reading;
 use super::statements::Statements;
@@ -39,6 +41,7 @@ const HIGHEST: Below = Below::Integer(i64::MAX);
 struct Sqlite {
     connection: Connection,
     path: PathBuf,
+    file: File,
     statements: Arc<Statements>,
     /// What was configured, and what the next commit does.
     durability: Durability,
@@ -57,11 +60,13 @@ pub(super) fn open(
     durability: Durability,
     limit: Option<Duration>,
 ) -> Result<Box<dyn Adapter>> {
+    let file = File::at(path);
     let connection =
         connect(path, open, durability, limit.unwrap_or(LONG)).map_err(|cause| explain(&cause, path))?;
     Ok(Box::new(Sqlite {
         connection,
         path: path.to_owned(),
+        file: file.or_made(),
         statements,
         durability,
         now: durability,
@@ -171,6 +176,7 @@ impl Adapter for Sqlite {
     }
 
     fn commit(&mut self) -> Result<()> {
+        self.file.check()?;
         self.attempt(|sqlite| sqlite.connection.prepare_cached("COMMIT")?.execute([]).map(drop))
     }
 
@@ -181,7 +187,8 @@ impl Adapter for Sqlite {
 
     fn watch(&mut self, bell: Bell) -> Result<()> {
         if !bell.is_silent() {
-            self.watch = Some(self.attempt(|sqlite| watch::Watch::start(&sqlite.path, bell))?);
+            self.watch =
+                Some(self.attempt(|sqlite| watch::Watch::start(&sqlite.path, sqlite.file.clone(), bell))?);
         }
         Ok(())
     }
@@ -197,7 +204,19 @@ impl Adapter for Sqlite {
         })
     }
 
+    fn push(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
+        let pushed = transaction(self, Survives::PowerCut, |sqlite| sqlite.insert(messages, created_at));
+        if let Err(error) = &pushed
+            && self.file.is_elsewhere()
+        {
+            // Whoever pushes opens it again and tells nobody why.
+            log::warn!("{error}");
+        }
+        pushed
+    }
+
     fn first_due(&mut self, queues: &[String]) -> Result<Option<Duration>> {
+        self.file.check()?;
         self.attempt(|sqlite| {
             let mut first = None;
             for queue in queues {
@@ -299,6 +318,7 @@ impl Adapter for Sqlite {
     }
 
     fn query(&mut self, statement: &str, values: &[Value]) -> Result<Vec<Row>> {
+        self.file.check()?;
         self.attempt(|sqlite| {
             let mut statement = sqlite.prepare(statement)?;
             read::rows(&mut statement, values)
@@ -306,6 +326,7 @@ impl Adapter for Sqlite {
     }
 
     fn execute(&mut self, statement: &str, values: &[Value]) -> Result<u64> {
+        self.file.check()?;
         self.attempt(|sqlite| {
             let changed = sqlite.prepare(statement)?.execute(rusqlite::params_from_iter(values))?;
             Ok(changed as u64)

@@ -12,10 +12,12 @@ fn open_new(name: &str) -> (PathBuf, Sqlite) {
     let folder = std::env::temp_dir().join(format!("craft-sqlite-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("jobs.sqlite3");
+    let file = File::at(&path);
     let connection = connect(&path, Open::Migrate, Durability::Full, Duration::from_secs(1)).unwrap();
     let statements = Arc::new(Statements::new(Dialect::Sqlite, "jobs", "failed_jobs"));
     let (durability, now) = (Durability::Full, Durability::Full);
-    let mut sqlite = Sqlite { connection, path, statements, durability, now, watch: None };
+    let mut sqlite =
+        Sqlite { connection, path, file: file.or_made(), statements, durability, now, watch: None };
     let tables = sqlite.statements.get("create_jobs").to_owned();
     sqlite.run_script(&tables).unwrap();
     (folder, sqlite)

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::file::File;
 use crate::driver::Bell;
 
 /// How often the file is looked at: from every 2 ms when somebody has just written to less often in a quiet
@@ -18,15 +19,18 @@ const LONGEST: Duration = Duration::from_millis(8);
 /// The file is looked at again after this part of the time since somebody wrote to it.
 const PART: u32 = 500;
 
-/// A thread that looks at `PRAGMA data_version` and rings the bell when it has changed. It ends when this
-/// is dropped.
+/// How often it is looked whether the path still leads to that file.
+const LOOK_FOR_FILE: Duration = Duration::from_millis(200);
+
+/// A thread that looks at `PRAGMA data_version` and rings the bell when it has changed, or when the path leads to
+/// another file by now, as the worker's next look tells. It ends when this is dropped.
 pub(super) struct Watch {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Watch {
-    pub(super) fn start(path: &Path, bell: Bell) -> rusqlite::Result<Self> {
+    pub(super) fn start(path: &Path, file: File, bell: Bell) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -34,6 +38,7 @@ impl Watch {
         let watch = move || {
             let mut seen = None;
             let mut written = Instant::now();
+            let mut looked_for_file = written;
             while !stopped.load(Ordering::Relaxed) {
                 // Not a channel's wait, which spins for a while first.
                 std::thread::park_timeout((written.elapsed() / PART).clamp(SHORTEST, LONGEST));
@@ -44,6 +49,12 @@ impl Watch {
                 let version = connection
                     .prepare_cached("PRAGMA data_version")
                     .and_then(|mut look| look.query_row([], |row| row.get::<_, i64>(0)));
+                if looked_for_file.elapsed() >= LOOK_FOR_FILE {
+                    looked_for_file = Instant::now();
+                    if file.is_elsewhere() {
+                        bell.ring();
+                    }
+                }
                 // On an error the worker's own poll is what finds jobs, and tells what is wrong.
                 if let Ok(version) = version
                     && seen.replace(version) != Some(version)
