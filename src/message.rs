@@ -183,7 +183,7 @@ impl Overrides {
                 .with_help("priorities go from 0 (the default) to 9 (first)"));
         }
         if self.timeout.is_some() && self.timeout().is_none_or(|t| t.is_zero()) {
-            return Err(Error::invalid("timeout must be more than 0 seconds"));
+            return Err(Error::invalid("timeout must be more than 0 seconds, and at most 36600 days"));
         }
         match &self.unique_key {
             Some(key) => check_name("unique key", key),

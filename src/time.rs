@@ -214,13 +214,6 @@ mod tests {
         for text in ["", "soon", "-1", "NaN", "1e300", "10 parsecs", "-5 minutes"] {
             assert!(parse_span(text).is_err(), "{text}");
         }
-        for text in ["36601 days", "1e300", "99999999999999999999 days", "5000000000"] {
-            let error = parse_span(text).unwrap_err();
-            assert_eq!(error.help(), Some("at most 100 years: 36600 days"), "{error:?}");
-        }
-        for text in ["-5", " -0.5", "-5 minutes"] {
-            assert!(parse_span(text).unwrap_err().to_string().contains("negative"), "{text}");
-        }
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn options_that_cannot_be_are_refused_with_their_name() {
             "36601 days",
             "error: --delay: \"36601 days\" is too long a span of time: the limit is 36600 days (100 years)\n",
         ),
-        ("--timeout", "0", "error: timeout must be more than 0 seconds\n"),
+        ("--timeout", "0", "error: timeout must be more than 0 seconds, and at most 36600 days\n"),
         ("--backoff", "soon", "error: --backoff: "),
         ("--unique", "", "error: the unique key is empty\n"),
     ] {
