@@ -67,7 +67,7 @@ fn postgres_neither_sorts_nor_scans_on_the_hot_path() {
         ("first_due", LINES.to_vec(), "using jobs_ready"),
         ("take", [&LINES[..], &["7", "60000", "100"]].concat(), "using jobs_ready"),
         ("first_lease", vec!["'[\"q1\"]'"], "using jobs_held"),
-        ("take_suspects", vec!["ARRAY['q1']", "7", "60000", "10"], "using jobs_held"),
+        ("take_suspects", vec!["ARRAY['q1']", "7", "60000", "10", "true"], "using jobs_held"),
         ("done", vec![ids, ids], "using jobs_pkey"),
         (
             "done_and_take",

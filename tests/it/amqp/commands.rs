@@ -149,7 +149,7 @@ fn a_worker_ends_when_nothing_waits_and_not_before() {
     let site = Site::with("");
     site.out(&["queue:push", "Echo", "1", "--count", "3000"]);
     site.out(&["queue:push", "Fail", "\"again\"", "--count", "5"]);
-    let worked = site.out(&["-q", "queue:work", "--stop-when-empty", "--backoff", "0.3", "--attempts", "3"]);
+    let worked = site.out(&["queue:work", "--stop-when-empty", "--backoff", "0.3", "--attempts", "3"]);
     assert!(worked.contains("event=stopped done=3000 failed=5 retried=10 returned=0 lost=0"), "{worked}");
     let once = ["queue:push", "Echo", "1", "--count", "2"];
     site.out(&once);

@@ -117,7 +117,7 @@ fn stop(worker: Running) {
 #[test]
 fn eight_workers_run_ten_thousand_jobs_once_each() {
     let site = Site::new();
-    let workers: Vec<_> = (0..8).map(|_| site.worker(&["-q", "--workers", "4"])).collect();
+    let workers: Vec<_> = (0..8).map(|_| site.worker(&["--workers", "4"])).collect();
     site.push(0..10_000, 0, None);
     wait_until("the end of all", || site.ends() == 10_000);
     for worker in &workers {
@@ -168,7 +168,7 @@ fn a_broker_that_is_killed_amid_pushes_and_jobs_loses_none_that_it_took() {
         site.queue.options().delay(Duration::from_secs(3)).push(site.job(number)).unwrap();
     }
     broker.sync_definitions();
-    let workers = [(); 2].map(|()| site.worker(&["-q", "--workers", "4"]));
+    let workers = [(); 2].map(|()| site.worker(&["--workers", "4"]));
     let over = AtomicBool::new(false);
     let pushed = thread::scope(|scope| {
         let pushing = scope.spawn(|| {

@@ -40,7 +40,11 @@ impl Site {
         let file = self.folder.join("ledger");
         for number in first..first + count {
             let payload = format!("{{\"file\":{file:?},\"number\":{number},\"millis\":20}}");
-            self.out(&["queue:push", "Ledger", &payload, "--queue", queue]);
+            // By a program that knows the job.
+            let pushed = run(
+                self.told(test_jobs(&self.folder, &["queue:push", "Ledger", &payload, "--queue", queue]))
+            );
+            assert_eq!((pushed.status, &*pushed.err), (0, ""), "{}", pushed.out);
         }
     }
 
