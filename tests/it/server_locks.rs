@@ -16,6 +16,7 @@ use crate::support::{Act, Diary, Then, config_on, queue, wait_until};
 
 on_every_server!(
     what_the_server_gives_up_because_of_others_is_done_again_and_charged_to_nobody,
+    a_row_that_somebody_else_locks_keeps_no_other_hold_from_being_renewed,
     a_row_that_somebody_else_locks_is_settled_when_it_is_free,
     a_suspect_that_somebody_else_locks_keeps_back_no_clean_job,
     a_table_that_nobody_can_write_for_almost_a_lease_gives_no_job_to_two,
@@ -251,6 +252,33 @@ fn a_row_that_somebody_else_locks_is_settled_when_it_is_free(place: Place) {
     });
     assert_eq!(diary.lines(), ["locked 1"]);
     assert!(queue.size(None, &[]).unwrap().is_empty());
+}
+
+/// Somebody locks the row of one job for longer than a lease: the hold of the other one beside it lasts.
+fn a_row_that_somebody_else_locks_keeps_no_other_hold_from_being_renewed(place: Place) {
+    let Patients { queue, diary, may_end } = patients(config(&place, 3));
+    queue.push(Patient("locked".into())).unwrap();
+    queue.push(Patient("free".into())).unwrap();
+    let (holder, other) = (queue.worker().threads(2), queue.worker().threads(2));
+    let stoppers = [holder.stopper(), other.stopper()];
+    thread::scope(|scope| {
+        let holder = scope.spawn(|| holder.run().unwrap());
+        diary.wait_for("locked 1");
+        diary.wait_for("free 1");
+        let other = scope.spawn(|| other.run().unwrap());
+        let mut session = Session::open(&place);
+        session.run("BEGIN");
+        session.run("SELECT * FROM jobs WHERE id = 1 FOR UPDATE");
+        // The other one takes what is over as soon as it has settled in.
+        thread::sleep(Duration::from_secs(7));
+        assert_eq!(diary.lines().len(), 2, "one that nobody locked ran twice at once: {:?}", diary.lines());
+        may_end.store(true, Ordering::SeqCst);
+        session.run("COMMIT");
+        wait_until("their end", || queue.size(None, &[]).unwrap().is_empty());
+        stoppers.iter().for_each(craft_queue::Stopper::stop);
+        let done = holder.join().unwrap().done + other.join().unwrap().done;
+        assert_eq!(done, 2);
+    });
 }
 
 /// And when the server gives it up, it is told that it was not pushed.

@@ -75,7 +75,12 @@ impl Driver for JobsTable {
 
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
         let receipts: Vec<_> = held.iter().map(|job| job.receipt).collect();
-        self.transaction(Survives::Crash, |table| table.adapter.extend(&receipts, lease))
+        let rest = self.transaction(Survives::Crash, |table| table.adapter.extend_free(&receipts, lease))?;
+        if rest.is_empty() {
+            return Ok(rest);
+        }
+        // They are lost, or somebody has them locked: these are waited for once all others are safe.
+        self.transaction(Survives::Crash, |table| table.adapter.extend(&rest, lease))
     }
 
     fn size(&mut self, queues: &[String]) -> Result<Vec<Size>> {

@@ -6,6 +6,7 @@
 mod burial;
 mod connect;
 mod explain;
+mod extend;
 mod push_in;
 mod read;
 mod session;
@@ -345,18 +346,11 @@ impl Adapter for Mysql {
     }
 
     fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>> {
-        let mut lost = Vec::new();
-        if receipts.is_empty() {
-            // No row has this id: it only says that the table can be written to.
-            self.session.fenced("extend", &[0], &[micros(lease), 0])?;
-        }
-        for (token, ids) in by_token(receipts) {
-            if self.session.fenced("extend", &ids, &[micros(lease), token])? < ids.len() as u64 {
-                let gone = self.lost_of(token, &ids)?;
-                lost.extend(gone.iter().map(|id| Receipt(id.cast_unsigned(), token.cast_unsigned())));
-            }
-        }
-        Ok(lost)
+        self.extend_held(receipts, lease)
+    }
+
+    fn extend_free(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>> {
+        self.extend_what_is_free(receipts, lease)
     }
 
     fn clear(&mut self, queue: &str) -> Result<u64> {

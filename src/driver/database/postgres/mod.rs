@@ -279,6 +279,13 @@ impl Adapter for Postgres {
         })
     }
 
+    fn extend_free(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>> {
+        let lease = whole_millis(lease);
+        self.fenced(receipts.to_vec(), move |session, ids, tokens| {
+            session.query("extend_free", &[&ids, &tokens, &lease])
+        })
+    }
+
     fn bury(&mut self, dead: &[Dead<'_>]) -> Result<Vec<Buried>> {
         self.bury_many(dead)
     }
