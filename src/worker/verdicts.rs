@@ -113,7 +113,8 @@ impl Pump {
         if error.is_invalid() && judged.len() == 1 {
             judged.into_iter().for_each(|only| self.put_aside(only, &error.to_string()));
         } else {
-            self.judged.extend(judged);
+            // One by one they are taken from the end: what is refused keeps none of the others waiting.
+            self.judged.splice(0..0, judged);
         }
         error
     }

@@ -159,6 +159,33 @@ fn a_job_that_a_database_refuses_to_remove_is_put_aside_alone() {
     }
 }
 
+/// Whatever code it has: one that an author of triggers made up, or a duplicate in a table of theirs.
+#[test]
+fn what_a_trigger_refuses_is_one_jobs_alone_whatever_it_stumbles_over() {
+    let triggers = [
+        "CREATE TRIGGER keep BEFORE DELETE ON jobs WHEN OLD.payload LIKE '%stays%'
+            BEGIN INSERT INTO audit VALUES (1); END",
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF OLD.payload LIKE '%stays%' THEN RAISE EXCEPTION 'it is kept' USING ERRCODE = 'SHOP1'; END IF;
+            RETURN OLD; END $$;
+            CREATE TRIGGER keep BEFORE DELETE ON jobs FOR EACH ROW EXECUTE FUNCTION keep()",
+        "CREATE TRIGGER keep BEFORE DELETE ON jobs FOR EACH ROW
+            INSERT INTO audit SELECT 1 FROM DUAL WHERE OLD.payload LIKE '%stays%'",
+    ];
+    for ((_folder, config, shell), trigger) in shells().into_iter().zip(triggers) {
+        let (queue, _) = queue(config);
+        shell("CREATE TABLE audit (note INTEGER PRIMARY KEY)");
+        shell("INSERT INTO audit VALUES (1)");
+        shell(trigger);
+        queue.push(Act::new("stays done", Then::Succeed)).unwrap();
+        queue.push_many((0..10).map(|at| Act::new(&format!("goes {at}"), Then::Succeed))).unwrap();
+        queue.push(Act::new("stays dead", Then::FailNow)).unwrap();
+        let report = work(&queue);
+        assert_eq!((report.done, report.failed, report.lost), (10, 0, 0), "{trigger}");
+        assert_eq!(shell("SELECT attempts FROM jobs ORDER BY id").trim(), "3\n3", "{trigger}");
+    }
+}
+
 /// The table of failed jobs is gone: a job that shall not be tried again is not.
 #[test]
 fn a_dead_job_is_not_run_again_because_it_cannot_be_buried_now() {

@@ -20,10 +20,14 @@ pub(super) fn is_duplicate(cause: &Cause) -> bool {
     matches!(cause, Cause::MySqlError(refusal) if refusal.code == 1062)
 }
 
-/// Whether its id did, and not its uuid or its key.
+/// Whether the greatest id did, which the server gives out for ever: what is a duplicate in a table that a trigger
+/// writes to looks else the same.
 pub(super) fn is_duplicate_id(cause: &Cause) -> bool {
+    const GREATEST: &str = "'9223372036854775807' for key ";
     matches!(cause, Cause::MySqlError(refusal)
-        if refusal.code == 1062 && (refusal.message.ends_with("'PRIMARY'") || refusal.message.ends_with(".PRIMARY'")))
+        if refusal.code == 1062
+            && refusal.message.contains(GREATEST)
+            && (refusal.message.ends_with("'PRIMARY'") || refusal.message.ends_with(".PRIMARY'")))
 }
 
 /// Why no connection could be made.
@@ -127,14 +131,16 @@ pub(super) fn explain(cause: &Cause) -> Error {
         ),
         1153 => Error::invalid("a job is larger than MySQL takes (max_allowed_packet)")
             .with_help("raise max_allowed_packet, or store the data elsewhere and push a reference to it"),
-        // By a constraint or a trigger, of ours or of somebody else's, too.
-        1048 | 1216 | 1217 | 1264 | 1292 | 1366 | 1406 | 1441 | 1451 | 1452 | 1644 | 3819 | 4025 => {
-            Error::invalid(format!("MySQL refuses a value: {message}"))
-        }
         1062 | 1467 if refusal.code == 1467 || is_duplicate_id(&Cause::MySqlError(refusal.clone())) => {
             Error::other(format!("the table has no ids left: {message}")).with_help(
                 "a row was inserted by hand with the greatest id: give it another, and set AUTO_INCREMENT",
             )
+        }
+        // By a constraint or a trigger, of ours or of somebody else's, too: what it reads and writes has its own
+        // duplicates, missing and wrong values.
+        1048 | 1062 | 1172 | 1216 | 1217 | 1242 | 1264 | 1265 | 1292 | 1329 | 1339 | 1364 | 1365 | 1366
+        | 1406 | 1411 | 1441 | 1451 | 1452 | 1526 | 1643 | 1644 | 1690 | 3140 | 3819 | 4025 => {
+            Error::invalid(format!("MySQL refuses a value: {message}"))
         }
         code => Error::other(format!("MySQL refused a statement: {message} ({code})")),
     }

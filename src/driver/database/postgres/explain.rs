@@ -73,13 +73,21 @@ pub(super) fn explain(cause: &Cause) -> Error {
         code if ["08", "53", "57P", "58"].iter().any(|class| code.code().starts_with(class)) => {
             Error::unavailable(format!("PostgreSQL is not available: {message}"))
         }
-        // Text that it can't keep, or a value out of its range: trying again changes nothing.
-        // A trigger may refuse it (P0001) as well.
-        code if ["22", "23", "P0001"].iter().any(|class| code.code().starts_with(class)) => {
+        code if is_about_a_value(code.code()) => {
             Error::invalid(format!("PostgreSQL refuses a value: {message}"))
         }
         code => Error::other(format!("PostgreSQL refused a statement: {message} ({})", code.code())),
     }
+}
+
+/// Whether a statement was refused because of a row: text that the server can't keep, a value out of its range, or
+/// what a trigger of somebody else's says, under whatever code. Trying again changes nothing.
+fn is_about_a_value(code: &str) -> bool {
+    const ABOUT_SOMETHING_ELSE: [&str; 24] = [
+        "03", "08", "09", "0A", "0B", "0L", "0P", "25", "26", "28", "2B", "2D", "34", "3B", "3D", "3F", "40",
+        "42", "53", "55", "57", "58", "F0", "XX",
+    ];
+    !ABOUT_SOMETHING_ELSE.iter().any(|class| code.starts_with(class))
 }
 
 /// A name as it can be pasted into a shell.
