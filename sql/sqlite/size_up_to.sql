@@ -18,7 +18,7 @@ SELECT asked.value,
     ),
     (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE token IS NOT NULL AND queue = asked.value LIMIT ?2)),
     (
-        SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - min(first.due)
+        SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - CAST(max(min(first.due), 0) AS INTEGER)
         FROM (
             SELECT (
                 SELECT available_at FROM jobs

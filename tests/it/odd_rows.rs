@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use craft_queue::{Config, Event, Queue};
+use craft_queue::{Config, Context, Event, JobResult, Jobs, Queue, Queueable};
+use serde::{Deserialize, Serialize};
 
 use crate::servers::mariadb::{self, MariaDb};
 use crate::servers::postgres::{self, Postgres};
-use crate::support::{Diary, Folder, config, config_on, queue};
+use crate::support::{Act, Diary, Folder, Then, config, config_on, queue, shells, work_off};
 
 /// Columns and their values, and what becomes of the job: it runs, or it fails for a reason with this in it.
 type Odd<'a> = (&'a str, &'a str, Option<&'a str>);
@@ -242,4 +244,62 @@ fn a_row_of_mariadb_that_is_odd_fails_alone() {
     all_fare_as_expected(config_on(&url), rows, &|sql| {
         drop(mariadb::query(&url, &format!("SET sql_mode = ''; {sql}")).unwrap());
     });
+}
+
+/// The smallest number less the time of now is no whole number any more.
+#[test]
+fn a_hold_of_sqlite_that_ended_ages_ago_keeps_no_other_suspect_waiting() {
+    for lease in ["-9223372036854775807 - 1", "-1e300", "-0.5"] {
+        let folder = Folder::new();
+        let mut config = config(&folder);
+        config.database.settings.lease = Duration::from_secs(1);
+        let (queue, diary) = queue(config);
+        let file = rusqlite::Connection::open(folder.join("jobs.sqlite3")).unwrap();
+        file.execute_batch(&insert("token, lease", &format!("1, {lease}"), "odd")).unwrap();
+        file.execute_batch(&insert("token, lease", "2, 5", "neighbour")).unwrap();
+        assert_eq!(work_off(&queue).done, 2, "{lease}");
+        assert_eq!(diary.lines(), ["odd 1", "neighbour 1"], "{lease}");
+    }
+}
+
+/// Runs until the job has run that has its id by now.
+#[derive(Serialize, Deserialize)]
+struct First;
+
+impl Queueable for First {
+    const NAME: &'static str = "First";
+
+    fn handle(&self, job: &Context) -> JobResult {
+        let diary = job.state::<Diary>()?;
+        diary.note("first");
+        diary.wait_for("second 1");
+        Ok(())
+    }
+}
+
+/// Somebody empties the table while a job runs: the next one begins with its id again, and is another job.
+#[test]
+fn a_job_that_has_the_id_of_one_that_runs_is_not_taken_for_it() {
+    let empties = [
+        "DELETE FROM jobs; DELETE FROM sqlite_sequence",
+        "TRUNCATE TABLE jobs RESTART IDENTITY",
+        "TRUNCATE TABLE jobs",
+    ];
+    for ((_folder, config, shell), empty) in shells().into_iter().zip(empties) {
+        let diary = Diary::default();
+        let jobs = Jobs::new().state(diary.clone()).add::<First>().add::<Act>();
+        let queue = Queue::open(config, jobs).unwrap();
+        queue.install().unwrap();
+        let first = queue.push(First).unwrap();
+        let report = std::thread::scope(|scope| {
+            let worker = queue.worker().threads(2).stop_when_empty();
+            let worker = scope.spawn(|| worker.run().unwrap());
+            diary.wait_for("first");
+            shell(empty);
+            let second = queue.push(Act::new("second", Then::Succeed)).unwrap();
+            assert_eq!(first.id(), second.id(), "{empty}");
+            worker.join().unwrap()
+        });
+        assert_eq!((report.done, report.lost), (1, 1), "{empty}");
+    }
 }
