@@ -63,12 +63,13 @@ fn postgres_neither_sorts_nor_scans_on_the_hot_path() {
     let ids = "ARRAY[1,2,3]::bigint[]";
     let since = "ARRAY['-infinity','-infinity','-infinity']::timestamptz[]";
     let after = "ARRAY[0,0,0]::bigint[]";
-    let statements: [(&str, Vec<&str>, &str); 7] = [
+    let statements: [(&str, Vec<&str>, &str); 8] = [
         ("first_due", LINES.to_vec(), "using jobs_ready"),
         ("take", [&LINES[..], &["7", "60000", "100"]].concat(), "using jobs_ready"),
         ("first_lease", vec!["'[\"q1\"]'"], "using jobs_held"),
         ("take_suspects", vec!["ARRAY['q1']", "7", "60000", "10", "true"], "using jobs_held"),
         ("done", vec![ids, ids], "using jobs_pkey"),
+        ("extend_free", vec![ids, ids, "60000"], "using jobs_pkey"),
         (
             "done_and_take",
             [&LINES[..], &["7", "60000", "100", ids, ids, since, after]].concat(),
