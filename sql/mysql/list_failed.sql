@@ -1,4 +1,4 @@
--- failed_at is text with its offset from UTC, for people.
+-- failed_at is text with its offset from UTC, for people. CONVERT_TZ answers NULL for offsets beyond 13 hours.
 SELECT id, uuid, failed_jobs.driver, connection, failed_jobs.queue, failed_jobs.name, payload, exception, attempts,
     failed_at, options
 FROM (SELECT ? AS after, ? AS id_only, ? AS driver, ? AS queue, ? AS name, ? AS since, ? AS until) AS asked
@@ -8,7 +8,9 @@ WHERE id > asked.after
     AND (asked.driver IS NULL OR failed_jobs.driver = asked.driver)
     AND (asked.queue IS NULL OR failed_jobs.queue = asked.queue)
     AND (asked.name IS NULL OR failed_jobs.name = asked.name)
-    AND (asked.since IS NULL OR CONVERT_TZ(REPLACE(SUBSTR(failed_at, 1, 23), 'T', ' '), IF(failed_at LIKE '%Z', '+00:00', RIGHT(failed_at, 6)), '+00:00') >= UTC_TIMESTAMP(6) - INTERVAL asked.since * 1000 MICROSECOND)
-    AND (asked.until IS NULL OR CONVERT_TZ(REPLACE(SUBSTR(failed_at, 1, 23), 'T', ' '), IF(failed_at LIKE '%Z', '+00:00', RIGHT(failed_at, 6)), '+00:00') <= UTC_TIMESTAMP(6) - INTERVAL asked.until * 1000 MICROSECOND)
+    AND (asked.since IS NULL OR TIMESTAMPDIFF(MICROSECOND, REPLACE(LEFT(failed_at, LENGTH(failed_at) - IF(failed_at LIKE '%Z', 1, 6)), 'T', ' '), UTC_TIMESTAMP(6))
+        + IF(failed_at LIKE '%Z', 0, TIME_TO_SEC(RIGHT(failed_at, 5))) * IF(failed_at LIKE '%-__:__', -1000000, 1000000) <= asked.since * 1000)
+    AND (asked.until IS NULL OR TIMESTAMPDIFF(MICROSECOND, REPLACE(LEFT(failed_at, LENGTH(failed_at) - IF(failed_at LIKE '%Z', 1, 6)), 'T', ' '), UTC_TIMESTAMP(6))
+        + IF(failed_at LIKE '%Z', 0, TIME_TO_SEC(RIGHT(failed_at, 5))) * IF(failed_at LIKE '%-__:__', -1000000, 1000000) >= asked.until * 1000)
 ORDER BY id
 LIMIT ?;

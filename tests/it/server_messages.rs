@@ -1,7 +1,11 @@
 //! What a server refuses is told in plain words, with what to do, and without a password.
 
+use std::time::Duration;
+
 use craft_queue::clients::{mysql, postgres as pg};
-use craft_queue::{Config, Error, Jobs, Queue};
+use craft_queue::failed::Filter;
+use craft_queue::time::Zone;
+use craft_queue::{Config, Error, Jobs, Queue, Retry};
 
 use crate::servers::mariadb::{self, MariaDb};
 use crate::servers::postgres::{self, Postgres};
@@ -199,5 +203,62 @@ fn a_queue_works_inside_an_async_program() {
             work_off(&queue);
             assert_eq!(diary.lines(), ["inside 1"]);
         });
+    }
+}
+
+/// The longest payload that is taken at all, or one that is just too long for the server, whose packets hold the
+/// rest of the row, too.
+#[test]
+fn a_payload_at_the_limit_of_a_packet_is_pushed_or_refused_at_once() {
+    let large = MariaDb::start(mariadb::Options::default().argument("--max-allowed-packet=64M"));
+    let usual = MariaDb::start(mariadb::Options::default().argument("--max-allowed-packet=16M"));
+    for (server, fits) in [(&large, true), (&usual, false)] {
+        let (queue, _) = queue(config_on(&server.database()));
+        for length in [16_777_209, 16_777_216] {
+            let payload = format!("\"{}\"", "a".repeat(length - 2));
+            match queue.options().push_json("Act", &payload, 1) {
+                Ok(_) => assert!(fits, "{length}"),
+                Err(error) => {
+                    assert!(!fits && error.is_invalid(), "{length}: {error:?}");
+                    let limit = format!(
+                        "the payload of Act has {length} bytes, and the server takes 16777216 with the rest of the \
+                         row (max_allowed_packet)"
+                    );
+                    assert!(error.to_string().ends_with(&limit), "{error}");
+                }
+            }
+        }
+        let waiting = queue.size(None, &["default".into()]).unwrap()[0].waiting;
+        assert_eq!(waiting, Some(if fits { 2 } else { 0 }));
+    }
+}
+
+/// Settings that protect people who type SQL, and a time zone as far east as any.
+#[test]
+fn mariadb_that_protects_typists_serves_all_the_same() {
+    let server = MariaDb::start(mariadb::Options::default());
+    server.sql(
+        "SET GLOBAL sql_safe_updates = 1; SET GLOBAL sql_select_limit = 1; SET GLOBAL max_join_size = 1",
+    );
+    for zone in ["Pacific/Kiritimati", "Etc/GMT+12", "UTC", "Asia/Kathmandu", "America/St_Johns"] {
+        let mut config = config_on(&server.database());
+        config.database.settings.tz = Zone::named(zone).unwrap();
+        let (queue, diary) = queue(config);
+        for name in ["one", "two", "three"] {
+            queue.push(Act::new(name, Then::FailNow)).unwrap();
+        }
+        assert_eq!(work_off(&queue).failed, 3, "{zone}");
+        let hour = Duration::from_secs(3_600);
+        let found = |filter: Filter<'_>| queue.failed().list(&filter).unwrap().len();
+        assert_eq!(found(Filter { since: Some(hour), ..Filter::default() }), 3, "{zone}");
+        assert_eq!(found(Filter { since: Some(Duration::ZERO), ..Filter::default() }), 0, "{zone}");
+        assert_eq!(found(Filter { before: Some(hour), ..Filter::default() }), 0, "{zone}");
+        assert_eq!(found(Filter { before: Some(Duration::ZERO), ..Filter::default() }), 3, "{zone}");
+        let failed = queue.failed();
+        failed.retry(&Retry::default(), |_| {}).unwrap();
+        assert_eq!(failed.list(&Filter::default()).unwrap().len(), 0, "{zone}");
+        assert_eq!(work_off(&queue).failed, 3, "{zone}");
+        assert_eq!(failed.prune(Duration::ZERO).unwrap(), 3, "{zone}");
+        assert_eq!(diary.lines().len(), 6, "{zone}");
     }
 }

@@ -125,13 +125,18 @@ fn insert_by(
 
 /// How many of these fit into one statement; at least one.
 fn chunk(messages: &[Message]) -> usize {
-    let length = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
     let mut bytes = 0;
-    let fits = |Message { name, queue, payload, unique_key, overrides, .. }: &&Message| {
-        bytes += name.len() + queue.len() + payload.len() + length(unique_key) + length(overrides) + REST;
+    let fits = |message: &&Message| {
+        bytes += size(message);
         bytes <= BYTES
     };
     messages.iter().take(ROWS).take_while(fits).count().max(1)
+}
+
+/// At most so many bytes of a statement.
+fn size(Message { name, queue, payload, unique_key, overrides, .. }: &Message) -> usize {
+    let length = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
+    name.len() + queue.len() + payload.len() + length(unique_key) + length(overrides) + REST
 }
 
 /// Adds rows in one statement. The ids of one such statement follow each other.
@@ -218,9 +223,10 @@ fn repeat_row(push: &str, rows: usize) -> String {
 fn check(messages: &[Message], packet: usize) -> Result<()> {
     for message in messages {
         let (name, bytes) = (&message.name, message.payload.len());
-        if bytes > packet {
+        if size(message) > packet {
             return Err(Error::invalid(format!(
-                "the payload of {name} has {bytes} bytes, and the server takes {packet} (max_allowed_packet)"
+                "the payload of {name} has {bytes} bytes, and the server takes {packet} with the rest of the row \
+                 (max_allowed_packet)"
             ))
             .with_help("raise max_allowed_packet, or store the data elsewhere and push a reference to it"));
         }

@@ -117,7 +117,8 @@ fn configure(opts: Opts, patience: Duration, limit: Option<Duration>) -> Opts {
     let set_up = format!(
         "SET /*M! idle_transaction_timeout = {seconds}, */ /*!80000 wait_timeout = 600, */
             time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
-            autocommit = 1, innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}"
+            autocommit = 1, sql_safe_updates = 0, sql_big_selects = 1,
+            sql_select_limit = 18446744073709551615, innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}"
     );
     let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
     OptsBuilder::from_opts(opts)
