@@ -1,5 +1,6 @@
 //! Others in the same database: what they lock, hold open, refuse or take away costs time, and no job.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -7,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use craft_queue::clients::mysql::prelude::Queryable;
 use craft_queue::clients::{mysql, postgres as pg};
-use craft_queue::{Config, Context, Event, JobResult, Jobs, Queue, Queueable};
+use craft_queue::{Config, Context, Event, JobResult, Jobs, Queue, Queueable, Stopper, Worker};
 use serde::{Deserialize, Serialize};
 
 use crate::process_site::{Place, on_every_server};
 use crate::servers::postgres::Postgres;
-use crate::support::{Act, Diary, Then, config_on, queue, wait_until};
+use crate::support::{Act, Diary, Folder, Then, config_on, queue, wait_until};
 
 on_every_server!(
     what_the_server_gives_up_because_of_others_is_done_again_and_charged_to_nobody,
@@ -94,8 +95,43 @@ fn patients(config: Config) -> Patients {
     Patients { queue, diary, may_end }
 }
 
+/// Ends workers when a test fails beside them: their scope waits for them before it hands the panic on.
+struct Ends(Vec<Stopper>, Arc<AtomicBool>);
+
+impl Ends {
+    fn of<const N: usize>(workers: [&Worker; N], may_end: &Arc<AtomicBool>) -> Self {
+        Self(workers.iter().map(|worker| worker.stopper()).collect(), may_end.clone())
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.1.store(true, Ordering::SeqCst);
+            self.0.iter().for_each(Stopper::stop);
+        }
+    }
+}
+
+#[test]
+fn a_panic_beside_a_worker_fails_its_test() {
+    let folder = Folder::new();
+    let Patients { queue, diary, may_end } = patients(crate::support::config(&folder));
+    queue.push(Patient("held".into())).unwrap();
+    let worker = queue.worker();
+    let failed = catch_unwind(AssertUnwindSafe(|| {
+        thread::scope(|scope| {
+            let _ends = Ends::of([&worker], &may_end);
+            scope.spawn(|| worker.run().unwrap());
+            diary.wait_for("held 1");
+            panic!("on purpose");
+        });
+    }));
+    assert!(failed.is_err());
+}
+
 /// A worker that ends when all is done, and how often it has lost its connection.
-fn worker(queue: &Queue) -> (craft_queue::Worker, Arc<AtomicUsize>) {
+fn worker(queue: &Queue) -> (Worker, Arc<AtomicUsize>) {
     let cuts = Arc::new(AtomicUsize::new(0));
     let count = cuts.clone();
     let worker = queue.worker().threads(2).stop_when_empty().listener(move |event| {
@@ -185,6 +221,7 @@ fn a_suspect_that_somebody_else_locks_keeps_back_no_clean_job(place: Place) {
     });
     let stopper = worker.stopper();
     thread::scope(|scope| {
+        let _ends = Ends::of([&worker], &may_end);
         let worker = scope.spawn(|| worker.run().unwrap());
         // Long enough to have settled in, and to have seen it.
         let clean = |n: u64| (0..n).for_each(|_| drop(queue.push(Patient("clean".into())).unwrap()));
@@ -212,6 +249,7 @@ fn a_table_that_nobody_can_write_for_almost_a_lease_gives_no_job_to_two(place: P
     let idle = queue.worker().threads(1);
     let stoppers = [holder.stopper(), idle.stopper()];
     thread::scope(|scope| {
+        let _ends = Ends::of([&holder, &idle], &may_end);
         let holder = scope.spawn(|| holder.run().unwrap());
         diary.wait_for("held 1");
         let idle = scope.spawn(|| idle.run().unwrap());
@@ -227,7 +265,7 @@ fn a_table_that_nobody_can_write_for_almost_a_lease_gives_no_job_to_two(place: P
         thread::sleep(Duration::from_secs(2));
         may_end.store(true, Ordering::SeqCst);
         wait_until("its end", || queue.size(None, &[]).unwrap().iter().all(|size| size.running == Some(0)));
-        stoppers.iter().for_each(craft_queue::Stopper::stop);
+        stoppers.iter().for_each(Stopper::stop);
         let done = holder.join().unwrap().done + idle.join().unwrap().done;
         assert_eq!((done, diary.lines()), (1, vec!["held 1".to_owned()]), "it ran twice");
     });
@@ -239,6 +277,7 @@ fn a_row_that_somebody_else_locks_is_settled_when_it_is_free(place: Place) {
     queue.push(Patient("locked".into())).unwrap();
     let (worker, cuts) = worker(&queue);
     thread::scope(|scope| {
+        let _ends = Ends::of([&worker], &may_end);
         let worker = scope.spawn(|| worker.run().unwrap());
         diary.wait_for("locked 1");
         let mut session = Session::open(&place);
@@ -315,6 +354,7 @@ fn a_table_of_failed_jobs_that_is_locked_is_waited_for(place: Place) {
     queue.push(Patient("first".into())).unwrap();
     let (worker, cuts) = worker(&queue);
     thread::scope(|scope| {
+        let _ends = Ends::of([&worker], &may_end);
         let worker = scope.spawn(|| worker.run().unwrap());
         diary.wait_for("first 1");
         session.run(lock);
@@ -340,6 +380,7 @@ fn without_its_table_a_dead_job_stays_in_the_queue_with_its_reason(place: Place)
     let worker = queue.worker();
     let stopper = worker.stopper();
     thread::scope(|scope| {
+        let _ends = Ends::of([&worker], &Arc::default());
         let worker = scope.spawn(|| worker.run().unwrap());
         queue.push(Act::new("first", Then::Succeed)).unwrap();
         diary.wait_for("first 1");

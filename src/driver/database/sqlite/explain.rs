@@ -1,5 +1,6 @@
 //! SQLite's errors as sentences for people.
 
+use std::fmt;
 use std::path::Path;
 
 use rusqlite::ErrorCode;
@@ -29,7 +30,7 @@ pub(super) fn explain(cause: &rusqlite::Error, path: &Path) -> Error {
             .with_help("make room; nothing is lost, and it works on by itself then")
             .undone(),
         Some(ErrorCode::SystemIoFailure) => {
-            Error::unavailable(format!("reading or writing {file} failed")).because(cause)
+            Error::unavailable(format!("reading or writing {file} failed")).because(&Said(cause))
         }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             Error::other(format!("{file} can't be written"))
@@ -41,13 +42,29 @@ pub(super) fn explain(cause: &rusqlite::Error, path: &Path) -> Error {
             .with_help("name another file in queue.toml; this one was left as it is"),
         // By a constraint or a trigger, of ours or of somebody else's.
         Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => {
-            Error::invalid(format!("SQLite refuses a value in {file}")).because(cause)
+            Error::invalid(format!("SQLite refuses a value in {file}")).because(&Said(cause))
         }
         Some(ErrorCode::DatabaseCorrupt) => Error::other(format!("{file} is damaged"))
             .with_help(format!("look at it with: sqlite3 {file} 'PRAGMA integrity_check'")),
-        _ if cause.to_string().contains("no such table") || cause.to_string().contains("no such column") => {
-            Error::schema(cause.to_string())
-        }
-        _ => Error::other(format!("SQLite refused a statement on {file}")).because(cause),
+        _ => match Said(cause).to_string() {
+            said if said.contains("no such table") || said.contains("no such column") => Error::schema(said),
+            said => Error::other(format!("SQLite refused a statement on {file}: {said}")),
+        },
     }
 }
+
+/// What SQLite said, without the whole script around it and without the number of its error.
+#[derive(Debug)]
+struct Said<'a>(&'a rusqlite::Error);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            rusqlite::Error::SqlInputError { msg, .. } => f.write_str(msg),
+            rusqlite::Error::SqliteFailure(_, Some(said)) => f.write_str(said),
+            other => write!(f, "{other}"),
+        }
+    }
+}
+
+impl std::error::Error for Said<'_> {}

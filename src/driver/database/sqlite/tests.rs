@@ -88,6 +88,24 @@ fn a_full_disk_takes_no_part_of_a_push_and_a_file_that_is_read_only_none() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+#[test]
+fn a_refusal_is_one_sentence_without_the_script() {
+    let (folder, mut sqlite) = open_new("refusal");
+    let file = sqlite.path.display().to_string();
+    let error =
+        sqlite.run_script("CREATE TABLE a (b);\n-- Then this.\nCREATE TABEL c (d); CREATE TABLE e (f)");
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        format!(
+            "in the statement `CREATE TABEL c (d)`: SQLite refused a statement on {file}: near \"TABEL\": syntax error"
+        )
+    );
+    let missing = sqlite.run_script("SELECT 1 FROM nothing").unwrap_err();
+    assert!(missing.is_schema() && missing.to_string().ends_with(": no such table: nothing"), "{missing}");
+    drop(sqlite);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 fn message() -> Message {
     Message {
         uuid: crate::message::new_uuid(),
