@@ -200,7 +200,6 @@ impl Intake {
             self.appetite.subscribed(prefetch);
             self.subscribed = queues.to_vec();
             self.subscribed_at.get_or_insert_with(Instant::now);
-            self.subscribed_at.get_or_insert_with(Instant::now);
         }
         Ok(())
     }

@@ -50,7 +50,9 @@ impl Tally {
         let end = (end as usize).min(self.answers.len());
         let start = if confirm.multiple { self.low.min(end) } else { end.saturating_sub(1) };
         for index in start..end {
-            if self.answers[index].replace(confirm.ok).is_none() {
+            // The first answer counts: one for all before it means those that had none yet, and a refused one had.
+            if self.answers[index].is_none() {
+                self.answers[index] = Some(confirm.ok);
                 self.answered += 1;
                 self.answered_bytes += self.sizes[index];
                 if !confirm.ok {
@@ -110,6 +112,16 @@ mod tests {
         assert!(tally.is_complete());
         assert_eq!(tally.refused, [3, 4]);
         assert_eq!(tally.answered_bytes, 5);
+    }
+
+    #[test]
+    fn what_was_refused_stays_so_when_all_before_a_later_one_are_taken() {
+        let mut tally = Tally::new(0, vec![1; 3]);
+        tally.note(confirm(2, false, false));
+        tally.note(confirm(3, true, true));
+        assert!(tally.is_complete());
+        assert_eq!([0, 1, 2].map(|at| tally.is_taken(at)), [true, false, true]);
+        assert_eq!(tally.refused, [1]);
     }
 
     #[test]
