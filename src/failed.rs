@@ -4,7 +4,8 @@
 //! steps: the hold is proven by renewing it, the job is recorded, and then settled as done. A worker that dies between
 //! the last two leaves a record of a job that runs again; whoever runs it withdraws the record, or replaces it. Only a
 //! worker that is stopped for longer than its lease between the proof and the record can leave a record of a job that
-//! was done elsewhere meanwhile: look before you retry what failed while a machine was frozen.
+//! was done elsewhere meanwhile, and one that runs such a job and finds the failed jobs away again and again, which it
+//! logs: look before you retry what failed while a machine was frozen.
 
 use std::time::Duration;
 

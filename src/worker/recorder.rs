@@ -1,5 +1,6 @@
 //! The thread that speaks to failed jobs that lie elsewhere: however slow they are, holds are renewed meanwhile.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
@@ -78,11 +79,11 @@ fn serve(mut place: Place, requests: &Receiver<Request>, notes: &Sender<Note>) {
         match request {
             Request::Tend(mut tended) => {
                 let was_open = place.open.is_some();
-                let mut error = place.tend(&mut tended).err();
+                let mut error = place.tend_all(&mut tended).err();
                 // A connection that nobody used for long may be gone.
                 if was_open && error.as_ref().is_some_and(Error::is_unavailable) {
                     place.open = None;
-                    error = place.tend(&mut tended).err();
+                    error = place.tend_all(&mut tended).err();
                 }
                 if error.is_some() {
                     place.open = None;
@@ -115,6 +116,12 @@ impl Place {
             Some(open) => Ok(&mut **open),
             None => Err(Error::other("the failed jobs are not open")),
         }
+    }
+
+    /// A place of a user's that panics must not leave the worker without an answer.
+    fn tend_all(&mut self, tended: &mut [Tended]) -> Result<()> {
+        catch_unwind(AssertUnwindSafe(|| self.tend(tended)))
+            .unwrap_or_else(|_| Err(Error::other("the place of the failed jobs panicked")))
     }
 
     fn tend(&mut self, tended: &mut [Tended]) -> Result<()> {

@@ -257,3 +257,19 @@ fn holds_are_renewed_while_a_record_takes_long() {
     let report = worker.join().unwrap().unwrap();
     assert_eq!((report.failed, report.done, report.lost), (1, 1, 0));
 }
+
+#[test]
+fn failed_jobs_that_panic_are_asked_again() {
+    let stage = Stage::default();
+    stage.find([dead()]);
+    stage.script().record.push_back(Box::new(|| panic!("a fault of whoever keeps them")));
+    let mut play = Play::new(&stage, fails);
+    play.setup.bounds.when_empty = false;
+    let stopper = play.stopper();
+    let worker = play.start();
+    let settles = |call: &Call| matches!(call, Call::Settle(..));
+    stage.wait_until("the word that it is dead", |calls| calls.iter().any(settles));
+    stopper.stop();
+    assert_eq!(worker.join().unwrap().unwrap().failed, 1);
+    assert_eq!(records(&stage), 2);
+}

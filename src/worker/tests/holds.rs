@@ -32,7 +32,7 @@ fn holds_are_renewed_while_jobs_run_and_a_lost_one_is_told_to_its_job() {
     assert_eq!(stage.settled(), [], "what the run returned is dropped");
 }
 
-/// S5: the hold was over before the job was begun.
+/// The hold was over before the job was begun.
 #[test]
 fn a_job_is_not_begun_after_its_hold_may_have_run_out() {
     let stage = Stage::default();
@@ -45,7 +45,7 @@ fn a_job_is_not_begun_after_its_hold_may_have_run_out() {
     assert_eq!(report.returned, 1);
 }
 
-/// S6a: delivered again while it runs here.
+/// Delivered again while it runs here.
 #[test]
 fn a_job_that_runs_here_is_adopted_and_not_run_again() {
     let stage = Stage::default();
@@ -69,7 +69,7 @@ fn a_job_that_runs_here_is_adopted_and_not_run_again() {
     assert_eq!(report.done, 1);
 }
 
-/// S3: in threads a suspect runs alone.
+/// In threads a suspect runs alone.
 #[test]
 fn a_suspect_runs_alone() {
     let stage = Stage::default();
@@ -118,7 +118,7 @@ fn a_suspect_runs_alone() {
     assert!(settled < next_job, "nothing begins before it has ended: {calls:#?}");
 }
 
-/// S5: right after a connect the living holders get the first chance to renew.
+/// Right after a connect the living holders get the first chance to renew.
 #[test]
 fn suspects_are_left_alone_for_a_third_of_the_lease_after_a_connect() {
     let stage = Stage::default();
@@ -151,7 +151,7 @@ fn a_worker_that_ends_when_all_is_done_leaves_no_suspect_behind() {
     assert!(started.elapsed() >= Duration::from_millis(200), "the living had no time to renew");
 }
 
-/// S7: a settle whose connection broke is made again, and "lost" says nothing then.
+/// A settle whose connection broke is made again, and "lost" says nothing then.
 #[test]
 fn outcomes_survive_a_lost_connection_and_are_settled_after_it() {
     let stage = Stage::default();
@@ -212,4 +212,26 @@ fn the_order_is_extend_settle_reserve() {
     assert!(matches!(after[2], Call::Reserve { .. }));
     end.send(()).unwrap();
     worker.join().unwrap().unwrap();
+}
+
+/// It ends while the back end is away; the extend that comes first then and the settle both say that it is lost.
+#[test]
+fn a_hold_that_is_lost_is_told_once() {
+    let stage = Stage::default();
+    stage.find([job(1, "long")]);
+    stage.script().extend.push_back(Box::new(|| Err(unreachable())));
+    stage.script().extend.push_back(Box::new(|| Ok(vec![Receipt(1, 101)])));
+    stage.script().open.push_back(Box::new(|| Ok(())));
+    (0..3).for_each(|_| stage.script().open.push_back(Box::new(|| Err(unreachable()))));
+    let lost = || Settlement { lost: vec![Receipt(1, 101)], ..Settlement::default() };
+    stage.script().settle.push_back(Box::new(move || Ok(lost())));
+    let seen = stage.clone();
+    let mut play = Play::new(&stage, move |_, _| {
+        let opens = |call: &&Call| matches!(call, Call::Open);
+        seen.wait_until("a try to open it", |calls| calls.iter().filter(opens).count() >= 2);
+        Ok(())
+    });
+    play.setup.lease = Duration::from_millis(600);
+    let report = play.run().unwrap();
+    assert_eq!((report.done, report.lost), (0, 1));
 }
