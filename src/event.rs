@@ -183,7 +183,7 @@ fn log_event(event: &Event<'_>) {
         Event::Stopping { running, grace } => {
             log::info!(target: LOG_TARGET, "stops: waits up to {grace:.1?} for {running} running jobs");
         }
-        Event::Warning(warning) => log::warn!(target: LOG_TARGET, "{warning}"),
+        Event::Warning(warning) => log::warn!(target: LOG_TARGET, "{}", escaped(warning)),
     }
 }
 

@@ -127,13 +127,20 @@ impl Default for Policy {
 /// How long a job with an unknown name waits before a worker looks at it again.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(15);
 
+/// The highest limit. Databases count attempts up to one more, so that there is always a count over the limit.
+const MOST_ATTEMPTS: u32 = i32::MAX as u32 - 1;
+
 impl Policy {
     /// The limits of one job: what its push asked for, else its type, else the worker's.
     pub(crate) fn limits_for(&self, overrides: Option<&str>, of_type: &TypeLimits) -> Limits {
         let overrides = overrides.map(Overrides::from_json).unwrap_or_default();
         let timeout = overrides.timeout();
         Limits {
-            attempts: overrides.attempts.or(of_type.attempts).unwrap_or(self.limits.attempts).max(1),
+            attempts: overrides
+                .attempts
+                .or(of_type.attempts)
+                .unwrap_or(self.limits.attempts)
+                .clamp(1, MOST_ATTEMPTS),
             backoff: overrides
                 .backoff
                 .or_else(|| of_type.backoff.clone())
@@ -326,6 +333,8 @@ mod tests {
         };
         assert_eq!(policy.limits_for(None, &TypeLimits::default()), policy.limits);
         assert_eq!(policy.limits_for(None, &of_type).attempts, 5);
+        let for_ever = policy.limits_for(Some(r#"{"attempts":4294967295}"#), &of_type);
+        assert_eq!(for_ever.attempts, 2_147_483_646, "one more can be counted");
         let pushed = r#"{"attempts":7,"backoff":[2.0],"timeout":0.5}"#;
         let limits = policy.limits_for(Some(pushed), &of_type);
         assert_eq!(limits.attempts, 7);

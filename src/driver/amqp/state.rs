@@ -77,7 +77,7 @@ impl State {
 
     /// It is dead, and could not be kept as such: no run is left.
     pub(super) fn exhausted(self, attempts: u32) -> Self {
-        Self { attempts: self.attempt().max(attempts), deaths: 0, unknown_since: None, ..self }
+        Self { attempts: self.attempt().max(attempts), ..self.survived(true) }
     }
 
     /// It ran and survived.
