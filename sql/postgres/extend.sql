@@ -1,5 +1,10 @@
+-- Rows that somebody else has locked are left out: they must not keep the other holds from being renewed.
 UPDATE jobs
 SET lease = now() + $3::bigint * interval '1 ms'
-FROM unnest($1::bigint[], $2::bigint[]) AS held (id, token)
-WHERE jobs.id = held.id AND jobs.token = held.token
-RETURNING jobs.id, jobs.token;
+WHERE id = ANY (ARRAY(
+    SELECT jobs.id
+    FROM unnest($1::bigint[], $2::bigint[]) AS held (id, token)
+    JOIN jobs ON jobs.id = held.id AND jobs.token = held.token
+    FOR NO KEY UPDATE OF jobs SKIP LOCKED
+))
+RETURNING id, token;

@@ -165,7 +165,9 @@ impl<'a> Hand<'a> {
 
     #[track_caller]
     pub(super) fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Vec<Receipt> {
-        must("extend", self.driver().extend(held, lease))
+        let extended = must("extend", self.driver().extend_around_locks(held, lease));
+        assert!(extended.locked.is_empty(), "nobody else has locked a job: {extended:?}");
+        extended.lost
     }
 
     /// How much waits in the queue.

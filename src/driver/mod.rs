@@ -109,6 +109,16 @@ pub trait Driver: Send {
     /// None may have been renewed. The connection is gone: what it held is not answered from memory.
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>>;
 
+    /// The same where somebody else may lock single jobs in the back end: what is locked does not keep the others
+    /// from being renewed, and is answered. A worker asks again for these soon. Provided: [`Driver::extend`], for a
+    /// back end in which nobody can.
+    ///
+    /// # Errors
+    /// As [`Driver::extend`].
+    fn extend_around_locks(&mut self, held: &[&Reserved], lease: Duration) -> Result<Extended> {
+        Ok(Extended { lost: self.extend(held, lease)?, locked: Vec::new() })
+    }
+
     /// Whether a job that was held when an earlier connection was lost is held by this one now. Asked only where
     /// holds [end with their connection](Backend::holds_outlive_connection). Provided: yes.
     fn came_back(&mut self, job: &Reserved) -> bool {
@@ -320,6 +330,15 @@ pub enum Verdict {
     Bury(Failure),
 }
 
+/// What an extend has to tell; the holds that it does not name are renewed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extended {
+    /// The holds that were lost.
+    pub lost: Vec<Receipt>,
+    /// The jobs that somebody else has locked: still held, until the end of their old lease.
+    pub locked: Vec<Receipt>,
+}
+
 /// What a settle has to tell; what it does not name went as asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settlement {
@@ -331,6 +350,9 @@ pub struct Settlement {
     /// What the back end refuses to write down, and would refuse again: nothing was changed for these, and they are
     /// still held. With the reason.
     pub refused: Vec<(Receipt, String)>,
+    /// The jobs that somebody else has locked in the back end, so that nothing could be changed for these yet: they
+    /// are still held, and are to be settled again a little later.
+    pub locked: Vec<Receipt>,
 }
 
 /// How much waits in a queue. `None` is what the back end cannot know.

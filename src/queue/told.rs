@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::driver::database::{Database, SignalsTable};
 use crate::driver::{
-    Backend, Bell, Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled,
+    Backend, Bell, Cancelled, Driver, Extended, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled,
     Settlement, Signal, Signals, Size, Taken, Want,
 };
 use crate::error::Result;
@@ -97,6 +97,10 @@ impl Driver for ToldDriver {
 
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
         self.driver.extend(held, lease)
+    }
+
+    fn extend_around_locks(&mut self, held: &[&Reserved], lease: Duration) -> Result<Extended> {
+        self.driver.extend_around_locks(held, lease)
     }
 
     fn came_back(&mut self, job: &Reserved) -> bool {

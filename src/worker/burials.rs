@@ -4,10 +4,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::locked::pause;
 use super::recorder::{Answer, Recorder, Request, Tended, Tending};
 use super::verdicts::{Judged, Step, settled};
 use super::{Pump, Stop};
-use crate::driver::{Receipt, Verdict};
+use crate::driver::{Extended, Receipt, Verdict};
 use crate::error::{Error, Result};
 use crate::event::Event;
 
@@ -180,7 +181,7 @@ impl Pump {
             .filter_map(|judged| Some(self.held.get(&judged.task)?.job()))
             .collect();
         let before = Instant::now();
-        let lost = driver.extend(&jobs, self.setup.lease)?;
+        let Extended { lost, locked } = driver.extend_around_locks(&jobs, self.setup.lease)?;
         self.line.works();
         lost.into_iter().for_each(|receipt| self.lose(receipt));
         let recorder = match self.recorder() {
@@ -195,6 +196,11 @@ impl Pump {
         let mut tended = Vec::new();
         for judged in std::mem::take(&mut self.burials.waiting) {
             match self.held.get(&judged.task) {
+                // Whether it is still held is not certain for long enough.
+                Some(holding) if !holding.lost && locked.contains(&holding.job().receipt) => {
+                    self.burials.waiting.push(judged);
+                    self.burials.retry_at = Instant::now() + pause(self.setup.lease);
+                }
                 Some(holding) if !holding.lost => {
                     holding.task.hold.renew(before + self.setup.lease);
                     let job = holding.job().clone();

@@ -180,6 +180,7 @@ impl Pump {
                 at((!self.judged.is_empty()).then(|| self.settles_at(now)));
                 at(self.burials.wakes_at().map(|at| at.max(self.settles_at(now))));
                 at(Some(self.next_extend));
+                at(self.locked.wakes_at());
                 at(self.looks_at(now));
                 at(self.may_obey().then_some(self.orders.next_look));
             }
@@ -272,6 +273,7 @@ impl Pump {
     fn settle_for_the_last_time(&mut self) {
         let settled = match self.line.reopen(Instant::now()) {
             Ok(_) => {
+                self.decide_again();
                 self.end_burials();
                 self.settle()
             }

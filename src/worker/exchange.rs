@@ -8,7 +8,7 @@ use super::pace::MOST_BYTES;
 use super::suspects::Found;
 use super::verdicts::settled;
 use super::{Pump, Stop};
-use crate::driver::{Suspects, Taken, Want};
+use crate::driver::{Extended, Receipt, Suspects, Taken, Want};
 use crate::error::Result;
 use crate::event::Event;
 use crate::reserved::Reserved;
@@ -46,15 +46,15 @@ impl Pump {
         // Before anything that may fail: what can't be written down must not keep the holds of the others from being
         // renewed.
         if now >= self.next_extend {
-            // Nor must a hold that can't be renewed, as somebody has its row locked, keep the others from being
-            // written down: they have the next turn.
+            // Nor must holds that can't be renewed keep the others from being written down: they have the next turn.
             if std::mem::take(&mut self.extend_failed) {
                 self.settle()?;
             }
             self.extend_failed = true;
-            self.extend()?;
+            self.extend(None)?;
             self.extend_failed = false;
         }
+        self.try_locked_again(now)?;
         self.obey_signals(now)?;
         self.fetch_nothing_ahead_while_stalled()?;
         if now >= self.settles_at(now) {
@@ -80,26 +80,35 @@ impl Pump {
         if self.busy() == 0 { now } else { self.next_settle }
     }
 
-    fn extend(&mut self) -> Result<()> {
+    /// Renews all holds, or some of them.
+    pub(super) fn extend(&mut self, some: Option<HashSet<Receipt>>) -> Result<()> {
         let before = Instant::now();
         let lease = self.setup.lease;
-        self.next_extend = before + lease / 3;
+        if some.is_none() {
+            self.next_extend = before + lease / 3;
+        }
+        let is_meant = |job: &Reserved| some.as_ref().is_none_or(|some| some.contains(&job.receipt));
         let Some(driver) = self.line.driver() else { return Ok(()) };
-        let kept: Vec<_> = self.held.kept().map(|holding| holding.job()).collect();
+        let kept: Vec<_> =
+            self.held.kept().map(|holding| holding.job()).filter(|job| is_meant(job)).collect();
         // Also with nothing to renew: a worker that only reads would not notice that nobody can write, and would
         // take the jobs of the living at the moment when they all can again.
-        let mut lost = driver.extend(&kept, lease)?;
+        let Extended { mut lost, locked } = driver.extend_around_locks(&kept, lease)?;
         self.line.works();
-        self.line.extended(before.elapsed(), lease);
-        let is_lost: HashSet<_> = lost.iter().copied().collect();
-        for holding in self.held.kept().filter(|holding| !holding.away) {
-            if !is_lost.contains(&holding.job().receipt) {
+        if some.is_none() {
+            self.line.extended(before.elapsed(), lease);
+        }
+        let left_out: HashSet<_> = lost.iter().chain(&locked).copied().collect();
+        for holding in self.held.kept().filter(|holding| !holding.away && is_meant(holding.job())) {
+            if !left_out.contains(&holding.job().receipt) {
                 holding.task.hold.renew(before + lease);
             }
         }
+        self.locked.not_renewed(locked, lease);
         if !lost.is_empty() {
             // What may have been settled is not held any more, and not lost either: the next settle tells.
-            let in_doubt = self.judged.iter().chain(self.burials.waiting()).filter(|judged| judged.in_doubt);
+            let judged = self.judged.iter().chain(&self.parked).chain(self.burials.waiting());
+            let in_doubt = judged.filter(|judged| judged.in_doubt);
             let receipts = in_doubt.filter_map(|judged| Some(self.held.get(&judged.task)?.job().receipt));
             let in_doubt: HashSet<_> = receipts.collect();
             lost.retain(|receipt| !in_doubt.contains(receipt));
@@ -119,9 +128,7 @@ impl Pump {
         let until = now + self.setup.lease;
         let Some(driver) = self.line.driver() else { return };
         self.held.welcome_back(until, |job| driver.came_back(job));
-        for judged in std::mem::take(&mut self.parked) {
-            self.decide(judged);
-        }
+        self.decide_again();
     }
 
     /// How many clean jobs to take, and what to do about suspects; `None` when it is no time to look.

@@ -13,6 +13,7 @@ mod clock;
 mod exchange;
 mod held;
 mod line;
+mod locked;
 mod pace;
 mod recorder;
 mod setup;
@@ -35,6 +36,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use self::burials::Burials;
 use self::held::Held;
 use self::line::Line;
+use self::locked::Locked;
 use self::pace::Pace;
 pub(crate) use self::setup::{Bounds, Setup};
 pub use self::setup::{Ended, Report, Stopper};
@@ -120,8 +122,10 @@ struct Pump {
     held: Held,
     /// What is decided and not yet written down.
     judged: Vec<Judged>,
-    /// What is decided on jobs whose connection is gone: written down when they come back.
+    /// What is decided on jobs whose connection is gone, or that somebody else has locked: written down when they
+    /// come back, or are free.
     parked: Vec<Judged>,
+    locked: Locked,
     /// The same, of what concerns the failed jobs.
     burials: Burials,
     /// After a settle that was refused: one by one, so that a bad one fails alone.
@@ -194,6 +198,7 @@ impl Pump {
             held: Held::default(),
             judged: Vec::new(),
             parked: Vec::new(),
+            locked: Locked::default(),
             burials: Burials::new(buries, now),
             one_by_one: false,
             pace: Pace::new(now),

@@ -127,6 +127,10 @@ impl Pump {
                 self.put_aside(judged, why);
                 continue;
             }
+            if settlement.locked.contains(&receipt) {
+                self.put_off(judged);
+                continue;
+            }
             // While the hold lasts nobody else can have taken it: an earlier settle went through.
             let settled_before = judged.in_doubt && !judged.task.hold.is_lost();
             let told_as_lost = holding.lost;

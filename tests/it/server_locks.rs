@@ -27,13 +27,13 @@ on_every_server!(
 );
 
 /// A session of somebody else.
-enum Session {
+pub(crate) enum Session {
     Postgres(Box<pg::Client>),
     Mysql(mysql::Conn),
 }
 
 impl Session {
-    fn open(place: &Place) -> Self {
+    pub(crate) fn open(place: &Place) -> Self {
         match place {
             Place::Postgres(url) => Self::Postgres(Box::new(pg::Client::connect(url, pg::NoTls).unwrap())),
             Place::MariaDb(url) => {
@@ -43,14 +43,14 @@ impl Session {
         }
     }
 
-    fn run(&mut self, sql: &str) {
+    pub(crate) fn run(&mut self, sql: &str) {
         match self {
             Self::Postgres(client) => client.batch_execute(sql).unwrap(),
             Self::Mysql(connection) => connection.query_drop(sql).unwrap(),
         }
     }
 
-    fn number(&mut self, sql: &str) -> i64 {
+    pub(crate) fn number(&mut self, sql: &str) -> i64 {
         match self {
             Self::Postgres(client) => client.query_one(sql, &[]).unwrap().get(0),
             Self::Mysql(connection) => connection.query_first(sql).unwrap().unwrap(),
@@ -58,7 +58,7 @@ impl Session {
     }
 }
 
-fn config(place: &Place, lease: u64) -> Config {
+pub(crate) fn config(place: &Place, lease: u64) -> Config {
     let (Place::Postgres(url) | Place::MariaDb(url)) = place else { unreachable!("a file has no url") };
     let mut config = config_on(url);
     config.database.settings.lease = Duration::from_secs(lease);

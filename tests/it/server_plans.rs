@@ -63,13 +63,15 @@ fn postgres_neither_sorts_nor_scans_on_the_hot_path() {
     let ids = "ARRAY[1,2,3]::bigint[]";
     let since = "ARRAY['-infinity','-infinity','-infinity']::timestamptz[]";
     let after = "ARRAY[0,0,0]::bigint[]";
-    let statements: [(&str, Vec<&str>, &str); 8] = [
+    let statements: [(&str, Vec<&str>, &str); 10] = [
         ("first_due", LINES.to_vec(), "using jobs_ready"),
         ("take", [&LINES[..], &["7", "60000", "100"]].concat(), "using jobs_ready"),
         ("first_lease", vec!["'[\"q1\"]'"], "using jobs_held"),
         ("take_suspects", vec!["ARRAY['q1']", "7", "60000", "10", "true"], "using jobs_held"),
         ("done", vec![ids, ids], "using jobs_pkey"),
-        ("extend_free", vec![ids, ids, "60000"], "using jobs_pkey"),
+        ("extend", vec![ids, ids, "60000"], "using jobs_pkey"),
+        ("free_held", vec![ids, ids], "using jobs_pkey"),
+        ("still_held", vec![ids, ids], "using jobs_pkey"),
         (
             "done_and_take",
             [&LINES[..], &["7", "60000", "100", ids, ids, since, after]].concat(),
@@ -197,13 +199,16 @@ fn mariadb_neither_sorts_nor_scans_on_the_hot_path() {
         INSERT INTO failed_jobs (uuid, driver, connection, queue, name, payload, exception, attempts, failed_at, created_at)
         SELECT LPAD(seq, 36, '0'), 'database', 'server', 'q1', 'A', '{{}}', 'why', 1, 'then', 'then'
         FROM {failed_jobs}"));
-    let statements: [(&str, Vec<&str>, &str); 6] = [
+    let statements: [(&str, Vec<&str>, &str); 9] = [
         ("next_priority", vec!["'q1'", "2", "10"], "jobs_ready"),
         ("first_due", vec!["'q1'", "2", "9"], "jobs_ready"),
         ("take", vec!["'q1'", "2", "8", "'1000-01-01'", "100"], "jobs_ready"),
         ("first_lease", vec!["'q1'", "2"], "jobs_ready"),
         ("take_suspects", vec!["'q1'", "2", "10"], "jobs_ready"),
         ("done", vec!["1"], "PRIMARY"),
+        ("extend", vec!["60000000", "1"], "PRIMARY"),
+        ("free_held", vec!["1"], "PRIMARY"),
+        ("still_held", vec!["1"], "PRIMARY"),
     ];
     // MySQL has a column of partitions in front of the access type, and another format by default.
     let (explain, access) = match mariadb::is_mysql() {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::burial::{Buried, Dead};
-use crate::driver::{Bell, Receipt, Reserved, Size};
+use crate::driver::{Bell, Extended, Receipt, Reserved, Size};
 use crate::error::Result;
 use crate::message::{Message, Pushed};
 use crate::time::whole_millis;
@@ -101,13 +101,15 @@ pub(crate) trait Adapter: Send {
     /// suspects held until they are due.
     fn put_back(&mut self, jobs: &[PutBack<'_>], fresh_token: i64) -> Result<Vec<Receipt>>;
 
-    /// Renews holds, and answers those that were not held by these receipts.
-    fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>>;
+    /// Renews holds, and answers those that were not held by these receipts, and those that somebody else has
+    /// locked. It does not wait for these.
+    fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Extended>;
 
-    /// The same, but passes over what somebody else has locked, and answers that as well. Provided: nothing is locked
-    /// by itself in a file.
-    fn extend_free(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>> {
-        self.extend(receipts, lease)
+    /// Which of these holds somebody else has locked, so that a settle would wait for them. Asked outside of a
+    /// transaction. Provided: none; a file has no such locks.
+    fn locked(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>> {
+        let _ = receipts;
+        Ok(Vec::new())
     }
 
     /// Removes clean jobs of a queue, and says how many; a server removes at most 10,000 at a time.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::adapter::Odd;
 use super::jobs::{JobsTable, RECENTLY, hold};
-use crate::driver::{Driver, Settled, Settlement, Suspects, Taken, Want};
+use crate::driver::{Settled, Settlement, Suspects, Taken, Want};
 use crate::error::Result;
 
 /// How often a busy worker looks for rows that no take finds, such as those due at no instant.
@@ -84,12 +84,32 @@ impl JobsTable {
         settled: &[Settled<'_>],
         want: &Want<'_>,
     ) -> Result<(Settlement, Taken)> {
-        let settlement = self.settle(settled)?;
+        let settlement = self.settle_free(settled)?;
         match self.find(want) {
             // What was settled is to be told; the next reserve meets the same error.
             Err(_) if !settled.is_empty() => Ok((settlement, again_at_once())),
             taken => Ok((settlement, taken?)),
         }
+    }
+
+    /// Settles around the rows that somebody else has locked: each of them would keep all the others waiting until
+    /// the server gives the statement up. It is looked for them only where the last extend met some, so that it
+    /// costs nothing where nobody locks anything; where a settle meets the first one, it is given up once, and the
+    /// worker extends before it settles again.
+    pub(super) fn around_locks<T>(
+        &mut self,
+        settled: &[Settled<'_>],
+        settle: impl FnOnce(&mut Self, &[Settled<'_>]) -> Result<(Settlement, T)>,
+    ) -> Result<(Settlement, T)> {
+        if !self.meets_locks || settled.is_empty() {
+            return settle(self, settled);
+        }
+        let receipts: Vec<_> = settled.iter().map(|settled| settled.job.receipt).collect();
+        let locked = self.adapter.locked(&receipts)?;
+        let is_free = |settled: &&Settled<'_>| !locked.contains(&settled.job.receipt);
+        let free: Vec<_> = settled.iter().filter(is_free).cloned().collect();
+        let (settlement, more) = settle(self, &free)?;
+        Ok((Settlement { locked, ..settlement }, more))
     }
 
     /// As many as was asked for, or fewer where they are large.

@@ -7,8 +7,8 @@ use super::burial::{self, Dead};
 use super::weight::Weight;
 use super::{Database, inspect, signals};
 use crate::driver::{
-    Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled, Settlement, Signal,
-    Signals, Size, Suspects, Taken, Verdict, Want,
+    Cancelled, Driver, Extended, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled, Settlement,
+    Signal, Signals, Size, Suspects, Taken, Verdict, Want,
 };
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
@@ -28,6 +28,8 @@ pub(super) struct JobsTable {
     /// When it last looked for rows that no take finds.
     pub(super) looked_for_odd: Option<Instant>,
     pub(super) weight: Weight,
+    /// The last extend met rows that somebody else has locked.
+    pub(super) meets_locks: bool,
 }
 
 /// What was asked this short a while ago is not asked again: a worker with a short poll looks soon enough.
@@ -45,23 +47,7 @@ impl Driver for JobsTable {
     }
 
     fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
-        if settled.is_empty() {
-            return Ok(Settlement::default());
-        }
-        let (dead, others): (Vec<_>, Vec<_>) = settled.iter().partition(|settled| is_dead(settled));
-        let mut settlement = Settlement::default();
-        if !others.is_empty() {
-            self.write_down_or_split(&others, &mut settlement)?;
-        }
-        if !dead.is_empty() {
-            let zone = self.database.zone.clone();
-            let dead = dead.into_iter().filter_map(|settled| match &settled.verdict {
-                Verdict::Bury(failure) => Some(Dead::new(settled.job, failure, &zone)),
-                _ => None,
-            });
-            self.bury(dead.collect(), &mut settlement)?;
-        }
-        Ok(settlement)
+        self.around_locks(settled, |table, free| Ok((table.settle_free(free)?, ()))).map(|(told, ())| told)
     }
 
     fn settle_and_reserve(
@@ -69,18 +55,24 @@ impl Driver for JobsTable {
         settled: &[Settled<'_>],
         want: &Want<'_>,
     ) -> Result<(Settlement, Taken)> {
-        let (settlement, taken) = self.settle_and_find(settled, want)?;
+        let (settlement, taken) =
+            self.around_locks(settled, |table, free| table.settle_and_find(free, want))?;
         Ok((settlement, self.let_keys_go(taken)?))
     }
 
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
-        let receipts: Vec<_> = held.iter().map(|job| job.receipt).collect();
-        let rest = self.transaction(Survives::Crash, |table| table.adapter.extend_free(&receipts, lease))?;
-        if rest.is_empty() {
-            return Ok(rest);
+        let Extended { lost, locked } = self.extend_around_locks(held, lease)?;
+        match locked.is_empty() {
+            true => Ok(lost),
+            false => Err(Error::unavailable("somebody else has locked a job that is held")),
         }
-        // They are lost, or somebody has them locked: these are waited for once all others are safe.
-        self.transaction(Survives::Crash, |table| table.adapter.extend(&rest, lease))
+    }
+
+    fn extend_around_locks(&mut self, held: &[&Reserved], lease: Duration) -> Result<Extended> {
+        let receipts: Vec<_> = held.iter().map(|job| job.receipt).collect();
+        let extended = self.transaction(Survives::Crash, |table| table.adapter.extend(&receipts, lease))?;
+        self.meets_locks = !extended.locked.is_empty();
+        Ok(extended)
     }
 
     fn size(&mut self, queues: &[String]) -> Result<Vec<Size>> {
@@ -161,6 +153,23 @@ impl JobsTable {
                 Err(error)
             }
         }
+    }
+
+    pub(super) fn settle_free(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        let (dead, others): (Vec<_>, Vec<_>) = settled.iter().partition(|settled| is_dead(settled));
+        let mut settlement = Settlement::default();
+        if !others.is_empty() {
+            self.write_down_or_split(&others, &mut settlement)?;
+        }
+        if !dead.is_empty() {
+            let zone = self.database.zone.clone();
+            let dead = dead.into_iter().filter_map(|settled| match &settled.verdict {
+                Verdict::Bury(failure) => Some(Dead::new(settled.job, failure, &zone)),
+                _ => None,
+            });
+            self.bury(dead.collect(), &mut settlement)?;
+        }
+        Ok(settlement)
     }
 
     pub(super) fn look_and_take(&mut self, want: &Want<'_>) -> Result<Taken> {

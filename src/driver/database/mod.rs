@@ -297,6 +297,7 @@ impl Backend for Database {
             asked_when_due: None,
             looked_for_odd: None,
             weight: weight::Weight::default(),
+            meets_locks: false,
         }))
     }
 

@@ -161,11 +161,11 @@ const SQLITE: &[(&str, &str)] = files!("sqlite" "find_odd" "find_stray" "mend_da
 
 #[cfg(feature = "postgres")]
 const POSTGRES: &[(&str, &str)] = files!("postgres" "which_database" "push_many" "push_new" "done_and_take" "bury" "record_many"
-    "take_odd" "due_ids" "read_job" "take_raw" "free_suspect" "skip_ids" "extend_free");
+    "take_odd" "due_ids" "read_job" "take_raw" "free_suspect" "free_held" "still_held" "skip_ids");
 
 #[cfg(feature = "mysql")]
 const MYSQL: &[(&str, &str)] = files!("mysql" "which_database" "next_priority" "hold" "held" "bury" "find_failed"
-    "find_odd" "read_odd" "free_suspect" "held_free");
+    "find_odd" "read_odd" "free_suspect" "free_held" "still_held");
 
 #[cfg(all(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod tests {

@@ -6,7 +6,7 @@
 mod burial;
 mod connect;
 mod explain;
-mod extend;
+mod holds;
 mod push_in;
 mod read;
 mod session;
@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use ::mysql::prelude::Queryable;
 use ::mysql::{Params, Value as ServerValue};
 
+use self::holds::by_token;
 use self::session::Session;
 use super::LONG;
 use super::adapter::{Adapter, Odd, PutBack, Row, Survives, Take, Value, transaction};
@@ -26,13 +27,17 @@ use super::cursor::Cursor;
 use super::reading;
 use super::statements::Statements;
 use crate::config::Server;
-use crate::driver::{Receipt, Reserved, Size};
+use crate::driver::{Extended, Receipt, Reserved, Size};
 use crate::error::{Error, Result};
 use crate::message::{Message, PRIORITY_LIMIT, Pushed};
 use crate::payload;
 
 /// How often a step is tried that others were in the way of.
 const TRIES: usize = 5;
+
+/// What is given up sooner than this was no wait for a lock, which takes a second at least: those who hold jobs
+/// can't wait for one several times.
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Before all dates, also one of zeros, which a lenient session can write.
 const BEFORE_ALL: ServerValue = ServerValue::Date(0, 0, 0, 0, 0, 0, 0);
@@ -69,25 +74,14 @@ fn place(receipt: Receipt) -> (i64, i64) {
     (receipt.0.cast_signed(), receipt.1.cast_signed())
 }
 
-/// The ids under each token: a fenced statement serves those of one take.
-fn by_token(receipts: &[Receipt]) -> Vec<(i64, Vec<i64>)> {
-    let mut groups: Vec<(i64, Vec<i64>)> = Vec::new();
-    for (id, token) in receipts.iter().copied().map(place) {
-        match groups.iter_mut().find(|(other, _)| *other == token) {
-            Some((_, ids)) => ids.push(id),
-            None => groups.push((token, vec![id])),
-        }
-    }
-    groups
-}
-
 impl Mysql {
     /// Tries a step again that the server gave up because of others: a deadlock, or a lock that was held
-    /// for long. It had rolled back what the step did.
-    fn insist<T>(&mut self, mut step: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
+    /// for long. It had rolled back what the step did. `patience` is how long it goes on trying.
+    fn insist<T>(&mut self, patience: Duration, mut step: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
+        let began = Instant::now();
         for _ in 1..TRIES {
             match step(self) {
-                Err(_) if self.session.was_in_the_way() => {}
+                Err(_) if self.session.was_in_the_way() && began.elapsed() < patience => {}
                 done => return done,
             }
         }
@@ -156,12 +150,6 @@ impl Mysql {
             ))),
         }
     }
-
-    /// Which of these are not held by that token.
-    fn lost_of(&mut self, token: i64, ids: &[i64]) -> Result<Vec<i64>> {
-        let held = self.session.fenced_ids("held", ids, &[token])?;
-        Ok(ids.iter().copied().filter(|id| !held.contains(id)).collect())
-    }
 }
 
 impl Adapter for Mysql {
@@ -196,9 +184,11 @@ impl Adapter for Mysql {
     }
 
     fn push(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
-        self.insist(|mysql| match push_in::push_new(&mut mysql.session, messages, created_at)? {
-            Some(pushed) => Ok(pushed),
-            None => transaction(mysql, Survives::PowerCut, |mysql| mysql.insert(messages, created_at)),
+        self.insist(Duration::MAX, |mysql| {
+            match push_in::push_new(&mut mysql.session, messages, created_at)? {
+                Some(pushed) => Ok(pushed),
+                None => transaction(mysql, Survives::PowerCut, |mysql| mysql.insert(messages, created_at)),
+            }
         })
     }
 
@@ -308,7 +298,7 @@ impl Adapter for Mysql {
         take: &Take<'_>,
         most: usize,
     ) -> Result<(Vec<Receipt>, Vec<Reserved>)> {
-        self.insist(|mysql| {
+        self.insist(AT_ONCE, |mysql| {
             transaction(mysql, Survives::PowerCut, |mysql| {
                 let lost = if done.is_empty() { Vec::new() } else { mysql.delete(done)? };
                 mysql.cursor.begin(!done.is_empty());
@@ -345,12 +335,12 @@ impl Adapter for Mysql {
         Ok(lost)
     }
 
-    fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>> {
-        self.extend_held(receipts, lease)
+    fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Extended> {
+        self.extend_around(receipts, lease)
     }
 
-    fn extend_free(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>> {
-        self.extend_what_is_free(receipts, lease)
+    fn locked(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>> {
+        self.locked_by_others(receipts)
     }
 
     fn clear(&mut self, queue: &str) -> Result<u64> {

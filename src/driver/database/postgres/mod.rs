@@ -24,7 +24,7 @@ use super::cursor::Cursor;
 use super::reading;
 use super::statements::Statements;
 use crate::config::{Server, Tls};
-use crate::driver::{Receipt, Reserved};
+use crate::driver::{Extended, Receipt, Reserved};
 use crate::error::Result;
 use crate::message::{Message, PRIORITY_LIMIT, Pushed};
 use crate::payload;
@@ -71,6 +71,17 @@ impl Postgres {
         }
         let kept: Vec<_> = rows.iter().map(|row| read::receipt(row, 0, 1)).collect::<Result<_>>()?;
         Ok(held.into_iter().filter(|receipt| !kept.contains(receipt)).collect())
+    }
+
+    /// Of holds that a statement left out because they are lost, or because somebody else has them locked.
+    fn lost_or_locked(&self, left_out: Vec<Receipt>) -> Result<Extended> {
+        if left_out.is_empty() {
+            return Ok(Extended::default());
+        }
+        let lost = self
+            .fenced(left_out.clone(), |session, ids, tokens| session.query("still_held", &[&ids, &tokens]))?;
+        let locked = left_out.into_iter().filter(|receipt| !lost.contains(receipt)).collect();
+        Ok(Extended { lost, locked })
     }
 }
 
@@ -272,18 +283,18 @@ impl Adapter for Postgres {
         Ok(lost)
     }
 
-    fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>> {
+    fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Extended> {
         let lease = whole_millis(lease);
-        self.fenced(receipts.to_vec(), move |session, ids, tokens| {
+        let rest = self.fenced(receipts.to_vec(), move |session, ids, tokens| {
             session.query("extend", &[&ids, &tokens, &lease])
-        })
+        })?;
+        self.lost_or_locked(rest)
     }
 
-    fn extend_free(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>> {
-        let lease = whole_millis(lease);
-        self.fenced(receipts.to_vec(), move |session, ids, tokens| {
-            session.query("extend_free", &[&ids, &tokens, &lease])
-        })
+    fn locked(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>> {
+        let rest = self
+            .fenced(receipts.to_vec(), |session, ids, tokens| session.query("free_held", &[&ids, &tokens]))?;
+        Ok(self.lost_or_locked(rest)?.locked)
     }
 
     fn bury(&mut self, dead: &[Dead<'_>]) -> Result<Vec<Buried>> {

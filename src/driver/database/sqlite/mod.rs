@@ -22,7 +22,7 @@ use super::reading;
 use super::statements::Statements;
 use super::{LONG, Open};
 use crate::config::Durability;
-use crate::driver::{Bell, Receipt, Reserved};
+use crate::driver::{Bell, Extended, Receipt, Reserved};
 use crate::error::Result;
 use crate::message::{Message, Pushed};
 use crate::payload;
@@ -307,14 +307,15 @@ impl Adapter for Sqlite {
         })
     }
 
-    fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>> {
-        self.attempt(|sqlite| {
+    fn extend(&mut self, receipts: &[Receipt], lease: Duration) -> Result<Extended> {
+        let lost = self.attempt(|sqlite| {
             let mut extend = sqlite.prepare("extend")?;
             fenced(receipts, |receipt| {
                 let (id, token) = place(*receipt);
                 Ok((extend.execute(params![id, token, whole_millis(lease)])?, *receipt))
             })
-        })
+        })?;
+        Ok(Extended { lost, ..Extended::default() })
     }
 
     fn query(&mut self, statement: &str, values: &[Value]) -> Result<Vec<Row>> {

@@ -1,0 +1,4 @@
+-- Which of these are still held by that token, whoever has them locked; the ids are put in for (0).
+SELECT id
+FROM jobs
+WHERE id IN (0) AND token = ?;

@@ -1,0 +1,156 @@
+//! A row of a running job that somebody else has locked for long: its neighbours are held and settled as ever.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use craft_queue::{Context, JobResult, Jobs, Queue, Queueable, Stopper};
+use serde::{Deserialize, Serialize};
+
+use crate::process_site::{Place, on_every_server};
+use crate::server_locks::{Session, config};
+use crate::support::{Diary, wait_until};
+
+on_every_server!(
+    a_locked_row_ends_no_hold_of_its_neighbours,
+    a_locked_row_keeps_no_outcome_of_its_neighbours_waiting,
+    a_row_that_is_locked_for_less_than_a_lease_stays_held,
+);
+
+/// Runs until it may end, and writes down if its hold was lost then.
+#[derive(Serialize, Deserialize)]
+struct Held(String);
+
+impl Queueable for Held {
+    const NAME: &'static str = "Held";
+
+    fn handle(&self, job: &Context) -> JobResult {
+        let diary = job.state::<Diary>()?;
+        diary.note(format!("{} {}", self.0, job.attempt()));
+        let may_end = job.state::<Arc<AtomicBool>>()?;
+        wait_until("permission to end", || may_end.load(Ordering::SeqCst));
+        if job.lost() {
+            diary.note(format!("{} lost", self.0));
+        }
+        Ok(())
+    }
+}
+
+struct Scene {
+    queue: Queue,
+    diary: Diary,
+    may_end: Arc<AtomicBool>,
+    /// Somebody else, who locks a row.
+    locker: Session,
+    observer: Session,
+}
+
+impl Scene {
+    /// Three jobs wait, one of which is called "locked".
+    fn new(place: &Place, lease: u64) -> Self {
+        let (diary, may_end) = (Diary::default(), Arc::new(AtomicBool::new(false)));
+        let jobs = Jobs::new().state(diary.clone()).state(may_end.clone()).add::<Held>();
+        let queue = Queue::open(config(place, lease), jobs).unwrap();
+        queue.install().unwrap();
+        for name in ["a", "locked", "b"] {
+            queue.push(Held(name.into())).unwrap();
+        }
+        let (locker, observer) = (Session::open(place), Session::open(place));
+        Self { queue, diary, may_end, locker, observer }
+    }
+
+    fn lock(&mut self) {
+        let id = self.observer.number("SELECT id FROM jobs WHERE payload LIKE '%locked%'");
+        self.locker.run("BEGIN");
+        self.locker.run(&format!("SELECT * FROM jobs WHERE id = {id} FOR UPDATE"));
+    }
+
+    fn wait_for_begin(&self) {
+        ["a 1", "locked 1", "b 1"].into_iter().for_each(|line| self.diary.wait_for(line));
+    }
+
+    /// How many rows there are.
+    fn left(&mut self) -> i64 {
+        self.observer.number("SELECT count(*) FROM jobs")
+    }
+
+    fn lines_of(&self, name: &str) -> Vec<String> {
+        self.diary.lines().into_iter().filter(|line| line.starts_with(name)).collect()
+    }
+}
+
+/// For longer than two leases.
+fn a_locked_row_ends_no_hold_of_its_neighbours(place: Place) {
+    let mut scene = Scene::new(&place, 3);
+    let workers = [scene.queue.worker().threads(3), scene.queue.worker().threads(3)];
+    let stoppers = workers.each_ref().map(|worker| worker.stopper());
+    let [one, two] = workers;
+    thread::scope(|scope| {
+        let one = scope.spawn(|| one.run().unwrap());
+        scene.wait_for_begin();
+        let two = scope.spawn(|| two.run().unwrap());
+        scene.lock();
+        thread::sleep(Duration::from_millis(7_500));
+        scene.may_end.store(true, Ordering::SeqCst);
+        wait_until("the end of the neighbours", || scene.left() == 1);
+        scene.locker.run("COMMIT");
+        wait_until("the end of the locked one", || scene.left() == 0);
+        stoppers.iter().for_each(Stopper::stop);
+        let done = one.join().unwrap().done + two.join().unwrap().done;
+        assert_eq!(done, 3, "each counts once: {:?}", scene.diary.lines());
+    });
+    assert_eq!(scene.lines_of("a"), ["a 1"], "it ran once, and was never lost");
+    assert_eq!(scene.lines_of("b"), ["b 1"], "it ran once, and was never lost");
+    assert!(scene.lines_of("locked").contains(&"locked lost".to_owned()), "its hold ended, and it was told");
+}
+
+/// Locked before any extend could notice.
+fn a_locked_row_keeps_no_outcome_of_its_neighbours_waiting(place: Place) {
+    let mut scene = Scene::new(&place, 6);
+    let worker = scene.queue.worker().threads(3);
+    let stopper = worker.stopper();
+    thread::scope(|scope| {
+        let worker = scope.spawn(|| worker.run().unwrap());
+        scene.wait_for_begin();
+        scene.lock();
+        scene.may_end.store(true, Ordering::SeqCst);
+        wait_until("the end of the neighbours", || scene.left() == 1);
+        // Others come and go meanwhile.
+        for _ in 0..3 {
+            scene.queue.push(Held("late".into())).unwrap();
+            wait_until("the end of a late one", || scene.left() == 1);
+        }
+        scene.locker.run("COMMIT");
+        wait_until("the end of the locked one", || scene.left() == 0);
+        stopper.stop();
+        let report = worker.join().unwrap();
+        assert_eq!((report.done, report.retried, report.failed), (6, 0, 0));
+    });
+    assert_eq!(scene.lines_of("a"), ["a 1"]);
+    assert_eq!(scene.lines_of("b"), ["b 1"]);
+    assert_eq!(scene.lines_of("late").len(), 3);
+}
+
+/// It is asked for again, soon enough before its lease is over.
+fn a_row_that_is_locked_for_less_than_a_lease_stays_held(place: Place) {
+    let mut scene = Scene::new(&place, 4);
+    let workers = [scene.queue.worker().threads(3), scene.queue.worker().threads(3)];
+    let stoppers = workers.each_ref().map(|worker| worker.stopper());
+    let [one, two] = workers;
+    thread::scope(|scope| {
+        let one = scope.spawn(|| one.run().unwrap());
+        scene.wait_for_begin();
+        let two = scope.spawn(|| two.run().unwrap());
+        // It is extended when a third of its lease is over, and the lock ends a good while before all of it is.
+        scene.lock();
+        thread::sleep(Duration::from_millis(2_300));
+        scene.locker.run("COMMIT");
+        thread::sleep(Duration::from_millis(2_500));
+        scene.may_end.store(true, Ordering::SeqCst);
+        wait_until("the end of all", || scene.left() == 0);
+        stoppers.iter().for_each(Stopper::stop);
+        assert_eq!((one.join().unwrap().done, two.join().unwrap().done), (3, 0));
+    });
+    assert_eq!(scene.diary.lines().len(), 3, "none was lost: {:?}", scene.diary.lines());
+}
