@@ -72,6 +72,17 @@ pub trait Backend: Send + Sync {
         false
     }
 
+    /// Whether it knows unique keys, with which a push that may have arrived can be made again. Provided: yes.
+    fn knows_unique_keys(&self) -> bool {
+        true
+    }
+
+    /// How long a push may wait for a back end that does not answer, when that was configured. Provided: `None`, for
+    /// as long as the queue thinks right.
+    fn push_limit(&self) -> Option<Duration> {
+        None
+    }
+
     /// How long after opening suspects are left alone: whoever lost the same back end at the same moment, and
     /// lives, gets that long to renew its holds. Provided: a third of the lease, which is how often it renews.
     fn settling_in(&self, lease: Duration) -> Duration {
@@ -101,6 +112,15 @@ pub trait Driver: Send {
     /// # Errors
     /// Some may have been settled; settling them again answers those as lost.
     fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement>;
+
+    /// The same for a worker that is about to end and makes nothing good any more: what it answers has reached the
+    /// back end. Provided: [`settle`](Self::settle).
+    ///
+    /// # Errors
+    /// As [`settle`](Self::settle).
+    fn settle_surely(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        self.settle(settled)
+    }
 
     /// Renews holds for another lease from now, and answers the receipts of those that are lost. A worker that
     /// holds nothing renews none: the answer then says that the back end can be written to.
@@ -353,6 +373,9 @@ pub struct Settlement {
     /// The jobs that somebody else has locked in the back end, so that nothing could be changed for these yet: they
     /// are still held, and are to be settled again a little later.
     pub locked: Vec<Receipt>,
+    /// What the back end has not written down yet, because it takes nothing now: these are still held, and to be
+    /// settled again. The call has waited for a moment.
+    pub pending: Vec<Receipt>,
 }
 
 /// How much waits in a queue. `None` is what the back end cannot know.

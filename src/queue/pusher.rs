@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::parcel::{Lead, Parcel, State, fit, split};
+use self::parcel::{Lead, Parcel, State, Terms, fit, split};
 use crate::driver::{Backend, Bell, Driver};
 use crate::error::{Error, Result};
 use crate::message::{Message, Pushed};
@@ -55,7 +55,7 @@ impl Pusher {
     /// Pushes, and returns when the back end has them.
     ///
     /// # Errors
-    /// The back end refused one of them, or stayed away for 15 s.
+    /// The back end refused one of them, or stayed away for 15 s, or for as long as its driver was told to wait.
     pub(super) fn push(&self, messages: Vec<Message>) -> Result<Vec<Pushed>> {
         let keyed = || messages.iter().any(|message| message.unique_key.is_some());
         let lane = match self.backend.pushes_wait_for_keys() && keyed() {
@@ -154,7 +154,9 @@ impl Lane {
 /// Tries once to push all of these: together, and each alone where that was no success. Answers those that are
 /// on the queue, were refused, or have waited for the back end for long enough.
 fn attempt(backend: &dyn Backend, lead: &mut Lead, open: &mut [Arc<Parcel>]) {
+    let terms = Terms::of(backend);
     if open.len() > 1 && !lead.one_by_one {
+        let began = Instant::now();
         let all: Vec<Message> = open.iter().flat_map(|parcel| &parcel.messages).cloned().collect();
         match push(backend, lead, &all) {
             Ok(pushed) => {
@@ -169,14 +171,16 @@ fn attempt(backend: &dyn Backend, lead: &mut Lead, open: &mut [Arc<Parcel>]) {
             Err((error, sent)) => {
                 // It may be one of them that ends the connection.
                 lead.one_by_one = sent;
-                return wait_on(lead, open, &error, |_| sent);
+                return wait_on(lead, open, &error, (terms, began), |_| sent);
             }
         }
     }
     for at in 0..open.len() {
+        let began = Instant::now();
         match push(backend, lead, &open[at].messages) {
             Err((error, sent)) if error.is_unavailable() => {
-                wait_on(lead, &open[at..], &error, |parcel| sent && Arc::ptr_eq(parcel, &open[at]));
+                let is_it = |parcel: &Arc<Parcel>| sent && Arc::ptr_eq(parcel, &open[at]);
+                wait_on(lead, &open[at..], &error, (terms, began), is_it);
                 // Next time the others come first.
                 open[at..].rotate_left(1);
                 return;
@@ -188,10 +192,16 @@ fn attempt(backend: &dyn Backend, lead: &mut Lead, open: &mut [Arc<Parcel>]) {
 }
 
 /// All clocks run from the moment when the back end went away, or from the push if that was later.
-fn wait_on(lead: &mut Lead, open: &[Arc<Parcel>], error: &Error, sent: impl Fn(&Arc<Parcel>) -> bool) {
-    let since = *lead.away_since.get_or_insert_with(Instant::now);
+fn wait_on(
+    lead: &mut Lead,
+    open: &[Arc<Parcel>],
+    error: &Error,
+    (terms, began): (Terms, Instant),
+    sent: impl Fn(&Arc<Parcel>) -> bool,
+) {
+    let since = *lead.away_since.get_or_insert_with(|| terms.away_since(began));
     for parcel in open {
-        parcel.was_tried(since, sent(parcel), error);
+        parcel.was_tried(since, sent(parcel), error, terms);
     }
 }
 

@@ -51,6 +51,14 @@ impl Backend for Told {
         self.backend.pushes_wait_for_keys()
     }
 
+    fn knows_unique_keys(&self) -> bool {
+        self.backend.knows_unique_keys()
+    }
+
+    fn push_limit(&self) -> Option<Duration> {
+        self.backend.push_limit()
+    }
+
     fn settling_in(&self, lease: Duration) -> Duration {
         self.backend.settling_in(lease)
     }
@@ -93,6 +101,10 @@ impl Driver for ToldDriver {
 
     fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
         self.driver.settle(settled)
+    }
+
+    fn settle_surely(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        self.driver.settle_surely(settled)
     }
 
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {

@@ -172,6 +172,12 @@ enum Stop {
     Broken(Error),
 }
 
+impl Stop {
+    fn is_no(&self) -> bool {
+        matches!(self, Self::No)
+    }
+}
+
 impl Pump {
     fn start(setup: Setup, runner: MakeRunner, inbox: Inbox) -> Result<Self> {
         let Inbox { notes: inbox, sender: notes, .. } = inbox;

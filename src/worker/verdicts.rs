@@ -76,14 +76,20 @@ impl Pump {
             let judged = self.settleable();
             let settled = settled(&self.held, &judged);
             let answer = match self.line.driver() {
-                Some(driver) => driver.settle(&settled),
+                Some(driver) if self.stop.is_no() => driver.settle(&settled),
+                Some(driver) => driver.settle_surely(&settled),
                 None => Ok(Settlement::default()),
             };
             drop(settled);
             match answer {
                 Ok(settlement) => {
                     self.line.works();
+                    let takes_all = settlement.pending.is_empty();
                     self.written_down(judged, settlement);
+                    if !takes_all {
+                        // Asked again in the next turn: meanwhile the inbox is read, and holds are renewed.
+                        return Ok(());
+                    }
                 }
                 Err(error) => return Err(self.not_written_down(judged, error)),
             }
@@ -123,6 +129,10 @@ impl Pump {
         for judged in judged {
             let Some(holding) = self.held.get(&judged.task) else { continue };
             let receipt = holding.job().receipt;
+            if settlement.pending.contains(&receipt) {
+                self.judged.push(judged);
+                continue;
+            }
             if let Some((_, why)) = settlement.refused.iter().find(|(other, _)| *other == receipt) {
                 self.put_aside(judged, why);
                 continue;

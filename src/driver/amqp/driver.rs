@@ -5,24 +5,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::accepted::Accepted;
-use super::holds::Held;
 use super::intake::Intake;
 use super::ladder;
 use super::letter;
 use super::options::Options;
+use super::outcome::copy;
 use super::process_holds::ProcessHolds;
-use super::publisher::{Parcel, Place, Published, Publisher};
+use super::publisher::{A_MOMENT, Parcel, Place, Published, Publisher};
 use super::state::State;
 use super::topology;
-use super::wire::{Client, Envelope, note};
+use super::wire::Client;
 use crate::driver::{
     Bell, Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled, Settlement,
     Signal, Size, Taken, Verdict, Want,
 };
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
-use crate::payload::storable_text;
-use crate::time::{self, Timestamp};
+use crate::time;
 
 /// What the drivers of a process share.
 #[derive(Clone, Default)]
@@ -145,7 +144,14 @@ impl AmqpDriver {
             let envelope = letter::pushed(&self.options, message, state, self.publisher.frame_max())?;
             if uuids.insert(&message.uuid) && !self.shared.accepted.has(message) {
                 let (queue, body) = (&*message.queue, &*message.payload);
-                parcels.push(Parcel { queue, place: Place::Pushed, after: message.delay, envelope, body });
+                parcels.push(Parcel {
+                    queue,
+                    place: Place::Pushed,
+                    after: message.delay,
+                    envelope,
+                    body,
+                    replaces: None,
+                });
                 sent.push(message);
             }
         }
@@ -162,7 +168,8 @@ impl AmqpDriver {
         Ok(messages.iter().map(|message| Pushed::Added(JobId::Text(Arc::clone(&message.uuid)))).collect())
     }
 
-    fn settle_all(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+    /// `surely`: waits until the broker has read all.
+    fn settle_all(&mut self, settled: &[Settled<'_>], surely: bool) -> Result<Settlement> {
         let mut settlement = Settlement::default();
         let Some(intake) = &mut self.intake else {
             for Settled { job, .. } in settled {
@@ -173,6 +180,7 @@ impl AmqpDriver {
             }
             return Ok(settlement);
         };
+        intake.proceed(A_MOMENT, &mut self.publisher)?;
         let goes_back = |settled: &Settled<'_>| matches!(settled.verdict, Verdict::Unstarted { .. });
         if settled.iter().any(goes_back) {
             // The worker has no room: what it gives back must not come right here again.
@@ -181,6 +189,13 @@ impl AmqpDriver {
         let mut done = Vec::new();
         let mut copies = Vec::new();
         for Settled { job, verdict } in settled {
+            if self.publisher.is_held_up()
+                && !matches!(verdict, Verdict::Done)
+                && intake.holds.has(job.receipt)
+            {
+                settlement.pending.push(job.receipt);
+                continue;
+            }
             match intake.holds.release(job.receipt) {
                 None if self.shared.holds.was_settled(job.receipt) => {}
                 None => {
@@ -209,6 +224,9 @@ impl AmqpDriver {
             let acknowledged = intake.ack(tags.map(|((.., held), _)| held.tag).collect());
             result = result.and(acknowledged);
         }
+        if surely && result.is_ok() {
+            result = intake.flush();
+        }
         if let Err(error) = result {
             // The caller settles all of this again. Where the connection is lost, nobody knows whether the broker
             // has read what was acknowledged.
@@ -230,45 +248,20 @@ impl AmqpDriver {
             over.iter().for_each(|(job, held)| self.shared.holds.release(&held.uuid, job.receipt));
             return Err(error);
         }
-        let done = done.iter().map(|(job, held)| (job, held));
-        for (job, held) in done.chain(copies.iter().map(|(job, _, held)| (job, held))) {
-            self.shared.holds.release(&held.uuid, job.receipt);
+        done.iter().for_each(|(job, held)| self.shared.holds.release(&held.uuid, job.receipt));
+        let mut returned = Vec::with_capacity(copies.len());
+        for ((job, verdict, held), arrived) in copies.into_iter().zip(arrived) {
+            if arrived {
+                self.shared.holds.release(&held.uuid, job.receipt);
+            } else {
+                settlement.pending.push(job.receipt);
+                intake.holds.hold(job.receipt, held);
+            }
+            returned.push(verdict);
         }
-        copies.iter().for_each(|(_, verdict, _)| self.note_return(verdict));
+        returned.into_iter().for_each(|verdict| self.note_return(verdict));
         Ok(settlement)
     }
-}
-
-/// The message that takes the place of a job that is put back.
-fn copy<'a>(
-    job: &'a Reserved,
-    verdict: &Verdict,
-    held: &Held,
-    publisher: &mut Publisher,
-) -> Result<Parcel<'a>> {
-    let (state, after) = match verdict {
-        Verdict::Again { after, counted, .. } => (held.state.survived(*counted), *after),
-        Verdict::Exhausted { after, attempts, .. } => (held.state.exhausted(*attempts), *after),
-        Verdict::Unknown { after } => (held.state.unknown(Timestamp::now()), *after),
-        Verdict::Unstarted { after } => (held.state, *after),
-        Verdict::Done | Verdict::Bury(_) => {
-            return Err(Error::unsupported(
-                "the amqp driver does not bury jobs: record, then settle as done",
-            ));
-        }
-    };
-    let mut envelope: Envelope = letter::copy(&held.envelope, &held.uuid, publisher.stamp(state)?);
-    if let Verdict::Again { error, .. } | Verdict::Exhausted { error, .. } = verdict {
-        envelope.notes.insert(note::ERROR, storable_text(error));
-    }
-    Ok(Parcel {
-        queue: &job.message.queue,
-        place: Place::of(state),
-        // Better a little early than never: it is held, and has to go somewhere.
-        after: after.min(ladder::LONGEST),
-        envelope,
-        body: &job.message.payload,
-    })
 }
 
 impl Driver for AmqpDriver {
@@ -292,7 +285,12 @@ impl Driver for AmqpDriver {
     }
 
     fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
-        let settlement = self.settle_all(settled);
+        let settlement = self.settle_all(settled, false);
+        self.watched(settlement)
+    }
+
+    fn settle_surely(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        let settlement = self.settle_all(settled, true);
         self.watched(settlement)
     }
 

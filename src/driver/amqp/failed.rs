@@ -114,12 +114,12 @@ impl FailedJobs for Session {
         ]);
         let (queue, body) = (&*message.queue, &*message.payload);
         let after = Duration::ZERO;
-        let mut parcels = vec![Parcel { queue, place: Place::Failed, after, envelope, body }];
+        let mut parcels = vec![Parcel { queue, place: Place::Failed, after, envelope, body, replaces: None }];
         let is_new = !self.noted.contains(queue);
         if is_new {
             let envelope = Envelope { message_id: Some(new_uuid().to_string()), ..Envelope::default() };
             let body = queue.as_bytes();
-            parcels.push(Parcel { queue, place: Place::FailedQueues, after, envelope, body });
+            parcels.push(Parcel { queue, place: Place::FailedQueues, after, envelope, body, replaces: None });
         }
         self.publisher.publish(&parcels).result?;
         if is_new {
@@ -166,7 +166,7 @@ impl FailedJobs for Session {
             let at = at.as_millis().to_string();
             envelope.notes.extend([(note::WITHDRAWN, digest.clone()), (note::FAILED_AT, at)]);
             let (place, after) = (Place::Failed, Duration::ZERO);
-            parcels.push(Parcel { queue, place, after, envelope, body: &[] });
+            parcels.push(Parcel { queue, place, after, envelope, body: &[], replaces: None });
         }
         if !parcels.is_empty() {
             self.publisher.publish(&parcels).result?;
@@ -218,6 +218,13 @@ impl FailedJobs for Session {
     fn mark(&mut self, ids: &[JobId]) -> Result<Vec<JobId>> {
         let look = self.look()?;
         Ok(ids.iter().filter(|id| look.mark(&id.to_string())).cloned().collect())
+    }
+
+    fn unmark(&mut self, ids: &[JobId]) -> Result<()> {
+        if let Some(look) = &mut self.look {
+            ids.iter().for_each(|id| look.unmark(&id.to_string()));
+        }
+        Ok(())
     }
 
     fn forget_marked(&mut self, ids: &[JobId]) -> Result<()> {

@@ -58,6 +58,12 @@ impl Holds {
         self.jobs.remove(&receipt)
     }
 
+    /// The same by its tag, when the worker has it.
+    pub(super) fn release_tag(&mut self, tag: u64) -> Option<(Receipt, Held)> {
+        let receipt = self.jobs.iter().find(|(_, held)| held.tag == tag).map(|(receipt, _)| *receipt)?;
+        Some((receipt, self.jobs.remove(&receipt)?))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.jobs.len()
     }

@@ -6,7 +6,7 @@
 //! comes again from there was running when its worker went, and nothing that merely waited beside it is
 //! charged.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use super::ladder;
 use super::letter;
 use super::options::Options;
 use super::process_holds::ProcessHolds;
-use super::publisher::{Parcel, Place, Published, Publisher};
+use super::publisher::{Place, Publisher};
 use super::state::State;
 use super::topology::{self, Keeping};
 use super::wire::{Arrival, Inbox, WINDOW};
@@ -25,6 +25,7 @@ use crate::driver::{Receipt, Reserved, Suspects, Taken, Want};
 use crate::error::Result;
 use crate::time;
 
+mod copies;
 mod strays;
 
 /// How long a leaving driver waits for each answer.
@@ -39,6 +40,8 @@ pub(super) struct Intake {
     pub(super) holds: Holds,
     process: Arc<ProcessHolds>,
     waiting: HashMap<Arc<str>, VecDeque<Arrival>>,
+    /// What is to be replaced by a copy once the broker takes messages again, by tag.
+    postponed: BTreeMap<u64, copies::Postponed>,
     declared: HashSet<Arc<str>>,
     subscribed: Vec<Arc<str>>,
     appetite: Appetite,
@@ -59,6 +62,7 @@ impl Intake {
             holds: Holds::default(),
             process,
             waiting: HashMap::new(),
+            postponed: BTreeMap::new(),
             declared: HashSet::new(),
             subscribed: Vec::new(),
             strays: 0,
@@ -81,6 +85,7 @@ impl Intake {
         let until = time::after(Instant::now(), want.lease);
         let queues = want.queues.iter().map(|queue| Arc::from(&**queue)).collect::<Vec<_>>();
         self.declare(&queues)?;
+        self.proceed(Duration::ZERO, publisher)?;
         self.sort_arrivals(publisher)?;
         self.suspect_lapsed(publisher)?;
         if queues.is_empty() && want.fresh + away == 0 {
@@ -244,29 +249,6 @@ impl Intake {
         })
     }
 
-    /// Publishes a copy of each with a new state, and then acknowledges the original.
-    fn copy(
-        &mut self,
-        arrivals: Vec<Arrival>,
-        publisher: &mut Publisher,
-        change: impl Fn(&Arrival, State) -> (State, Place),
-    ) -> Result<()> {
-        if arrivals.is_empty() {
-            return Ok(());
-        }
-        let mut parcels = Vec::with_capacity(arrivals.len());
-        for arrival in &arrivals {
-            let Arrival { queue, envelope, body, .. } = arrival;
-            let (state, place) = change(arrival, State::read(envelope.app_id.as_deref()));
-            let envelope = letter::copy(envelope, &letter::identity(envelope), publisher.stamp(state)?);
-            parcels.push(Parcel { queue, place, after: Duration::ZERO, envelope, body });
-        }
-        let Published { arrived, result } = publisher.publish(&parcels);
-        let copied = arrivals.iter().zip(arrived).filter(|(_, arrived)| *arrived);
-        let acknowledged = self.ack(copied.map(|(arrival, _)| arrival.tag).collect());
-        result.and(acknowledged)
-    }
-
     fn suspect_lapsed(&mut self, publisher: &mut Publisher) -> Result<()> {
         let lapsed = self.holds.lapsed(Instant::now());
         lapsed.iter().for_each(|(receipt, held)| self.process.lapse(*receipt, held));
@@ -369,6 +351,9 @@ impl Intake {
     pub(super) fn lose(&mut self) {
         let process = &self.process;
         let unread = self.waiting.drain().flat_map(|(_, arrivals)| arrivals).chain(self.inbox.unread());
+        let unbegun =
+            std::mem::take(&mut self.postponed).into_values().filter(|one| one.place == Place::Work);
+        let unread = unread.chain(unbegun.map(|one| one.arrival));
         let unread: Vec<_> = unread.map(|unread| process.print(&unread.envelope, &unread.body)).collect();
         process.leave(&mut self.holds, unread.into_iter());
     }
@@ -379,6 +364,11 @@ impl Intake {
         publisher.patience = LEAVING;
         self.stand_aside(LEAVING, publisher)?;
         self.inbox.flush(LEAVING)
+    }
+
+    /// Waits until the broker has read all acknowledgements.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.inbox.flush(self.options.answer_timeout)
     }
 
     /// How many jobs wait in a queue, those included that lie here.

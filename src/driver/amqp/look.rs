@@ -152,7 +152,14 @@ impl Look {
                     if let Some(at) = envelope.moved_at.filter(|_| place == Place::Failed) {
                         envelope.notes.entry(note::FAILED_AT).or_insert_with(|| at.to_string());
                     }
-                    Parcel { queue, place: place.clone(), after: Duration::ZERO, envelope, body }
+                    Parcel {
+                        queue,
+                        place: place.clone(),
+                        after: Duration::ZERO,
+                        envelope,
+                        body,
+                        replaces: None,
+                    }
                 });
                 let Published { arrived, result } = publisher.publish(&parcels.collect::<Vec<_>>());
                 let copied = arrivals.iter().zip(arrived).filter(|(_, arrived)| *arrived);
@@ -226,6 +233,12 @@ impl Look {
             self.marked.extend(tags);
         }
         is_new
+    }
+
+    pub(super) fn unmark(&mut self, id: &str) {
+        for tag in self.tags_of(id) {
+            self.marked.remove(&tag);
+        }
     }
 
     pub(super) fn marked_of(&self, id: &str) -> Vec<u64> {

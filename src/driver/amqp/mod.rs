@@ -22,6 +22,13 @@
 //!   has not begun comes back as a suspect.
 //! - After a crash every job that the broker had handed out is a suspect, also those that had not begun. In
 //!   threads suspects run one after another, and none before a worker has been connected for 20 s.
+//! - An acknowledgement has no answer. One that goes into a connection that has died and where nobody has noticed yet is
+//!   told as done, and the job comes again, as a suspect. Before anything is told, a worker that was asked to stop, or
+//!   that has had its last job, waits for an answer to what it sent behind its acknowledgements; while it works, that
+//!   round trip for each outcome would be the price.
+//! - A broker with an alarm reads nothing from who publishes. A worker goes on with what it can acknowledge; what goes by
+//!   a copy waits until the alarm is over, each copy sent once. A program that ends before that, and a push that
+//!   failed, may leave behind what the broker reads later: a job then runs twice.
 //! - Delayed jobs of all queues are on one ladder of up to 31 queues, from which [`Driver::clear`] can't pick those
 //!   of one queue, and to which only the broker's operator has access. The first delay that a connection is
 //!   asked for declares the ladder, which takes a part of a second; where it is new, on RabbitMQ 4, five seconds, once
@@ -37,7 +44,8 @@
 //!
 //! The files: `wire` is the seam to a client library and `client` the one behind it; `topology` and
 //! `ladder` say which queues there are; `state` and `letter` what a message holds; `publisher` and
-//! `intake` are the two halves of `driver`, which says what a verdict does; `holds` counts what is held, and
+//! `intake` are the two halves of `driver`, which says what a verdict does, and `outcome` with which copy; `held_up` is what waits for an alarm to
+//! end; `holds` counts what is held, and
 //! `process_holds` over all connections; `accepted` what has arrived of pushes that failed; `look` and
 //! `failed` keeps the dead where no database does.
 
@@ -48,12 +56,14 @@ mod driver;
 mod failed;
 #[cfg(test)]
 mod fake;
+mod held_up;
 mod holds;
 mod intake;
 mod ladder;
 mod letter;
 mod look;
 mod options;
+mod outcome;
 mod process_holds;
 mod publisher;
 mod refusal;
@@ -140,6 +150,14 @@ impl Backend for AmqpBackend {
 
     fn holds_outlive_connection(&self) -> bool {
         false
+    }
+
+    fn knows_unique_keys(&self) -> bool {
+        false
+    }
+
+    fn push_limit(&self) -> Option<Duration> {
+        Some(self.options.publish_timeout)
     }
 
     /// Whoever lost the connection has lost its holds, and there is no lease to wait for. Its short jobs get the

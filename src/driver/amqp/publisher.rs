@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::held_up::HeldUp;
 use super::ladder::{self, Levels};
 use super::options::Options;
 use super::starts;
@@ -28,6 +29,8 @@ pub(super) struct Parcel<'a> {
     pub(super) envelope: Envelope,
     /// Its bytes.
     pub(super) body: &'a [u8],
+    /// The tag of the message that it takes the place of.
+    pub(super) replaces: Option<u64>,
 }
 
 /// Which of the queues that belong to a queue.
@@ -61,13 +64,13 @@ impl Place {
 pub(super) struct Published {
     /// Which of them the broker has.
     pub(super) arrived: Vec<bool>,
-    /// `Ok` when it has all.
+    /// `Ok` when it has all, or [holds up](Publisher::is_held_up) copies that are to be waited for.
     pub(super) result: Result<()>,
 }
 
 /// Publishes on one connection. After an error of the connection it is of no use any more.
 pub(super) struct Publisher {
-    outbox: Box<dyn Outbox>,
+    pub(super) outbox: Box<dyn Outbox>,
     options: Arc<Options>,
     published: u64,
     declared: HashSet<String>,
@@ -78,6 +81,8 @@ pub(super) struct Publisher {
     height: u32,
     /// Which start of the broker this connection is to, once that was asked.
     start: Option<u64>,
+    /// Copies that were sent to a broker that takes nothing now. They are never sent again on this connection.
+    pub(super) held_up: Vec<HeldUp>,
     /// How long it waits for the broker's word.
     pub(super) patience: Duration,
 }
@@ -94,6 +99,7 @@ impl Publisher {
             names: None,
             height: 0,
             start: None,
+            held_up: Vec::new(),
         }
     }
 
@@ -108,7 +114,7 @@ impl Publisher {
                 let message_id = Some(new_uuid().to_string());
                 let envelope = Envelope { message_id, passing, ..Envelope::default() };
                 let (place, after) = (Place::Own(queue), Duration::ZERO);
-                self.publish(&[Parcel { queue, place, after, envelope, body: &[] }]).result?;
+                self.publish(&[Parcel { queue, place, after, envelope, body: &[], replaces: None }]).result?;
             }
         }
         let start = self.outbox.count(starts::STARTS)?;
@@ -129,6 +135,10 @@ impl Publisher {
     }
 
     fn publish_all(&mut self, parcels: &[Parcel<'_>], arrived: &mut [bool]) -> Result<()> {
+        if self.is_held_up() {
+            let are_copies = parcels.iter().all(|parcel| parcel.replaces.is_some());
+            return if are_copies { Ok(()) } else { Err(self.no_answer()) };
+        }
         let mut letters = Vec::with_capacity(parcels.len());
         for (index, parcel) in parcels.iter().enumerate() {
             self.declare_for(parcel)?;
@@ -138,6 +148,7 @@ impl Publisher {
         let mut declared_again = false;
         loop {
             let mut tally = Tally::new(self.published, letters.iter().map(Letter::size).collect());
+            let first = self.published + 1;
             let sent = self.send(&letters, &mut tally);
             // Counted from the end: where a queue was deleted amid the call, its last messages have come back.
             let ids = letters.iter().map(|letter| letter.parcel.envelope.message_id.as_deref());
@@ -146,6 +157,13 @@ impl Publisher {
                 arrived[letter.index] = tally.is_taken(at) && !homeless.contains(&at);
             }
             sent?;
+            if !tally.is_complete() {
+                let open =
+                    letters.iter().zip(first..=self.published).filter(|(letter, _)| !arrived[letter.index]);
+                self.held_up =
+                    open.filter_map(|(letter, number)| HeldUp::of(letter.parcel, number)).collect();
+                return Ok(());
+            }
             if let Some(first) = tally.refused.first() {
                 let Some(pause) = pauses.next() else {
                     return Err(self.refused(tally.refused.len(), &letters[*first].address));
@@ -284,10 +302,14 @@ impl Publisher {
         Ok(Address { exchange, routing_key: queue })
     }
 
-    /// Sends with a full window, until all are answered.
+    /// Sends with a full window, until all are answered, or copies are held up.
     fn send(&mut self, letters: &[Letter<'_>], tally: &mut Tally) -> Result<()> {
         let mut sent = 0;
         let mut sent_bytes = 0;
+        // What pushes waits for as long as it may; who holds jobs has more to do than to wait.
+        let are_copies = letters.iter().all(|letter| letter.parcel.replaces.is_some());
+        let step = if are_copies { A_MOMENT.min(self.patience) } else { self.patience };
+        let mut waited = Duration::ZERO;
         while !tally.is_complete() {
             while let Some(letter) = letters.get(sent) {
                 let open = sent_bytes - tally.answered_bytes;
@@ -301,10 +323,18 @@ impl Publisher {
                 sent += 1;
                 sent_bytes += letter.size();
             }
-            let answers = self.outbox.answers(self.patience)?;
+            let answers = self.outbox.answers(step)?;
             if answers.confirms.is_empty() && answers.returned.is_empty() {
+                if are_copies && self.outbox.blocked().is_some() {
+                    return Ok(());
+                }
+                waited += step;
+                if waited < self.patience {
+                    continue;
+                }
                 return Err(self.no_answer());
             }
+            waited = Duration::ZERO;
             answers.confirms.into_iter().for_each(|confirm| tally.note(confirm));
             answers.returned.into_iter().for_each(|id| tally.came_back(id));
         }
@@ -333,6 +363,9 @@ impl Publisher {
         )
     }
 }
+
+/// How long a copy is waited for before it is asked why it is not confirmed.
+pub(super) const A_MOMENT: Duration = Duration::from_millis(250);
 
 /// What helps while the broker takes nothing.
 const ALARM_HELP: &str = "free memory or disk space of the broker (rabbitmq-diagnostics alarms), then push again what \

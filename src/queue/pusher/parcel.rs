@@ -7,7 +7,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::lock;
-use crate::driver::Driver;
+use crate::driver::{Backend, Driver};
 use crate::error::{Error, Result};
 use crate::message::{Message, Pushed};
 
@@ -18,6 +18,43 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 600 
 /// well within the time that a statement may take.
 const ROWS: usize = 5_000;
 const BYTES: usize = 4 * 1024 * 1024;
+
+/// What a back end says about pushes.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) limit: Option<Duration>,
+    pub(super) knows_keys: bool,
+}
+
+impl Terms {
+    pub(super) fn of(backend: &dyn Backend) -> Self {
+        Self { limit: backend.push_limit(), knows_keys: backend.knows_unique_keys() }
+    }
+
+    /// How long a push tries. Nothing is tried beyond what was configured.
+    fn patience(self) -> Duration {
+        self.limit.map_or(PATIENCE, |limit| limit.min(PATIENCE))
+    }
+
+    /// Since when a back end is away of which an attempt that began then says so now. Where that took a time that was
+    /// configured, it counts.
+    pub(super) fn away_since(self, began: Instant) -> Instant {
+        if self.limit.is_some() { began } else { Instant::now() }
+    }
+
+    /// What to do about a push that may have arrived.
+    fn help_in_doubt(self, of_error: Option<&str>) -> String {
+        match (self.knows_keys, of_error) {
+            (true, _) => "push it again with a unique key, or look at craft queue:status".into(),
+            (false, Some(help)) => help.to_owned(),
+            (false, None) => {
+                "look at craft queue:status before it is pushed again: this driver knows no unique keys, \
+                              and runs twice what is pushed twice"
+                    .into()
+            }
+        }
+    }
+}
 
 /// What the leader has.
 #[derive(Default)]
@@ -106,18 +143,18 @@ impl Parcel {
 
     /// The back end was away when it was tried; it was away since then. It is answered when this has been
     /// so for long enough.
-    pub(super) fn was_tried(&self, away_since: Instant, sent: bool, error: &Error) {
+    pub(super) fn was_tried(&self, away_since: Instant, sent: bool, error: &Error, terms: Terms) {
         let (since, sent) = {
             let mut tries = lock(&self.tries);
             tries.sent |= sent;
             (*tries.since.get_or_insert(self.came.max(away_since)), tries.sent)
         };
-        if since.elapsed() < PATIENCE {
+        if since.elapsed() < terms.patience() {
             return;
         }
         self.answer(Err(match sent {
             true => Error::outcome_unknown(format!("the push may have arrived, or not: {error}"))
-                .with_help("push it again with a unique key, or look at craft queue:status"),
+                .with_help(terms.help_in_doubt(error.help())),
             false => error.again(),
         }));
     }
@@ -186,5 +223,20 @@ mod tests {
         let mebibyte = 1_024 * 1_024;
         assert_eq!(sizes(&[mebibyte; 7]), [3, 3, 1]);
         assert_eq!(sizes(&[1, 16 * mebibyte, 1]), [1, 1, 1]);
+    }
+
+    #[test]
+    fn what_helps_a_push_in_doubt_is_what_the_driver_can_do() {
+        let of =
+            |limit: Option<u64>, knows_keys| Terms { limit: limit.map(Duration::from_millis), knows_keys };
+        assert!(of(None, true).help_in_doubt(Some("free memory")).contains("unique key"));
+        assert_eq!(of(None, false).help_in_doubt(Some("free memory")), "free memory");
+        let help = of(None, false).help_in_doubt(None);
+        assert!(help.contains("no unique keys") && help.contains("queue:status"), "{help}");
+        assert_eq!(of(None, true).patience(), PATIENCE);
+        assert_eq!(of(Some(60_000), true).patience(), PATIENCE);
+        assert_eq!(of(Some(20), true).patience(), Duration::from_millis(20));
+        let began = Instant::now();
+        assert_eq!(of(Some(20), false).away_since(began), began);
     }
 }

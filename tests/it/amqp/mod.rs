@@ -1,5 +1,6 @@
 //! The amqp driver on a real, private broker.
 
+mod alarms;
 mod commands;
 mod conformance_classic;
 mod conformance_quorum;
@@ -10,6 +11,8 @@ mod faults;
 mod foreign;
 mod holds;
 mod processes;
+mod refused;
+mod retries;
 mod signals;
 mod strangers;
 mod support;
