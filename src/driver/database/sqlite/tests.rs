@@ -100,8 +100,8 @@ fn a_refusal_is_one_sentence_without_the_script() {
             "in the statement `CREATE TABEL c (d)`: SQLite refused a statement on {file}: near \"TABEL\": syntax error"
         )
     );
-    let missing = sqlite.run_script("SELECT 1 FROM nothing").unwrap_err();
-    assert!(missing.is_schema() && missing.to_string().ends_with(": no such table: nothing"), "{missing}");
+    let missing = sqlite.run_script("SELECT 1 FROM no_such").unwrap_err();
+    assert!(missing.is_schema() && missing.to_string().ends_with(": no such table: no_such"), "{missing}");
     drop(sqlite);
     std::fs::remove_dir_all(folder).unwrap();
 }
