@@ -18,6 +18,7 @@
 mod certificate;
 mod folder;
 pub mod mariadb;
+pub mod pgbouncer;
 mod port;
 pub mod postgres;
 mod process;

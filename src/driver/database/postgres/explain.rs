@@ -52,6 +52,8 @@ pub(super) fn explain(cause: &Cause) -> Error {
     let message = refusal.message();
     match refusal.code() {
         &SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_COLUMN => Error::schema(message),
+        // Of one's own session neither is ever so.
+        &SqlState::DUPLICATE_PSTATEMENT | &SqlState::INVALID_SQL_STATEMENT_NAME => shared_session(),
         &SqlState::INSUFFICIENT_PRIVILEGE => Error::other(format!("PostgreSQL refuses: {message}"))
             .with_help(
                 "the user needs SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE to make them",
@@ -88,6 +90,15 @@ fn is_about_a_value(code: &str) -> bool {
         "42", "53", "55", "57", "58", "F0", "XX",
     ];
     !ABOUT_SOMETHING_ELSE.iter().any(|class| code.starts_with(class))
+}
+
+/// What stands between does not keep a session for its connection.
+pub(super) fn shared_session() -> Error {
+    Error::config(
+        "PostgreSQL stands behind a pool that hands one session to many clients, as pgbouncer does with \
+         pool_mode = transaction; settings and prepared statements do not stay with their connection there",
+    )
+    .with_help("connect to the server itself, or to a pool with pool_mode = session")
 }
 
 /// A name as it can be pasted into a shell.

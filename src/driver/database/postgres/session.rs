@@ -15,7 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::LONG;
 use super::super::statements::Statements;
-use super::explain::{explain, explain_connect};
+use super::explain::{explain, explain_connect, shared_session};
 use crate::config::Tls;
 use crate::error::{Error, Result};
 
@@ -62,10 +62,14 @@ impl Session {
         });
         let mut client = connect(&config, tls)?;
         let answers = client.simple_query(&set_up(limit)).map_err(|cause| explain(&cause))?;
-        let version = answers.iter().find_map(|answer| match answer {
-            SimpleQueryMessage::Row(row) => row.get(0)?.parse::<u32>().ok(),
+        let mut rows = answers.iter().filter_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default()),
             _ => None,
         });
+        if rows.next().is_some_and(|mark| !mark.is_empty()) {
+            return Err(shared_session());
+        }
+        let version = rows.next().and_then(|version| version.parse().ok());
         check_version(version.unwrap_or(OLDEST))?;
         Ok(Self { client, statements, prepared: HashMap::new() })
     }
@@ -151,11 +155,16 @@ fn check_version(version: u32) -> Result<()> {
 ///
 /// The planner is told that an index is always right: a plan made while the table was empty would scan it
 /// for ever after, and so would one whose statistics are of yesterday.
+///
+/// A mark that is there before it is set was left by another connection: a pool hands one session to many clients,
+/// and with it what is set here.
 fn set_up(limit: Option<Duration>) -> String {
     let millis = limit.unwrap_or_default().as_millis();
     let lock = limit.unwrap_or(LONG).as_millis();
     format!(
-        "SET default_transaction_isolation = 'read committed';
+        "SELECT current_setting('craft_queue.session', true);
+        SET craft_queue.session = 'used';
+        SET default_transaction_isolation = 'read committed';
         SET default_transaction_read_only = off;
         SET statement_timeout = {millis};
         SET lock_timeout = {lock};
