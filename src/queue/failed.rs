@@ -292,6 +292,11 @@ impl FailedDesk {
             .map(|(id, _)| id)
             .collect();
         open.forget_marked(&moved)?;
+        // Those whose unique key another job has stay, for the next retry.
+        let stay: Vec<_> = ours.into_iter().filter(|id| !moved.contains(id)).collect();
+        if !stay.is_empty() {
+            open.unmark(&stay)?;
+        }
         Ok(answers)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::driver::Size;
 use crate::error::{Error, Result};
 use crate::job::Queueable;
-use crate::message::{JobId, Overrides, Pushed, check_name};
+use crate::message::{JobId, Overrides, Pushed, check_name, check_queue};
 use crate::push::{Letter, Options};
 
 /// What was pushed to a [`Queue::fake`](crate::Queue::fake).
@@ -145,7 +145,7 @@ impl Records {
     fn add(&mut self, options: &Options, letter: Letter, is_enlisted: bool) -> Result<Pushed> {
         check_name("name of the job", &letter.name)?;
         let queue = options.queue.as_deref().or(letter.queue).unwrap_or("default");
-        check_name("name of the queue", queue)?;
+        check_queue("name of the queue", queue)?;
         let mut sent = Sent {
             id: JobId::Number(self.last_id + 1),
             name: letter.name.to_string(),

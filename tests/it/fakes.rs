@@ -52,6 +52,9 @@ fn a_fake_has_a_size_and_says_what_it_is() {
     queue.push_many([act("one"), act("two")]).unwrap();
     queue.on("mail").delay("1 hour").push(act("late")).unwrap();
     let sizes = queue.size(None, &[]).unwrap();
+    assert_eq!(queue.size_up_to(None, &[], 10).unwrap(), sizes);
+    let error = queue.on("mail,default").push(act("two queues")).unwrap_err();
+    assert!(error.is_invalid(), "as a driver would: {error}");
     let counts: Vec<_> = sizes.iter().map(|size| (&*size.queue, size.waiting, size.delayed)).collect();
     assert_eq!(counts, [("default", Some(2), Some(0)), ("mail", Some(0), Some(1))]);
     let errors = [

@@ -1,7 +1,8 @@
 //! Failed jobs that are put back: nothing is lost, and nothing is there twice.
 
+use craft_queue::driver::database::Database;
 use craft_queue::failed::Filter;
-use craft_queue::{JobId, Overrides, Retried, Retry};
+use craft_queue::{Connection, JobId, Overrides, Retried, Retry};
 
 use crate::support::{Act, Folder, Then, config, queue, work_off};
 
@@ -44,7 +45,7 @@ fn a_retried_job_keeps_what_its_push_asked_for() {
     assert_eq!(diary.lines(), ["kept 1", "kept 2", "kept 1", "kept 2"]);
 }
 
-/// S2: a job whose unique key another job holds now stays with the failed jobs.
+/// A job whose unique key another job holds now stays with the failed jobs.
 #[test]
 fn a_retry_never_loses_a_job_to_another_one_with_its_key() {
     let folder = Folder::new();
@@ -58,7 +59,29 @@ fn a_retry_never_loses_a_job_to_another_one_with_its_key() {
     assert_eq!(ids(&queue).len(), 1);
 }
 
-/// S2: the job is retried, fails again at once, and only then the retry forgets it.
+/// Where the failed jobs lie elsewhere it was marked for that, and the next retry would take it for another one's.
+#[test]
+fn a_job_that_stays_because_of_its_key_can_be_retried_at_once() {
+    let folder = Folder::new();
+    let mut config = config(&folder);
+    config.connections.insert("dead".into(), Connection::Sqlite { database: folder.join("dead.sqlite3") });
+    config.database.settings.failed_connection = Some("dead".into());
+    Database::of_failed(&config, "dead", "failed_jobs").unwrap().install().unwrap();
+    let (queue, _) = queue(config);
+    queue.options().unique("key").push(Act::new("first", Then::FailNow)).unwrap();
+    work_off(&queue);
+    queue.options().unique("key").push(Act::new("second", Then::Succeed)).unwrap();
+    for _ in 0..2 {
+        let mut told = Vec::new();
+        queue.failed().retry(&Retry::default(), |retried| told.push(retried)).unwrap();
+        assert!(matches!(&told[..], [Retried::Kept { .. }]), "{told:?}");
+    }
+    work_off(&queue);
+    queue.failed().retry(&Retry::default(), |_| {}).unwrap();
+    assert!(ids(&queue).is_empty(), "the key is free");
+}
+
+/// The job is retried, fails again at once, and only then the retry forgets it.
 #[test]
 fn a_job_that_fails_again_during_its_retry_is_still_there() {
     let folder = Folder::new();
@@ -81,7 +104,7 @@ fn a_job_that_fails_again_during_its_retry_is_still_there() {
     }
 }
 
-/// Fault 24: two operators at once.
+/// Two operators at once.
 #[test]
 fn two_retries_at_once_put_each_job_back_once() {
     let folder = Folder::new();

@@ -48,20 +48,25 @@ impl FailedJobs for FailedTable {
     }
 
     fn list(&mut self, filter: &Filter<'_>) -> Result<Vec<FailedJob>> {
-        let limit = match filter.limit {
+        let mut limit = match filter.limit {
             0 => i64::MAX,
             limit => i64::try_from(limit).unwrap_or(i64::MAX),
         };
+        let mut after = filter.after.and_then(number).unwrap_or(0);
         let only = match filter.id.map(number) {
             None => Value::Null,
-            Some(Some(number)) => number.into(),
+            Some(Some(number)) => {
+                // It is looked for from where it is, and there is no other.
+                (after, limit) = (after.max(number.saturating_sub(1)), 1);
+                number.into()
+            }
             // An id that is no number is none of this table's.
             Some(None) => return Ok(Vec::new()),
         };
         let rows = self.adapter.query(
             "list_failed",
             &[
-                filter.after.and_then(number).unwrap_or(0).into(),
+                after.into(),
                 only,
                 filter.driver.into(),
                 filter.queue.into(),
