@@ -36,6 +36,7 @@ macro_rules! conformance_checks {
                 keys_that_differ_by_case_or_spaces_are_different [unique_keys]
                 the_newest_takes_the_place_of_the_one_that_waits [unique_keys replace]
                 one_that_was_tried_is_replaced_with_no_attempt_used [unique_keys replace]
+                one_that_is_pushed_again_does_not_replace_itself [unique_keys replace]
                 one_that_is_held_is_not_replaced [unique_keys replace]
                 a_replacement_is_due_when_it_says [unique_keys replace]
                 a_key_until_the_start_is_taken_while_its_job_waits [unique_keys replace]

@@ -148,6 +148,16 @@ pub(super) fn one_that_was_tried_is_replaced_with_no_attempt_used(stage: &Stage<
     assert_eq!((&*job.message.name, job.attempt, job.last_error.as_deref()), ("second", 1, None));
 }
 
+pub(super) fn one_that_is_pushed_again_does_not_replace_itself(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    let message = newest(stage, "first");
+    let id = hand.add(message.clone());
+    let job = hand.take_one();
+    hand.settle(&job, again());
+    assert_eq!(hand.push(&[message]), [Pushed::Added(id)]);
+    assert_eq!(hand.take_one().attempt, job.attempt + 1, "nothing was changed");
+}
+
 pub(super) fn one_that_is_held_is_not_replaced(stage: &Stage<'_>) {
     let mut hand = stage.hand();
     hand.add(newest(stage, "first"));

@@ -173,13 +173,14 @@ fn add_or_find(
             Err(cause) if is_duplicate(&cause) && !is_duplicate_id(&cause) => {}
             Err(cause) => return Err(cause),
         }
-        if let Some(replaced) = replace(connection, sql, message)? {
-            return Ok(Some(replaced));
-        }
         let found = connection.exec_first(sql.find, (&*message.uuid, message.unique_key.as_deref()))?;
         match found {
+            // One that is pushed again is there itself, and replaces nothing.
             Some((id, true)) => return Ok(Some(Pushed::Added(JobId::Number(id)))),
-            Some((id, false)) => return Ok(Some(Pushed::Duplicate(JobId::Number(id)))),
+            Some((id, false)) => {
+                let replaced = replace(connection, sql, message)?;
+                return Ok(Some(replaced.unwrap_or(Pushed::Duplicate(JobId::Number(id)))));
+            }
             // What kept it out is gone meanwhile.
             None => {}
         }

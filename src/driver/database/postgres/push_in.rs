@@ -92,9 +92,13 @@ fn insert_by(run: &mut Run<'_>, messages: &[Message], created_at: &str) -> Resul
         for at in open {
             pushed[at] = match added.remove(&uuids[at]) {
                 Some(id) => Some(Pushed::Added(JobId::Number(id))),
-                None => match replace(run, &messages[at], created_at)? {
-                    Some(replaced) => Some(replaced),
-                    None => find(run, &messages[at], uuids[at])?,
+                // One that is pushed again is there itself, and replaces nothing.
+                None => match find(run, &messages[at], uuids[at])? {
+                    Some(Pushed::Duplicate(holder)) => {
+                        let replaced = replace(run, &messages[at], created_at)?;
+                        Some(replaced.unwrap_or(Pushed::Duplicate(holder)))
+                    }
+                    found => found,
                 },
             };
         }

@@ -68,9 +68,11 @@ pub(in super::super) fn insert(
         ]);
         let added = added.map_err(|cause| check_ids(connection, cause))?;
         pushed.push(match added {
-            0 => match replace(connection, statement, message, created_at)? {
-                Some(id) => Pushed::Replaced(id),
-                None => find(connection, statement, message)?,
+            // One that is pushed again is there itself, and replaces nothing.
+            0 => match find(connection, statement, message)? {
+                Pushed::Duplicate(holder) => replace(connection, statement, message, created_at)?
+                    .map_or(Pushed::Duplicate(holder), Pushed::Replaced),
+                found => found,
             },
             _ => Pushed::Added(JobId::Number(connection.last_insert_rowid())),
         });
