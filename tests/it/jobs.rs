@@ -190,7 +190,7 @@ fn a_worker_without_tables_says_what_to_do() {
     assert!(!folder.join("jobs.sqlite3").exists(), "looking makes no file");
 }
 
-/// Fault 22: nothing is lost when the table of failed jobs goes missing.
+/// Nothing is lost when the table of failed jobs goes missing.
 #[test]
 fn without_its_table_a_dead_job_stays_in_the_queue_with_its_reason() {
     let folder = Folder::new();

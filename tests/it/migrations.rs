@@ -30,7 +30,6 @@ fn a_migration_that_fails_names_its_file_and_statement_and_leaves_nothing() {
     assert!(file.prepare("SELECT * FROM half").is_err(), "the first half was rolled back");
 }
 
-/// Fault 25.
 #[test]
 fn two_migrations_at_once_apply_each_file_once() {
     let folder = Folder::new();

@@ -161,7 +161,7 @@ fn stopped_for_good_a_worker_ends_its_children_and_gives_their_jobs_back() {
     }
 }
 
-/// Fault 4, with children: they go on when their parent is stopped, and begin nothing beyond the lease.
+/// With children: they go on when their parent is stopped, and begin nothing beyond the lease.
 #[test]
 fn children_of_a_stopped_worker_begin_nothing_beyond_its_lease() {
     let site = Site::of_processes("lease = 2");

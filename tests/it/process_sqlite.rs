@@ -63,7 +63,7 @@ fn a_job_that_kills_its_worker_whenever_it_does_not_ask_to_run_later_is_dead_in_
     assert!(site.reason().contains("the worker died while running it"), "{}", site.reason());
 }
 
-/// Fault 1: many processes on one file. Each job exactly once, and nobody hears of a locked database.
+/// Many processes on one file. Each job exactly once, and nobody hears of a locked database.
 #[test]
 fn eight_workers_and_eight_pushers_share_one_file() {
     let site = site("60");
@@ -107,7 +107,7 @@ fn eight_workers_and_eight_pushers_share_one_file() {
     assert!(site.queue.failed().list(&Default::default()).unwrap().is_empty());
 }
 
-/// Fault 18: somebody keeps the write lock for longer than anybody waits for it.
+/// Somebody keeps the write lock for longer than anybody waits for it.
 #[test]
 fn a_locked_file_is_waited_for_and_nothing_is_lost() {
     let site = site("1");
@@ -148,7 +148,7 @@ fn a_stuck_job_ends_the_worker_and_never_runs_twice_at_once() {
     assert_eq!(row, Ok((1, 0, "timed out after 500ms".into())));
 }
 
-/// Fault 12: nobody reads what it says.
+/// Nobody reads what it says.
 #[test]
 fn a_worker_whose_output_nobody_reads_goes_on() {
     let site = site("60");

@@ -14,7 +14,7 @@ on_every_database!(
     whatever_the_worker_of_processes_dies_of_is_charged_to_no_job,
 );
 
-/// Fault 2: `kill -9` in the middle of 2,000 jobs, 20 times.
+/// `kill -9` in the middle of 2,000 jobs, 20 times.
 fn workers_that_are_killed_lose_nothing_and_no_job_runs_twice_at_once(place: Place) {
     let site = Site::with_lease(place, "1");
     site.push_ledgers(0..2_000, ",\"millis\":2");
@@ -38,7 +38,7 @@ fn workers_that_are_killed_lose_nothing_and_no_job_runs_twice_at_once(place: Pla
     }
 }
 
-/// Fault 4: stopped for longer than its lease; what it says afterwards changes nothing.
+/// Stopped for longer than its lease; what it says afterwards changes nothing.
 fn a_worker_that_was_stopped_beyond_its_lease_changes_nothing_any_more(place: Place) {
     let site = Site::with_lease(place, "1");
     let gate = site.file("gate");
@@ -122,7 +122,7 @@ fn over_its_grace_a_worker_gives_back_what_runs_and_exits_0(place: Place) {
     assert_eq!(site.left(), 1);
 }
 
-/// Fault 1: nobody is told of a lost hold, and no job has a second run.
+/// Nobody is told of a lost hold, and no job has a second run.
 fn eight_workers_run_ten_thousand_jobs_exactly_once_each(place: Place) {
     let site = Site::with_lease(place, "60");
     let workers: Vec<_> = (0..8).map(|_| site.worker(&[])).collect();

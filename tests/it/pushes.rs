@@ -68,7 +68,7 @@ fn a_span_of_any_length_stops_no_queue() {
     assert_eq!((size.waiting, size.delayed), (Some(0), Some(2)));
 }
 
-/// S10: an idle worker with a long poll still finds what becomes due without anybody's write.
+/// An idle worker with a long poll still finds what becomes due without anybody's write.
 #[test]
 fn a_job_becomes_due_without_a_write_and_is_found_by_a_sleeping_worker() {
     let folder = Folder::new();

@@ -342,7 +342,7 @@ fn a_push_that_waits_for_a_key_keeps_no_other_waiting(place: Place) {
     assert!(queue.options().unique("k").push(Act::new("keyed", Then::Succeed)).unwrap().is_added());
 }
 
-/// Fault 22: somebody locks the whole table when a job dies.
+/// Somebody locks the whole table when a job dies.
 fn a_table_of_failed_jobs_that_is_locked_is_waited_for(place: Place) {
     let Patients { queue, diary, may_end } = patients(config(&place, 4));
     let mut session = Session::open(&place);
@@ -373,7 +373,7 @@ fn a_table_of_failed_jobs_that_is_locked_is_waited_for(place: Place) {
     assert_eq!(failed[0].exception, "it never will");
 }
 
-/// Fault 22: the table goes missing while the worker runs.
+/// The table goes missing while the worker runs.
 fn without_its_table_a_dead_job_stays_in_the_queue_with_its_reason(place: Place) {
     let (queue, diary) = queue(config(&place, 60));
     let mut session = Session::open(&place);
@@ -413,7 +413,7 @@ impl Queueable for Nothing {
     }
 }
 
-/// Fault 21: what was removed must be kept for the old transaction, and each look walks over it.
+/// What was removed must be kept for the old transaction, and each look walks over it.
 #[test]
 fn an_old_transaction_on_postgres_slows_a_drain_by_a_bounded_factor() {
     let place = Place::Postgres(Postgres::shared().database());

@@ -7,7 +7,7 @@ use crate::programs::{craft, run};
 
 on_every_server!(migrations_at_once_apply_each_file_once);
 
-/// Fault 25. The third file would fail, were it applied a second time.
+/// The third file would fail, were it applied a second time.
 fn migrations_at_once_apply_each_file_once(place: Place) {
     let folder = place.folder("", "");
     for command in ["queue:table", "queue:failed"] {

@@ -75,7 +75,7 @@ fn answers_that_are_lost_lose_no_job(place: Place) {
     });
 }
 
-/// Fault 15: neither side is told of anything.
+/// Neither side is told of anything.
 fn what_is_swallowed_in_silence_is_noticed_and_done_again(place: Place) {
     let (proxy, url) = way(place);
     drain_during(short_lease(&url), || {

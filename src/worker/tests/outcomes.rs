@@ -108,7 +108,7 @@ fn an_unknown_name_is_put_back_uncounted_and_fails_after_its_time() {
     assert_eq!(stage.said(), [""; 0], "neither the job nor its hook can be called");
 }
 
-/// S1: a driver that can't bury. The hold is proven before the record, and the record comes before the
+/// A driver that can't bury. The hold is proven before the record, and the record comes before the
 /// settle.
 #[test]
 fn a_dead_job_is_recorded_between_extend_and_settle() {
@@ -125,7 +125,7 @@ fn a_dead_job_is_recorded_between_extend_and_settle() {
     assert!(extended < recorded && recorded < settled, "{calls:#?}");
 }
 
-/// S1: somebody else has it. Nothing may be recorded.
+/// Somebody else has it. Nothing may be recorded.
 #[test]
 fn a_dead_job_whose_hold_is_lost_is_not_recorded() {
     let stage = Stage::default();

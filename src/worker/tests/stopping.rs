@@ -95,7 +95,7 @@ fn stopped_at_once_it_gives_everything_back() {
     drop(end);
 }
 
-/// S8: a stuck job is a counted attempt that timed out, and no suspect.
+/// A stuck job is a counted attempt that timed out, and no suspect.
 #[test]
 fn a_stuck_job_ends_the_worker_and_is_counted_as_timed_out() {
     let stage = Stage::default();

@@ -113,7 +113,7 @@ fn stop(worker: Running) {
     assert_eq!(worker.wait(), (Some(0), None));
 }
 
-/// Fault 1: with no fault each job runs exactly once, whoever takes it.
+/// With no fault each job runs exactly once, whoever takes it.
 #[test]
 fn eight_workers_run_ten_thousand_jobs_once_each() {
     let site = Site::new();
@@ -134,7 +134,7 @@ fn eight_workers_run_ten_thousand_jobs_once_each() {
     assert_eq!(site.what_is_left(), [""; 0]);
 }
 
-/// Fault 2: `kill -9` in the middle, 50 times.
+/// `kill -9` in the middle, 50 times.
 #[test]
 fn workers_that_are_killed_lose_nothing_and_no_job_runs_twice_at_once() {
     let site = Site::new();
@@ -157,7 +157,7 @@ fn workers_that_are_killed_lose_nothing_and_no_job_runs_twice_at_once() {
     assert_eq!(site.what_is_left(), [""; 0]);
 }
 
-/// Fault 26: the broker is killed in the middle, twice, with jobs waiting, delayed, running and being pushed.
+/// The broker is killed in the middle, twice, with jobs waiting, delayed, running and being pushed.
 /// What was pushed with `Ok` runs, and no attempt is used up.
 #[test]
 fn a_broker_that_is_killed_amid_pushes_and_jobs_loses_none_that_it_took() {
