@@ -15,7 +15,7 @@ pub(crate) enum Tls {
     /// Always, whoever the server is.
     Require,
     /// Always, and the server proves that it is the named host: by an authority of this file, or else by
-    /// one that Mozilla trusts.
+    /// one that Mozilla trusts. MySQL's client trusts the latter beside the file, too.
     VerifyFull { authorities: Option<PathBuf> },
 }
 
