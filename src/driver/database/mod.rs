@@ -45,7 +45,7 @@ mod statements;
 mod tls;
 mod weight;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 #[cfg(feature = "cli")]
@@ -80,6 +80,8 @@ pub struct Database {
     jobs: Option<String>,
     failed: Option<String>,
     statements: Arc<Statements>,
+    /// What the server calls the database, where that was asked.
+    own_name: Arc<OnceLock<String>>,
 }
 
 impl Database {
@@ -125,6 +127,7 @@ impl Database {
             jobs,
             failed,
             statements: Arc::new(statements),
+            own_name: Arc::default(),
         })
     }
 

@@ -56,10 +56,16 @@ fn is_on(database: &Database, found: &str) -> Result<bool> {
     if named.is_some_and(|named| named.eq_ignore_ascii_case(found)) {
         return Ok(true);
     }
-    // What stands between may know it by another name.
-    let mut own = database.connect(Open::Existing)?;
-    let rows = own.query("which_database", &[])?;
-    Ok(rows.first().is_some_and(|row| row.text(0).eq_ignore_ascii_case(found)))
+    // What stands between may know it by another name, which is asked for once.
+    let own = match database.own_name.get() {
+        Some(own) => own,
+        None => {
+            let rows = database.connect(Open::Existing)?.query("which_database", &[])?;
+            let own = rows.first().map(|row| row.text(0)).unwrap_or_default();
+            database.own_name.get_or_init(|| own)
+        }
+    };
+    Ok(own.eq_ignore_ascii_case(found))
 }
 
 /// Whether two paths lead to one file.
