@@ -126,6 +126,14 @@ impl Error {
         self
     }
 
+    /// A part of it was done.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql", test))]
+    #[must_use]
+    pub(crate) fn done_in_part(mut self) -> Self {
+        self.0.undone = false;
+        self
+    }
+
     /// Whether it certainly was not done. Where this is false it may have been.
     pub(crate) fn is_undone(&self) -> bool {
         self.0.undone

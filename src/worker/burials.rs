@@ -153,7 +153,7 @@ impl Pump {
                     self.rest_after(began);
                 }
                 Err(error) => {
-                    dead.iter_mut().for_each(|judged| judged.in_doubt = true);
+                    dead.iter_mut().for_each(|judged| judged.is_in_doubt(&error));
                     if error.is_unavailable() || error.is_outcome_unknown() {
                         self.burials.waiting.append(&mut dead);
                         self.burials.postpone();

@@ -27,8 +27,10 @@ pub(super) struct Judged {
     error: Option<String>,
     took: Option<Duration>,
     pub(super) step: Step,
-    /// An earlier settle ended in an error and may have gone through: "lost" may mean that it did.
+    /// An earlier settle ended in an error.
     pub(super) in_doubt: bool,
+    /// And may have gone through: "lost" may mean that it did.
+    may_be_written: bool,
 }
 
 /// How far a decision is with the failed jobs, where they lie elsewhere.
@@ -56,12 +58,20 @@ impl Judged {
                 (Verdict::Bury(failure), Some(exception))
             }
         };
-        Self { task, verdict, error, took, step: Step::Settle, in_doubt: false }
+        Self { task, verdict, error, took, step: Step::Settle, in_doubt: false, may_be_written: false }
     }
 
     pub(super) fn returned(task: Arc<Task>, after: Duration) -> Self {
         let verdict = Verdict::Unstarted { after };
-        Self { task, verdict, error: None, took: None, step: Step::Settle, in_doubt: false }
+        Self {
+            task,
+            verdict,
+            error: None,
+            took: None,
+            step: Step::Settle,
+            in_doubt: false,
+            may_be_written: false,
+        }
     }
 }
 
@@ -111,7 +121,7 @@ impl Pump {
     }
 
     pub(super) fn not_written_down(&mut self, mut judged: Vec<Judged>, error: Error) -> Error {
-        judged.iter_mut().for_each(|judged| judged.in_doubt = true);
+        judged.iter_mut().for_each(|judged| judged.is_in_doubt(&error));
         // A refusal, not an absence: find the one that is refused.
         if !error.is_unavailable() {
             self.one_by_one = true;
@@ -142,7 +152,7 @@ impl Pump {
                 continue;
             }
             // While the hold lasts nobody else can have taken it: an earlier settle went through.
-            let settled_before = judged.in_doubt && !judged.task.hold.is_lost();
+            let settled_before = judged.may_be_written && !judged.task.hold.is_lost();
             let told_as_lost = holding.lost;
             self.held.remove(&judged.task);
             if settlement.lost.contains(&receipt) && !settled_before {
@@ -270,7 +280,13 @@ pub(super) fn settled<'a>(held: &'a Held, judged: &'a [Judged]) -> Vec<Settled<'
 impl Judged {
     /// The connection that held its job is gone. If the job comes back, nothing was written down.
     pub(super) fn park(&mut self) {
-        self.in_doubt = false;
+        (self.in_doubt, self.may_be_written) = (false, false);
+    }
+
+    /// A settle of it ended in this error.
+    pub(super) fn is_in_doubt(&mut self, error: &Error) {
+        self.in_doubt = true;
+        self.may_be_written |= !error.is_undone();
     }
 
     fn told(&self) -> Told<'_> {

@@ -60,16 +60,18 @@ fn rare_looks(mut config: Config) -> Config {
 
 /// A new file with tables and no jobs, closed.
 fn new_file(path: &Path) {
-    let (queue, _) = queue(Config::sqlite(path));
-    drop(queue);
+    new_file_with(path, []);
 }
 
-fn without_logs(path: &Path) {
-    for end in ["-wal", "-shm"] {
-        let mut log = path.as_os_str().to_owned();
-        log.push(end);
-        let _ = std::fs::remove_file(log);
-    }
+fn new_file_with<const COUNT: usize>(path: &Path, jobs: [&str; COUNT]) {
+    let (queue, _) = queue(Config::sqlite(path));
+    queue.push_many(jobs.map(|name| Act::new(name, Then::Succeed))).unwrap();
+}
+
+/// How many jobs are in a file that nobody else has open.
+fn count(path: &Path) -> i64 {
+    let file = rusqlite::Connection::open(path).unwrap();
+    file.query_row("SELECT count(*) FROM jobs", [], |row| row.get(0)).unwrap()
 }
 
 #[test]
@@ -81,7 +83,6 @@ fn a_worker_and_a_pusher_go_over_to_the_file_that_takes_the_place_of_theirs() {
     queue.push(Act::new("before", Then::Succeed)).unwrap();
     diary.wait_for("before 1");
     new_file(&next);
-    without_logs(&file);
     std::fs::rename(&next, &file).unwrap();
     wait_until("noticing", || !working.cuts().is_empty());
     // The same queue, which has pushed into the old file.
@@ -91,6 +92,38 @@ fn a_worker_and_a_pusher_go_over_to_the_file_that_takes_the_place_of_theirs() {
     assert_eq!(cuts.len(), 1, "{cuts:?}");
     assert!(cuts[0].contains("jobs.sqlite3 was replaced by another file while it was open"), "{cuts:?}");
     assert_eq!((working.end().done, queue.size(None, &[]).unwrap().len()), (2, 0));
+}
+
+/// SQLite finds the log of a file by its name, and would apply it to the new one.
+#[test]
+fn the_log_of_the_old_file_is_not_taken_for_that_of_the_new_one() {
+    let folder = Folder::new();
+    let (file, next, kept) =
+        (folder.join("jobs.sqlite3"), folder.join("next.sqlite3"), folder.join("kept.sqlite3"));
+    let (queue, diary) = queue(rare_looks(config(&folder)));
+    queue.push_many((0..100).map(|n| Act::new(&format!("old {n}"), Then::Succeed))).unwrap();
+    let mut working = Working::start(&queue);
+    diary.wait_for("old 99 1");
+    wait_until("the last outcome", || queue.size(None, &[]).unwrap().is_empty());
+    // What it has is in the log.
+    queue.on("elsewhere").push(Act::new("kept", Then::Succeed)).unwrap();
+    for renamed_at_once in [true, false] {
+        let names = ["one", "two", "three"].map(|name| format!("{name} {renamed_at_once}"));
+        new_file_with(&next, names.each_ref().map(|name| name.as_str()));
+        let _ = std::fs::remove_file(&kept);
+        if renamed_at_once {
+            std::fs::hard_link(&file, &kept).unwrap();
+        } else {
+            std::fs::rename(&file, &kept).unwrap();
+            wait_until("noticing", || !working.cuts().is_empty());
+        }
+        std::fs::rename(&next, &file).unwrap();
+        names.iter().for_each(|name| diary.wait_for(&format!("{name} 1")));
+        assert_eq!(working.end().done, if renamed_at_once { 103 } else { 3 });
+        assert_eq!(count(&kept), i64::from(renamed_at_once), "the old file is whole");
+        working = Working::start(&queue);
+    }
+    working.end();
 }
 
 #[test]
@@ -103,10 +136,7 @@ fn what_is_pushed_at_once_after_a_link_was_changed_is_in_the_new_file() {
     }
     std::os::unix::fs::symlink(old.join("jobs.sqlite3"), &link).unwrap();
     let (queue, _) = queue(config(&folder));
-    let count = |release: &Path| {
-        let file = rusqlite::Connection::open(release.join("jobs.sqlite3")).unwrap();
-        file.query_row("SELECT count(*) FROM jobs", [], |row| row.get::<_, i64>(0)).unwrap()
-    };
+    let count = |release: &Path| count(&release.join("jobs.sqlite3"));
     queue.push(Act::new("before", Then::Succeed)).unwrap();
     std::fs::remove_file(&link).unwrap();
     std::os::unix::fs::symlink(new.join("jobs.sqlite3"), &link).unwrap();
@@ -168,7 +198,6 @@ fn the_hold_on_a_job_of_the_old_file_is_lost() {
     queue.push(Patient).unwrap();
     diary.wait_for("it began");
     new_file(&next);
-    without_logs(&file);
     std::fs::rename(&next, &file).unwrap();
     wait_until("noticing", || !working.cuts().is_empty());
     // It has the number that the first one had in the old file, and is another job all the same.
@@ -179,6 +208,27 @@ fn the_hold_on_a_job_of_the_old_file_is_lost() {
     assert_eq!((report.done, report.lost, report.failed), (1, 1, 0));
 }
 
+/// Nor where the end of the job is what notices it.
+#[test]
+fn an_outcome_that_no_file_has_any_more_is_not_told_as_done() {
+    let folder = Folder::new();
+    let (file, next) = (folder.join("jobs.sqlite3"), folder.join("next.sqlite3"));
+    let (diary, may_end) = (Diary::default(), Arc::new(AtomicBool::new(false)));
+    let jobs = Jobs::new().state(diary.clone()).state(may_end.clone()).add::<Patient>();
+    let queue = Queue::open(rare_looks(config(&folder)), jobs).unwrap();
+    queue.install().unwrap();
+    // All slots are taken: nothing is looked for.
+    queue.push_many([Patient, Patient]).unwrap();
+    let working = Working::start(&queue);
+    wait_until("both", || diary.lines().len() == 2);
+    new_file(&next);
+    std::fs::rename(&next, &file).unwrap();
+    may_end.store(true, Ordering::SeqCst);
+    wait_until("noticing", || !working.cuts().is_empty());
+    let report = working.end();
+    assert_eq!((report.done, report.lost, report.failed), (0, 2, 0));
+}
+
 /// Real processes: a worker of the file that was restored.
 #[test]
 fn a_worker_process_says_it_once_and_works_on() {
@@ -187,7 +237,6 @@ fn a_worker_process_says_it_once_and_works_on() {
     worker.wait_for("event=started");
     let (file, next) = (site.folder.join("jobs.sqlite3"), site.folder.join("next.sqlite3"));
     new_file(&next);
-    without_logs(&file);
     std::fs::rename(&next, &file).unwrap();
     let said = worker.wait_for("was replaced by another file");
     site.push_ledgers(0..1, "");

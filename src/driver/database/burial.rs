@@ -143,8 +143,9 @@ impl JobsTable {
     /// Moves dead jobs to the failed ones.
     pub(super) fn bury(&mut self, dead: Vec<Dead<'_>>, settlement: &mut Settlement) -> Result<()> {
         let (text, coded): (Vec<_>, Vec<_>) = dead.into_iter().partition(Dead::is_text);
-        for dead in chunks(&text).chain(coded.chunks(1)) {
-            self.bury_or_split(dead, settlement)?;
+        for (at, dead) in chunks(&text).chain(coded.chunks(1)).enumerate() {
+            let buried = self.bury_or_split(dead, settlement);
+            buried.map_err(|error| if at == 0 { error } else { error.done_in_part() })?;
         }
         Ok(())
     }
@@ -164,7 +165,7 @@ impl JobsTable {
                 many => {
                     let (front, back) = many.split_at(many.len() / 2);
                     self.bury_or_split(front, settlement)?;
-                    self.bury_or_split(back, settlement)
+                    self.bury_or_split(back, settlement).map_err(crate::Error::done_in_part)
                 }
             },
             done => done,

@@ -57,7 +57,7 @@ impl Driver for JobsTable {
     ) -> Result<(Settlement, Taken)> {
         let (settlement, taken) =
             self.around_locks(settled, |table, free| table.settle_and_find(free, want))?;
-        Ok((settlement, self.let_keys_go(taken)?))
+        Ok((settlement, self.let_keys_go(taken).map_err(Error::done_in_part)?))
     }
 
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
@@ -167,7 +167,8 @@ impl JobsTable {
                 Verdict::Bury(failure) => Some(Dead::new(settled.job, failure, &zone)),
                 _ => None,
             });
-            self.bury(dead.collect(), &mut settlement)?;
+            let buried = self.bury(dead.collect(), &mut settlement);
+            buried.map_err(|error| if others.is_empty() { error } else { error.done_in_part() })?;
         }
         Ok(settlement)
     }
@@ -282,7 +283,7 @@ impl JobsTable {
                 many => {
                     let (front, back) = many.split_at(many.len() / 2);
                     self.write_down_or_split(front, settlement)?;
-                    self.write_down_or_split(back, settlement)?;
+                    self.write_down_or_split(back, settlement).map_err(Error::done_in_part)?;
                 }
             },
             Err(error) => return Err(error),

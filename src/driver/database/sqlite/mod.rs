@@ -64,14 +64,21 @@ pub(super) fn open(
     let connection =
         connect(path, open, durability, limit.unwrap_or(LONG)).map_err(|cause| explain(&cause, path))?;
     Ok(Box::new(Sqlite {
+        file: file.opened(&connection),
         connection,
         path: path.to_owned(),
-        file: file.or_made(),
         statements,
         durability,
         now: durability,
         watch: None,
     }))
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.watch = None;
+        self.file.take_log_along(&self.connection);
+    }
 }
 
 impl Sqlite {
