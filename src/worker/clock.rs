@@ -153,9 +153,7 @@ impl Pump {
             Stop::Waiting { .. } => idle,
             Stop::Stuck => {
                 let now = Instant::now();
-                let stuck = |at: Instant| at + self.setup.grace <= now;
-                let all_stuck = self.held.all().all(|holding| holding.task.stuck_after().is_some_and(stuck));
-                all_stuck && written
+                self.held.all().all(|holding| self.is_stuck(holding, now)) && written
             }
             Stop::No => {
                 // What waits in a paused queue is not to come.
@@ -213,13 +211,16 @@ impl Pump {
         let running: Vec<_> = self.held.all().map(|holding| name_of(holding.job())).collect();
         self.settle_for_the_last_time();
         self.tell_unknown(Instant::now(), true);
+        let names: Vec<_> = self.held.all().map(|holding| name_of(holding.job())).collect();
+        if matches!(self.stop, Stop::Broken(_)) && !names.is_empty() {
+            self.tell(&Event::Warning(&Report::of_unsettled(&names)));
+        }
         if let Stop::Broken(error) = self.stop {
             return Err(error);
         }
         if self.held.is_empty() && !stuck {
             return Ok(self.report);
         }
-        let names: Vec<_> = self.held.all().map(|holding| name_of(holding.job())).collect();
         // What has ended and could not be written down runs again; nothing of it is in a thread any more.
         let all_over = self.busy() == 0;
         if (may_give_back || all_over) && !stuck {
@@ -243,14 +244,8 @@ impl Pump {
 
     /// Running jobs of a process that is about to exit: uncounted, and due when they are surely dead.
     fn interrupt_what_runs(&mut self) {
-        let judged = self.judged.iter().chain(&self.parked).map(|judged| judged.task.job.receipt);
-        let judged: Vec<_> = judged.chain(self.burials.receipts()).collect();
-        let running: Vec<_> = self
-            .held
-            .kept()
-            .map(|holding| holding.task.clone())
-            .filter(|task| !judged.contains(&task.job.receipt))
-            .collect();
+        let kept = self.undecided().filter(|holding| !holding.lost);
+        let running: Vec<_> = kept.map(|holding| holding.task.clone()).collect();
         running.into_iter().for_each(|task| self.give_back(task, SURELY_DEAD));
     }
 

@@ -4,10 +4,10 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use super::Pump;
 use super::pace::MOST_BYTES;
 use super::suspects::Found;
 use super::verdicts::settled;
-use super::{Pump, Stop};
 use crate::driver::{Extended, Receipt, Suspects, Taken, Want};
 use crate::error::Result;
 use crate::event::Event;
@@ -185,7 +185,8 @@ impl Pump {
     }
 
     fn takes_at(&mut self, now: Instant) -> Option<Instant> {
-        if !matches!(self.stop, Stop::No) || self.is_paused() || self.room(now) == 0 {
+        let may_take = self.stop.is_no() && self.refused_since.is_none() && !self.is_paused();
+        if !may_take || self.room(now) == 0 {
             return None;
         }
         if self.runner.isolates() || self.is_idle() {

@@ -11,6 +11,7 @@
 mod burials;
 mod clock;
 mod exchange;
+mod faults;
 mod held;
 mod line;
 mod locked;
@@ -128,6 +129,8 @@ struct Pump {
     locked: Locked,
     /// The same, of what concerns the failed jobs.
     burials: Burials,
+    /// Since when the back end has refused what no second try mends: nothing is taken meanwhile.
+    refused_since: Option<Instant>,
     /// After a settle that was refused: one by one, so that a bad one fails alone.
     one_by_one: bool,
     pace: Pace,
@@ -206,6 +209,7 @@ impl Pump {
             parked: Vec::new(),
             locked: Locked::default(),
             burials: Burials::new(buries, now),
+            refused_since: None,
             one_by_one: false,
             pace: Pace::new(now),
             report: Report::default(),
@@ -237,10 +241,8 @@ impl Pump {
             let now = Instant::now();
             self.watch_clock(now);
             match self.exchange(now) {
-                Ok(()) => {}
-                // What no second try mends is said once; what is held is brought to its end before.
-                Err(error) if error.is_config() && self.holds_nothing() => self.stop = Stop::Broken(error),
-                Err(error) => self.lose_line(&error),
+                Ok(()) => self.exchanged(),
+                Err(error) => self.face(error, now),
             }
             if self.is_over() {
                 return self.end();
@@ -356,24 +358,6 @@ impl Pump {
     fn attempt_of(&self, task: &Task) -> u32 {
         let holding = self.held.get(task);
         holding.map_or(task.job.attempt, |holding| holding.job().attempt)
-    }
-
-    fn holds_nothing(&self) -> bool {
-        self.held.is_empty() && self.judged.is_empty() && self.parked.is_empty()
-    }
-
-    fn lose_line(&mut self, error: &Error) {
-        let now = Instant::now();
-        // While jobs are held, it must be back long before their lease is over.
-        let longest = if self.held.is_empty() { Duration::MAX } else { self.setup.lease / 12 };
-        let retry_in = self.line.lose(now, longest);
-        if !self.setup.backend.holds_outlive_connection() {
-            self.held.send_away();
-            self.judged.append(&mut self.burials.give_up());
-            self.judged.iter_mut().for_each(Judged::park);
-            self.parked.append(&mut self.judged);
-        }
-        self.tell(&Event::Disconnected { error, retry_in });
     }
 
     /// The only place where it sleeps.

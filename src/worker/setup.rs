@@ -132,6 +132,18 @@ pub struct Report {
     pub unsettled: Vec<String>,
 }
 
+impl Report {
+    /// A sentence about jobs whose outcome could not be written down.
+    pub(crate) fn of_unsettled(names: &[String]) -> String {
+        let (shown, others) = names.split_at(names.len().min(MOST_NAMES));
+        let more = if others.is_empty() { String::new() } else { format!(" and {} others", others.len()) };
+        format!("the outcome of {}{more} could not be written down; it runs again", shown.join(", "))
+    }
+}
+
+/// How many jobs are told by their names.
+const MOST_NAMES: usize = 20;
+
 /// Why a worker ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ended {

@@ -50,6 +50,7 @@ mod server_networks;
 mod server_outages;
 mod server_plans;
 mod server_pools;
+mod server_refusals;
 mod server_row_locks;
 mod server_tls;
 #[allow(dead_code, reason = "a harness: not all of it is used by every test")]

@@ -97,10 +97,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
 /// How a worker's end becomes an exit status.
 fn exit(report: &Report, last_signal: u8) -> Result<Exit> {
     if !report.unsettled.is_empty() {
-        return Err(Error::unavailable(format!(
-            "the outcome of {} could not be written down; it runs again",
-            report.unsettled.join(", ")
-        )));
+        return Err(Error::unavailable(Report::of_unsettled(&report.unsettled)));
     }
     Ok(match report.ended {
         Ended::MemoryLimit => Exit::Status(12),

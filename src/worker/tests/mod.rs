@@ -5,6 +5,7 @@ mod fake;
 mod holds;
 mod identity;
 mod outcomes;
+mod refused;
 mod schedule;
 mod signals;
 mod stopping;

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::process::Stdio;
+use std::time::Duration;
 
 use amiquip::{AmqpValue, FieldTable, QueueDeclareOptions};
 
@@ -102,4 +103,72 @@ fn rights_that_are_missing_end_a_worker_with_status_78_also_after_a_reconnect() 
         ends_once(&run(work(more)), "ACCESS_REFUSED");
     }
     RabbitMq::shared().rabbitmqctl(&["delete_user", "restricted"]);
+}
+
+/// A worker runs a job while what it needs is taken away; the job ends after that.
+fn with_a_finished_job(url: &str, theirs: &str, take_away: impl Fn(), reason: &str) {
+    let folder = Folder::new();
+    let (file, go_on) = (folder.join("ledger"), folder.join("go-on"));
+    let payload = serde_json::json!({ "file": file, "number": 1, "until": go_on }).to_string();
+    let mut push = craft(&folder, &["queue:push", "Ledger", &payload, "--driver", "amqp"]);
+    push.env("AMQP_URL", url);
+    assert_eq!(run(push).status, 0);
+    let mut command = test_jobs(&folder, &["queue:work", "--driver", "amqp"]);
+    command.env("AMQP_URL", theirs);
+    let (read, write) = std::io::pipe().unwrap();
+    let mut worker = Running::start_with(command, Stdio::from(write));
+    crate::support::wait_until("the job runs", || file.exists());
+    take_away();
+    worker.wait_for("event=disconnected");
+    // Long enough for one that gave up to have ended.
+    std::thread::sleep(Duration::from_secs(6));
+    assert!(!worker.has_ended(), "it let its job down");
+    std::fs::write(&go_on, "").unwrap();
+    let said = ended(worker, read);
+    assert_eq!(said.status, 78, "{} {}", said.out, said.err);
+    assert_eq!(said.err.matches(reason).count(), 1, "{}", said.err);
+    assert!(said.out.contains("the outcome of Ledger #"), "{}", said.out);
+    assert!(said.out.contains("could not be written down; it runs again"), "{}", said.out);
+    assert!(std::fs::read_to_string(&file).unwrap().contains("end 1 "));
+}
+
+/// The job is the broker's again as soon as the connection is lost: to wait for ever would help nobody.
+#[test]
+fn a_worker_that_holds_a_finished_job_ends_with_status_78_as_well() {
+    let broker = RabbitMq::shared();
+    let close = |url: &str| {
+        let (_, vhost) = url.rsplit_once('/').unwrap();
+        broker.rabbitmqctl(&["close_all_connections", "--vhost", vhost, "maintenance"]);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let url = broker.vhost();
+            let theirs = user(&url, "robbed");
+            let take_away = || {
+                take_rights(&url, "robbed");
+                close(&url);
+            };
+            with_a_finished_job(&url, &theirs, take_away, "ACCESS_REFUSED");
+            broker.rabbitmqctl(&["delete_user", "robbed"]);
+        });
+        scope.spawn(|| {
+            let url = broker.vhost();
+            let take_away = || {
+                with_channel(&at(&url), |channel| {
+                    channel.queue_delete("default", Default::default()).unwrap();
+                    let arguments =
+                        FieldTable::from([("x-message-ttl".to_owned(), AmqpValue::LongInt(60_000))]);
+                    let options = QueueDeclareOptions { durable: true, arguments, ..Default::default() };
+                    channel.queue_declare("default", options).unwrap();
+                });
+            };
+            with_a_finished_job(&url, &url, take_away, "inequivalent arg");
+        });
+        scope.spawn(|| {
+            let url = broker.vhost();
+            let (_, vhost) = url.rsplit_once('/').unwrap();
+            let take_away = || drop(broker.rabbitmqctl(&["delete_vhost", vhost]));
+            with_a_finished_job(&url, &url, take_away, "(530)");
+        });
+    });
 }
