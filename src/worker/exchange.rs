@@ -185,7 +185,8 @@ impl Pump {
     }
 
     fn takes_at(&mut self, now: Instant) -> Option<Instant> {
-        let may_take = self.stop.is_no() && self.refused_since.is_none() && !self.is_paused();
+        let may_take =
+            self.stop.is_no() && self.refused_since.is_none() && !self.has_enough() && !self.is_paused();
         if !may_take || self.room(now) == 0 {
             return None;
         }

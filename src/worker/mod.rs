@@ -8,6 +8,7 @@
 //! Invariants: the worker names no driver; it decides nothing that the policy decides; a job that it
 //! holds is in `held` until its outcome is written down or its hold is lost and its run is over.
 
+mod backlog;
 mod burials;
 mod clock;
 mod exchange;
@@ -123,6 +124,8 @@ struct Pump {
     held: Held,
     /// What is decided and not yet written down.
     judged: Vec<Judged>,
+    /// A good many of these were not taken.
+    backlog_is_full: bool,
     /// What is decided on jobs whose connection is gone, or that somebody else has locked: written down when they
     /// come back, or are free.
     parked: Vec<Judged>,
@@ -206,6 +209,7 @@ impl Pump {
             runner,
             held: Held::default(),
             judged: Vec::new(),
+            backlog_is_full: false,
             parked: Vec::new(),
             locked: Locked::default(),
             burials: Burials::new(buries, now),

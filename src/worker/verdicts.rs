@@ -136,6 +136,7 @@ impl Pump {
     }
 
     pub(super) fn written_down(&mut self, judged: Vec<Judged>, settlement: Settlement) {
+        let takes_all = settlement.pending.is_empty();
         for judged in judged {
             let Some(holding) = self.held.get(&judged.task) else { continue };
             let receipt = holding.job().receipt;
@@ -165,6 +166,10 @@ impl Pump {
             }
             let buried = settlement.buried.iter().find(|(other, _)| *other == receipt);
             self.count_and_tell(&judged, buried.map(|(_, id)| id));
+        }
+        self.backlog_is_full = false;
+        if !takes_all {
+            self.weigh_backlog();
         }
         if self.setup.bounds.when_empty && self.held.is_empty() {
             self.next_look = Instant::now();

@@ -106,10 +106,10 @@ impl Intake {
             taken.next_due = (more && taken.jobs.is_empty()).then_some(Duration::ZERO);
         }
         if self.strays > 0 {
-            self.bring_strays_home(
-                if taken.jobs.is_empty() { strays::IDLE } else { strays::BUSY },
-                publisher,
-            )?;
+            if self.postponed.len() < WINDOW {
+                let limit = if taken.jobs.is_empty() { strays::IDLE } else { strays::BUSY };
+                self.bring_strays_home(limit, publisher)?;
+            }
             if self.strays > 0 && taken.jobs.is_empty() {
                 // Whether a job is among them is not known yet.
                 taken.next_due = Some(Duration::ZERO);
@@ -298,6 +298,10 @@ impl Intake {
         until: Instant,
         publisher: &mut Publisher,
     ) -> Result<(Vec<Reserved>, bool)> {
+        if self.postponed.len() >= WINDOW {
+            // Of those that are fetched some may have to be copied, which nobody can for now.
+            return Ok((Vec::new(), self.are_suspects_due(queues)?));
+        }
         let limit = wanted.most();
         let (mut jobs, mut again, mut spared) = (Vec::new(), Vec::new(), Vec::new());
         let mut more = false;

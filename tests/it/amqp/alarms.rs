@@ -1,5 +1,6 @@
 //! A broker that is short of memory takes nothing from who publishes.
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -116,4 +117,76 @@ fn a_copy_that_an_alarm_holds_up_is_sent_once_and_its_job_goes_on_when_the_alarm
         true => Ok(()),
         false => Err(left()),
     });
+}
+
+/// A broker of its own, jobs that fail for so many times that are pushed to it, and then its alarm.
+fn failing_jobs(attempts: u32, count: usize) -> (RabbitMq, Folder) {
+    let broker = RabbitMq::start(Default::default());
+    let folder = Folder::new();
+    let lines = format!(
+        "default = \"amqp\"\n[amqp]\nhost = \"127.0.0.1\"\nport = {}\nvhost = \"/\"\npublish_timeout = 1\n\
+         grace = 2\npoll = 0.05\nattempts = {attempts}\nbackoff = 0\n",
+        broker.port()
+    );
+    std::fs::write(folder.join("queue.toml"), lines).unwrap();
+    let queue = Queue::open(Config::load_from(folder.join("queue.toml")).unwrap(), Jobs::new()).unwrap();
+    queue.options().push_json("Fail", "\"no\"", count).unwrap();
+    raise_alarm(&broker);
+    (broker, folder)
+}
+
+/// What `rabbitmqctl list_queues` says of each queue.
+fn counts(broker: &RabbitMq, what: &str) -> BTreeMap<String, usize> {
+    let lines = broker.rabbitmqctl(&["list_queues", "name", what]);
+    let count =
+        |line: &str| Some(line.split_once('\t')?).map(|(name, count)| (name.to_owned(), count.parse()));
+    lines.lines().filter_map(count).filter_map(|(name, count)| Some((name, count.ok()?))).collect()
+}
+
+#[test]
+fn a_worker_takes_no_more_than_it_can_bring_home_when_an_alarm_is_over() {
+    let jobs = 8_000;
+    let (broker, folder) = failing_jobs(2, jobs);
+    let worker = Running::start_with(craft(&folder, &["queue:work"]), Stdio::null());
+    let taken = || counts(&broker, "messages_unacknowledged")["default"];
+    wait_for("a backlog", LIMIT, || match taken() {
+        few @ 0..1_000 => Err(format!("{few} are taken")),
+        _ => Ok(()),
+    });
+    // It stays like that.
+    let mut before = 0;
+    wait_for("an end of taking", LIMIT, || {
+        std::thread::sleep(Duration::from_secs(2));
+        let last = std::mem::replace(&mut before, taken());
+        if last == before { Ok(()) } else { Err(format!("{last}, then {before}")) }
+    });
+    // The broker counts what each new subscription may take by itself, and the worker some more.
+    assert!(before <= 5_000, "{before} jobs were taken");
+    worker.signal("TERM");
+    let start = Instant::now();
+    let end = worker.wait_for("event=stopped");
+    assert!(start.elapsed() < Duration::from_secs(20), "it took {:?} to stop", start.elapsed());
+    assert!(end.contains("done=0 failed=0"), "{end}");
+    worker.wait();
+    end_alarm(&broker);
+    wait_for("all jobs", LIMIT, || {
+        let there = counts(&broker, "messages");
+        let all = ["default", "default.suspects"].map(|name| there.get(name).copied().unwrap_or_default());
+        if all.iter().sum::<usize>() >= jobs { Ok(()) } else { Err(format!("{there:?}")) }
+    });
+}
+
+#[test]
+fn a_record_that_an_alarm_holds_up_is_sent_once() {
+    let (broker, folder) = failing_jobs(1, 3);
+    let worker = Running::start_with(craft(&folder, &["queue:work"]), Stdio::null());
+    worker.wait_for("cannot reach the failed jobs");
+    // It tries again several times meanwhile.
+    std::thread::sleep(Duration::from_secs(5));
+    end_alarm(&broker);
+    (0..3).for_each(|_| drop(worker.wait_for("event=dead")));
+    worker.signal("TERM");
+    worker.wait();
+    let there = counts(&broker, "messages");
+    assert_eq!((there["default"], there["default.failed"]), (0, 3), "{there:?}");
 }
