@@ -47,6 +47,12 @@ pub trait FailedJobs: Send {
         dead.iter().map(|(job, failure)| self.record(job, failure)).collect()
     }
 
+    /// After an error: whether what was asked for may still come about by this handle. It is asked for again here
+    /// then, and not on a new handle, where it would be done once more. Provided: no.
+    fn is_under_way(&self) -> bool {
+        false
+    }
+
     /// What is recorded of this job of a driver now. A worker that holds a job asks for what its predecessors
     /// recorded and did not settle.
     ///

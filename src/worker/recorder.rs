@@ -81,11 +81,11 @@ fn serve(mut place: Place, requests: &Receiver<Request>, notes: &Sender<Note>) {
                 let was_open = place.open.is_some();
                 let mut error = place.tend_all(&mut tended).err();
                 // A connection that nobody used for long may be gone.
-                if was_open && error.as_ref().is_some_and(Error::is_unavailable) {
+                if was_open && error.as_ref().is_some_and(Error::is_unavailable) && !place.is_under_way() {
                     place.open = None;
                     error = place.tend_all(&mut tended).err();
                 }
-                if error.is_some() {
+                if error.is_some() && !place.is_under_way() {
                     place.open = None;
                 }
                 let _ = notes.send(Note::Tended(Answer { tended, error }));
@@ -93,7 +93,7 @@ fn serve(mut place: Place, requests: &Receiver<Request>, notes: &Sender<Note>) {
             Request::Withdraw(record) => {
                 let withdrawn = place.open().and_then(|open| open.withdraw(std::slice::from_ref(&record)));
                 if let Err(error) = withdrawn {
-                    place.open = None;
+                    place.open = place.open.filter(|open| open.is_under_way());
                     log::warn!("cannot remove failed job #{record}, which somebody else has: {error}");
                 }
             }
@@ -116,6 +116,10 @@ impl Place {
             Some(open) => Ok(&mut **open),
             None => Err(Error::other("the failed jobs are not open")),
         }
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.is_under_way())
     }
 
     /// A place of a user's that panics must not leave the worker without an answer.

@@ -12,9 +12,10 @@ use std::time::Duration;
 use super::letter;
 use super::look::{Dead, Look};
 use super::options::Options;
-use super::publisher::{Parcel, Place, Publisher};
+use super::publisher::{Parcel, Place, Published, Publisher};
 use super::state::State;
 use super::topology;
+use super::unconfirmed::{Death, Unconfirmed};
 use super::wire::{Client, Envelope, note};
 use crate::driver::{Bell, Reserved};
 use crate::error::{Error, Result};
@@ -47,6 +48,7 @@ impl FailedBackend for FailedQueue {
             queues: vec![Arc::from(&*self.options.queue)],
             noted: HashSet::new(),
             asked: HashMap::new(),
+            unconfirmed: Unconfirmed::default(),
         }))
     }
 }
@@ -63,6 +65,7 @@ struct Session {
     noted: HashSet<Arc<str>>,
     /// Records that may be there, by what they will be withdrawn as.
     asked: HashMap<JobId, Asked>,
+    unconfirmed: Unconfirmed,
 }
 
 /// When it was asked whether a job has a record, and what tells that from others.
@@ -103,6 +106,16 @@ impl FailedJobs for Session {
     fn record(&mut self, job: &Reserved, failure: &Failure) -> Result<Record> {
         let message = &job.message;
         self.see(&message.queue);
+        // Whether there was one before, AMQP can't say.
+        let record = Record { id: JobId::Text(Arc::clone(&message.uuid)), fresh: false };
+        let death = Death::of(job);
+        self.unconfirmed.hear(&mut self.publisher)?;
+        if self.unconfirmed.has_arrived(&death) {
+            return Ok(record);
+        }
+        if self.publisher.is_held_up() {
+            return Err(self.publisher.no_answer());
+        }
         let state = State { attempts: job.attempt, ..State::default() };
         let mut envelope = letter::dead(message, state);
         envelope.notes.extend([
@@ -114,19 +127,32 @@ impl FailedJobs for Session {
         ]);
         let (queue, body) = (&*message.queue, &*message.payload);
         let after = Duration::ZERO;
-        let mut parcels = vec![Parcel { queue, place: Place::Failed, after, envelope, body, replaces: None }];
+        let replaces = Some(self.unconfirmed.number());
+        let mut parcels = vec![Parcel { queue, place: Place::Failed, after, envelope, body, replaces }];
         let is_new = !self.noted.contains(queue);
         if is_new {
             let envelope = Envelope { message_id: Some(new_uuid().to_string()), ..Envelope::default() };
-            let body = queue.as_bytes();
-            parcels.push(Parcel { queue, place: Place::FailedQueues, after, envelope, body, replaces: None });
+            let (body, replaces) = (queue.as_bytes(), Some(self.unconfirmed.number()));
+            parcels.push(Parcel { queue, place: Place::FailedQueues, after, envelope, body, replaces });
         }
-        self.publisher.publish(&parcels).result?;
+        let Published { arrived, result } = self.publisher.publish(&parcels);
+        result?;
         if is_new {
             self.noted.insert(Arc::clone(&message.queue));
         }
-        // Whether there was one before, AMQP can't say.
-        Ok(Record { id: JobId::Text(Arc::clone(&message.uuid)), fresh: false })
+        if arrived.first() == Some(&true) {
+            return Ok(record);
+        }
+        if let Some(number) = replaces {
+            self.unconfirmed.sent(number, death);
+        }
+        Err(self.publisher.no_answer())
+    }
+
+    /// What a broker with an alarm does not confirm, it reads when that is over, also from a connection that was
+    /// closed meanwhile.
+    fn is_under_way(&self) -> bool {
+        self.publisher.is_held_up()
     }
 
     /// Whether one is there nobody can say who does not read all the dead of the queue, which a worker must not do.

@@ -12,7 +12,9 @@
 //! What follows from that, and stays so:
 //!
 //! - A job whose connection is lost goes on where it runs, as long as the broker delivers it to the same process
-//!   again, and its outcome waits for that. Where another process gets it first it runs there, as a suspect.
+//!   again, and its outcome waits for that. Where another process gets it first it runs there, as a suspect. When
+//!   that one's connection is lost too, and a process gets it that has not run it, this counts as an attempt: from
+//!   there it looks like the death of a worker.
 //! - Several messages of one id are several jobs: the second of them that is here at the same time has a uuid of its
 //!   own.
 //! - A program that dies between a confirmed copy and the acknowledgement of the original leaves two jobs:
@@ -45,7 +47,7 @@
 //! The files: `wire` is the seam to a client library and `client` the one behind it; `topology` and
 //! `ladder` say which queues there are; `state` and `letter` what a message holds; `publisher` and
 //! `intake` are the two halves of `driver`, which says what a verdict does, and `outcome` with which copy; `held_up` is what waits for an alarm to
-//! end; `holds` counts what is held, and
+//! end, and `unconfirmed` the same of records; `holds` counts what is held, and
 //! `process_holds` over all connections; `accepted` what has arrived of pushes that failed; `look` and
 //! `failed` keeps the dead where no database does.
 
@@ -73,6 +75,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod topology;
+mod unconfirmed;
 mod wire;
 
 use std::sync::Arc;

@@ -341,7 +341,7 @@ impl Publisher {
         Ok(())
     }
 
-    fn no_answer(&mut self) -> Error {
+    pub(super) fn no_answer(&mut self) -> Error {
         let (place, waited) = (self.options.place(), crate::time::humane(self.patience));
         match self.outbox.blocked() {
             Some(reason) => {
