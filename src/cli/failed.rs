@@ -72,22 +72,13 @@ fn each_page(
     limit: usize,
     mut tell: impl FnMut(&[FailedJob]),
 ) -> Result<usize> {
-    // A broker goes through all of its dead for each page.
-    let most = if queue.config().default == "amqp" { limit } else { PAGE };
     let mut listed = 0;
     for of_queue in asked(queues) {
-        let mut after = None;
-        while listed < limit {
-            let wanted = most.min(limit - listed);
-            let page = Filter { queue: of_queue, after: after.as_ref(), limit: wanted, ..filter };
-            let page = queue.failed().list(&page)?;
-            tell(&page);
-            listed += page.len();
-            if page.len() < wanted {
-                break;
-            }
-            after = page.last().map(|failed| failed.id.clone());
+        if listed == limit {
+            break;
         }
+        let filter = Filter { queue: of_queue, limit: limit - listed, ..filter };
+        listed += queue.failed().list_by_pages(&filter, PAGE, &mut tell)?;
     }
     Ok(listed)
 }

@@ -87,6 +87,36 @@ impl FailedDesk {
         open.list(&Filter { driver: Some(&outlet.name), ..*filter })
     }
 
+    /// Hands them on by pages of a size, the oldest first, and says how many they were: all of them may be more than
+    /// fits into memory.
+    ///
+    /// # Errors
+    /// As [`FailedDesk::list`].
+    #[cfg(feature = "cli")]
+    pub(crate) fn list_by_pages(
+        &self,
+        filter: &Filter<'_>,
+        size: usize,
+        mut tell: impl FnMut(&[FailedJob]),
+    ) -> Result<usize> {
+        let limit = if filter.limit == 0 { usize::MAX } else { filter.limit };
+        // One look at all: a broker goes through all of its dead for each.
+        let (outlet, mut open) = self.open()?;
+        let (mut listed, mut after) = (0, filter.after.cloned());
+        while listed < limit {
+            let wanted = size.min(limit - listed);
+            let page = Filter { driver: Some(&outlet.name), after: after.as_ref(), limit: wanted, ..*filter };
+            let page = open.list(&page)?;
+            tell(&page);
+            listed += page.len();
+            if page.len() < wanted {
+                break;
+            }
+            after = page.last().map(|failed| failed.id.clone());
+        }
+        Ok(listed)
+    }
+
     /// Counts them by driver and queue; those of all drivers that share the table.
     ///
     /// # Errors

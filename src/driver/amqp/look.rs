@@ -16,6 +16,9 @@ use crate::time::Timestamp;
 /// How many dead jobs one handle looks at: each is held in memory.
 const LOOK_LIMIT: usize = 100_000;
 
+/// And how many bytes of payloads, about.
+const LOOK_BYTES: usize = 256 * 1024 * 1024;
+
 /// How long a note that a record is withdrawn waits for that record: another look may hold it.
 const WITHDRAWN_FOR: Duration = Duration::from_secs(3_600);
 
@@ -60,6 +63,8 @@ pub(super) struct Look {
     named: HashSet<Arc<str>>,
     /// By tag: the oldest first.
     dead: BTreeMap<u64, Dead>,
+    /// The bytes of all that were fetched.
+    bytes: usize,
     /// The tags of each id, also of those that are gone.
     ids: HashMap<String, Vec<u64>>,
     marked: HashSet<u64>,
@@ -72,6 +77,7 @@ impl Look {
             deliveries: Holds::default(),
             named: HashSet::new(),
             dead: BTreeMap::new(),
+            bytes: 0,
             ids: HashMap::new(),
             marked: HashSet::new(),
         }
@@ -102,8 +108,13 @@ impl Look {
         self.carry_over(&keeping, queue, Place::Failed, publisher)?;
         let failed = Arc::from(&*keeping.queue);
         let mut gone = Vec::new();
-        while self.dead.len() < LOOK_LIMIT {
+        loop {
+            if self.dead.len() >= LOOK_LIMIT || self.bytes >= LOOK_BYTES {
+                log::warn!("{queue} has more failed jobs than are looked at; forget or retry some");
+                break;
+            }
             let Some((mut arrival, _)) = self.inbox.get(&failed)? else { break };
+            self.bytes += arrival.body.len();
             self.deliveries.delivered(arrival.tag);
             arrival.queue = Arc::clone(queue);
             match arrival.envelope.notes.get(note::WITHDRAWN) {
