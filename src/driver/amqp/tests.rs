@@ -223,6 +223,30 @@ fn another_process_has_it_as_a_suspect_and_the_first_one_has_lost_it() {
     assert_eq!(driver.extend(&[&job], LEASE).unwrap(), [job.receipt]);
 }
 
+/// Where it runs it goes on, whoever had it meanwhile; to a process that never ran it, it comes as after a death.
+#[test]
+fn a_job_that_is_run_by_two_is_charged_with_a_lost_connection_when_a_third_one_gets_it() {
+    let fake = Fake::default();
+    let (one, other, third) = (Process::new(&fake), Process::new(&fake), Process::new(&fake));
+    let mut driver = one.open();
+    driver.push(&[job("a")]).unwrap();
+    let first = take(&mut driver);
+    drop(driver);
+    let mut driver = other.open();
+    reserve(&mut driver, 1, Suspects::Look);
+    let second = reserve(&mut driver, 0, Suspects::Take(1)).remove(0);
+    assert_eq!((second.attempt, second.suspect), (1, true));
+    for (process, job) in [(&one, &first), (&other, &second), (&one, &first)] {
+        drop(driver);
+        driver = process.open();
+        assert!(reserve(&mut driver, 0, Suspects::Take(1)).is_empty());
+        assert!(driver.came_back(job), "it still runs there");
+    }
+    drop(driver);
+    let third = reserve(&mut third.open(), 0, Suspects::Take(1)).remove(0);
+    assert_eq!((third.attempt, third.suspect), (2, true));
+}
+
 #[test]
 fn a_queue_that_was_deleted_is_declared_again_by_the_next_push() {
     let fake = Fake::default();
