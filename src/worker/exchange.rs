@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Pump;
 use super::pace::MOST_BYTES;
+use super::share::Share;
 use super::suspects::Found;
 use super::verdicts::settled;
 use crate::driver::{Extended, Receipt, Suspects, Taken, Want};
@@ -139,22 +140,20 @@ impl Pump {
         if self.takes_at(now).is_none() {
             return Some((0, Suspects::Ignore));
         }
-        // In threads a suspect runs alone, so that a death is charged to nobody else.
-        let isolates = self.runner.isolates();
-        if self.suspects.due && !isolates {
-            return Some((0, if self.is_idle() { Suspects::Take(1) } else { Suspects::Look }));
-        }
         let room = self.room(now);
-        let suspects = match self.has_settled_in(now) {
-            _ if now < self.suspects.next_look => Suspects::Ignore,
-            // In child processes it is known what killed, so no suspect is charged with the end of its worker.
-            true if isolates => Suspects::TakeUncharged(room),
-            true => Suspects::Look,
-            // A worker that ends when all is done leaves none behind; nor does one that never gets old.
-            false if self.setup.bounds.end_it() => Suspects::Look,
-            false => Suspects::Ignore,
+        let share = Share {
+            room,
+            fresh: self.room_for_fresh(room, now),
+            looks: now >= self.suspects.next_look,
+            settled_in: self.has_settled_in(now),
+            isolates: self.runner.isolates(),
+            due: self.suspects.due,
+            seen: self.suspects.seen,
+            their_turn: self.suspects.their_turn,
+            idle: self.is_idle(),
+            ends: self.setup.bounds.end_it(),
         };
-        Some((self.room_for_fresh(room, now), suspects))
+        Some(share.decide())
     }
 
     /// The last job of a limit, and what is left of a life whose time is up, is for a suspect that is due.
@@ -246,7 +245,7 @@ impl Pump {
             Ok(Some((settlement, taken))) => {
                 self.line.works();
                 self.written_down(judged, settlement);
-                self.take(now, taken, suspects);
+                self.take(now, taken, (fresh, suspects));
                 Ok(())
             }
             Ok(None) => {
@@ -257,7 +256,7 @@ impl Pump {
         }
     }
 
-    fn take(&mut self, now: Instant, taken: Taken, looked: Suspects) {
+    fn take(&mut self, now: Instant, taken: Taken, (fresh, looked): (usize, Suspects)) {
         self.stall.looks(now);
         if looked != Suspects::Ignore {
             let found = Found {
@@ -274,14 +273,18 @@ impl Pump {
         // No reason to end is what is due and could not be taken yet, or what a job may push that still runs.
         let due_in_vain = found == 0 && taken.next_due == Some(Duration::ZERO);
         let more_is_due = taken.suspects_due || due_in_vain;
-        let is_empty = found == 0 && !more_is_due && self.held.is_empty();
+        let is_empty = found == 0 && fresh > 0 && !more_is_due && self.held.is_empty();
         self.found_nothing_at = (is_empty && looked != Suspects::Ignore).then_some(now);
         if is_empty && looked == Suspects::Ignore && self.setup.bounds.when_empty {
             // Before it ends it looks for suspects too.
             self.suspects.next_look = now;
         }
         self.in_vain = if due_in_vain { self.in_vain.saturating_add(1) } else { 0 };
-        if found == 0 && !(self.suspects.due && self.is_idle()) {
+        // What the look left out has its turn at once.
+        let left_out_clean = fresh == 0 && looked.most() > 0;
+        let left_out_suspects = self.suspects.are_next(now, looked);
+        let looks_again = self.suspects.due && self.is_idle() || left_out_clean || left_out_suspects;
+        if found == 0 && !looks_again {
             // Counted from where the look began: its own time is part of the poll.
             self.next_look = (now + self.nap(now, taken.next_due)).max(Instant::now() + SHORTEST_NAP);
         }

@@ -19,6 +19,7 @@ mod locked;
 mod pace;
 mod recorder;
 mod setup;
+mod share;
 mod signals;
 mod stalled;
 mod suspects;

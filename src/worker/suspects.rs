@@ -31,6 +31,8 @@ pub(super) struct SuspectWatch {
     pub(super) due: bool,
     /// The last look saw one that may be taken, now or when the worker has settled in.
     pub(super) seen: bool,
+    /// In processes: the next look that finds the time takes suspects, and not clean jobs.
+    pub(super) their_turn: bool,
     pub(super) next_look: Instant,
     /// Until when the slots are kept empty for it.
     drain_until: Instant,
@@ -46,6 +48,7 @@ impl SuspectWatch {
         Self {
             due: false,
             seen: false,
+            their_turn: true,
             next_look: now,
             drain_until: now,
             drain_for: first_drain,
@@ -63,6 +66,7 @@ impl SuspectWatch {
             (self.in_vain, self.drain_for) = (0, self.first_drain);
         }
         self.seen = found.due && !in_vain;
+        self.their_turn = !takes;
         let drains = self.seen && found.settled_in && !found.isolates;
         if !drains {
             self.due = false;
@@ -75,11 +79,16 @@ impl SuspectWatch {
             self.drain_for = self.drain_for.saturating_mul(2).min(LONGEST_DRAIN);
             return;
         }
-        self.next_look = match found.isolates && found.took && found.due {
+        self.next_look = match found.isolates && found.settled_in && self.seen {
             true => now,
             false if in_vain => now + (SELDOM * 2u32.pow(self.in_vain.min(16))).min(self.first_drain * 3),
             false => now + pause,
         };
+    }
+
+    /// In processes: whether what that look saw is to be taken with the next one.
+    pub(super) fn are_next(&self, now: Instant, looked: Suspects) -> bool {
+        looked == Suspects::Look && self.seen && self.next_look <= now
     }
 }
 
@@ -145,6 +154,21 @@ mod tests {
         watch.looked(now, &Found { isolates: true, ..found(Suspects::TakeUncharged(4), true, true) }, PAUSE);
         assert!(!watch.due);
         assert_eq!(watch.next_look, now);
+    }
+
+    #[test]
+    fn in_processes_suspects_and_clean_jobs_take_turns_while_suspects_are_due() {
+        let now = Instant::now();
+        let mut watch = SuspectWatch::new(now, LEASE);
+        let found = |asked, took| Found { isolates: true, ..found(asked, took, true) };
+        for _ in 0..3 {
+            watch.looked(now, &found(Suspects::Look, false), PAUSE);
+            assert!(watch.seen && watch.their_turn && watch.are_next(now, Suspects::Look));
+            watch.looked(now, &found(Suspects::TakeUncharged(4), true), PAUSE);
+            assert!(watch.seen && !watch.their_turn && watch.next_look == now);
+        }
+        watch.looked(now, &found(Suspects::TakeUncharged(4), false), PAUSE);
+        assert!(!watch.seen && watch.next_look > now, "what cannot be taken is left alone for a while");
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod process_signals;
 mod process_site;
 mod process_sqlite;
 mod process_start;
+mod process_suspects;
 mod processes;
 mod program_jobs;
 mod programs;

@@ -122,7 +122,7 @@ impl Intake {
                 let (suspects, more) = self.take_suspects(&queues, want.suspects, until, publisher)?;
                 match want.fresh {
                     // It runs alone: nothing shall be in the hands of a worker that may be about to die.
-                    0 if !suspects.is_empty() => {
+                    0 if !suspects.is_empty() && want.suspects.are_charged() => {
                         self.stand_aside(self.options.answer_timeout, publisher)?;
                     }
                     // What a dead worker held is in the queue itself until somebody receives it.

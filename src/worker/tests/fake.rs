@@ -9,14 +9,14 @@ use crate::driver::{
     Backend, Bell, Driver, Receipt, Settled, Settlement, Signals, Size, Suspects, Taken, Verdict, Want,
 };
 use crate::error::{Error, Result};
-use crate::failed::{FailedBackend, FailedCount, FailedJob, FailedJobs, Failure, Filter, Record};
+use crate::failed::Record;
 use crate::job::{JobError, JobResult};
 use crate::jobs::{Kind, Kinds};
 use crate::message::{JobId, Message, Pushed};
 use crate::policy::{Limits, NotRun, Outcome, Policy, TypeLimits};
 use crate::push::{Desk, Enlist, Letter, Options};
 use crate::reserved::Reserved;
-use crate::runner::{MakeRunner, Threads};
+use crate::runner::{MakeRunner, Runner, Task, Threads, Work};
 use crate::worker::{Bounds, Inbox, Report, Setup, Stopper, run};
 
 /// The longest a test waits for what must happen.
@@ -68,6 +68,8 @@ pub(super) struct Script {
     pub(super) suspect: Option<Reserved>,
     /// One is due all the time, and somebody else has its row locked.
     pub(super) locked_suspect: bool,
+    /// Answers the looks in place of all that is scripted.
+    pub(super) reserve: Option<Box<dyn FnMut(&Want<'_>) -> Taken + Send>>,
     /// Looks find nothing until one asks about suspects.
     pub(super) finds_from_first_suspects: bool,
 }
@@ -146,6 +148,9 @@ impl Driver for Stage {
         self.note(Call::Reserve { fresh: want.fresh, suspects: want.suspects });
         let mut script = self.script();
         script.asked_for.push(want.queues.to_vec());
+        if let Some(reserve) = &mut script.reserve {
+            return Ok(reserve(want));
+        }
         if want.queues.is_empty() {
             return Ok(Taken::default());
         }
@@ -217,54 +222,6 @@ impl Driver for Stage {
 
     fn buries(&self) -> bool {
         self.script().buries
-    }
-}
-
-impl FailedBackend for Stage {
-    fn open(&self) -> Result<Box<dyn FailedJobs>> {
-        Ok(Box::new(self.clone()))
-    }
-}
-
-impl FailedJobs for Stage {
-    fn record(&mut self, _: &Reserved, failure: &Failure) -> Result<Record> {
-        self.note(Call::Record(failure.exception.clone()));
-        let answer = self.script().record.pop_front();
-        answer.map_or(Ok(Record { id: JobId::Number(7), fresh: true }), |answer| answer())
-    }
-
-    fn records_of(&mut self, job: &Message, _: &str) -> Result<Vec<JobId>> {
-        self.note(Call::Look(job.uuid.to_string()));
-        Ok(self.script().records.clone())
-    }
-
-    fn withdraw(&mut self, records: &[JobId]) -> Result<()> {
-        self.note(Call::Withdraw(records.to_vec()));
-        Ok(())
-    }
-
-    fn list(&mut self, _: &Filter<'_>) -> Result<Vec<FailedJob>> {
-        Ok(Vec::new())
-    }
-
-    fn forget(&mut self, _: &[JobId]) -> Result<u64> {
-        Ok(0)
-    }
-
-    fn count(&mut self) -> Result<Vec<FailedCount>> {
-        Ok(Vec::new())
-    }
-
-    fn put_back(&mut self, _: &[(JobId, Message)]) -> Result<Option<Vec<Option<Pushed>>>> {
-        Ok(None)
-    }
-
-    fn mark(&mut self, ids: &[JobId]) -> Result<Vec<JobId>> {
-        Ok(ids.to_vec())
-    }
-
-    fn forget_marked(&mut self, _: &[JobId]) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -345,7 +302,25 @@ pub(super) fn waits() -> (mpsc::Sender<()>, impl Fn() -> JobResult + Send + Sync
 pub(super) struct Play {
     pub(super) setup: Setup,
     pub(super) slots: usize,
+    /// As if jobs ran in child processes.
+    pub(super) isolates: bool,
     inbox: Inbox,
+}
+
+struct Isolating(Threads, bool);
+
+impl Runner for Isolating {
+    fn begin(&mut self, work: Vec<Work>) {
+        self.0.begin(work);
+    }
+
+    fn take_back(&mut self, most: usize) -> Vec<Arc<Task>> {
+        self.0.take_back(most)
+    }
+
+    fn isolates(&self) -> bool {
+        self.1
+    }
 }
 
 impl Play {
@@ -374,7 +349,7 @@ impl Play {
             is_heard: false,
             process_ends: false,
         };
-        Self { setup, slots: 2, inbox: Inbox::new() }
+        Self { setup, slots: 2, isolates: false, inbox: Inbox::new() }
     }
 
     pub(super) fn stopper(&self) -> Stopper {
@@ -385,9 +360,11 @@ impl Play {
         self.setup.slots = self.slots;
         let surroundings =
             Surroundings::new(Arc::new(State::default()), Arc::new(NoDesk), self.inbox.stopping());
-        let slots = self.slots;
-        let runner: MakeRunner =
-            Box::new(move |tell| Ok(Box::new(Threads::start(slots, "handle", &surroundings, &tell)?)));
+        let (slots, isolates) = (self.slots, self.isolates);
+        let runner: MakeRunner = Box::new(move |tell| {
+            let threads = Threads::start(slots, "handle", &surroundings, &tell)?;
+            Ok(Box::new(Isolating(threads, isolates)))
+        });
         run(self.setup, runner, self.inbox)
     }
 

@@ -2,10 +2,12 @@
 
 mod failed_jobs;
 mod fake;
+mod fake_failed;
 mod holds;
 mod identity;
 mod outcomes;
 mod refused;
 mod schedule;
+mod shares;
 mod signals;
 mod stopping;
