@@ -43,6 +43,8 @@ struct Row {
     uuid: String,
     attempts: u32,
     suspect: bool,
+    /// It was last taken by a worker that would not die of it.
+    uncharged: bool,
     unknown_since: u64,
     /// Proves the hold; 0 where nobody holds it.
     token: u64,
@@ -51,18 +53,21 @@ struct Row {
 
 impl Row {
     fn file_name(&self) -> String {
-        let Self { due, uuid, attempts, suspect, unknown_since, token, lease_ends } = self;
-        format!("{due}_{uuid}_{attempts}_{suspect}_{unknown_since}_{token}_{lease_ends}.job")
+        let Self { due, uuid, attempts, suspect, uncharged, unknown_since, token, lease_ends } = self;
+        format!("{due}_{uuid}_{attempts}_{suspect}_{uncharged}_{unknown_since}_{token}_{lease_ends}.job")
     }
 
     fn parse(file_name: &str) -> Option<Self> {
         let parts: Vec<_> = file_name.strip_suffix(".job")?.split('_').collect();
-        let [due, uuid, attempts, suspect, unknown_since, token, lease_ends] = parts[..] else { return None };
+        let [due, uuid, attempts, suspect, uncharged, unknown_since, token, lease_ends] = parts[..] else {
+            return None;
+        };
         Some(Self {
             due: due.parse().ok()?,
             uuid: uuid.to_owned(),
             attempts: attempts.parse().ok()?,
             suspect: suspect.parse().ok()?,
+            uncharged: uncharged.parse().ok()?,
             unknown_since: unknown_since.parse().ok()?,
             token: token.parse().ok()?,
             lease_ends: lease_ends.parse().ok()?,
@@ -77,7 +82,8 @@ impl Row {
     fn taken(&self, lease_ends: u64, charged: bool) -> Self {
         let is_held = self.token != 0;
         let attempts = self.attempts + u32::from(!is_held || self.suspect);
-        Self { attempts, suspect: is_held && charged, token: fastrand::u64(1..), lease_ends, ..self.clone() }
+        let (suspect, uncharged) = (is_held && charged, is_held && !charged);
+        Self { attempts, suspect, uncharged, token: fastrand::u64(1..), lease_ends, ..self.clone() }
     }
 
     /// `None` where it is gone for good.
@@ -105,11 +111,18 @@ impl Row {
     }
 
     fn given_back(&self, after: Duration) -> Self {
-        let attempts = self.attempts.saturating_sub(1);
+        // An uncharged take of a suspect has counted none.
+        let attempts = self.attempts.saturating_sub(u32::from(!self.uncharged));
         let ripe = now() + nanos(after);
-        match self.suspect {
+        match self.suspect || self.uncharged {
             // It waits under a token that nobody has, or it would pass for clean.
-            true => Self { attempts, token: fastrand::u64(1..), lease_ends: ripe, ..self.clone() },
+            true => Self {
+                attempts,
+                uncharged: false,
+                token: fastrand::u64(1..),
+                lease_ends: ripe,
+                ..self.clone()
+            },
             false => {
                 let due = if after.is_zero() { self.due } else { ripe };
                 Self { attempts, due, token: 0, lease_ends: 0, ..self.clone() }
@@ -193,7 +206,8 @@ impl Driver for Files {
                     continue;
                 }
                 let left = if is_held { &mut suspects } else { &mut fresh };
-                if *left == 0 {
+                let runs_alone = is_held && (row.suspect || row.uncharged);
+                if *left == 0 || runs_alone && !want.suspects.are_charged() {
                     taken.suspects_due |= is_held && want.suspects != Suspects::Ignore;
                     continue;
                 }

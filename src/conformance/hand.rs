@@ -96,6 +96,12 @@ impl<'a> Hand<'a> {
         self.gather(count, |missing| (0, Suspects::TakeUncharged(missing)), self.stage.subject.short_lease)
     }
 
+    /// The same, and holds them for good.
+    #[track_caller]
+    pub(super) fn take_uncharged(&mut self, count: usize) -> Vec<Reserved> {
+        self.gather(count, |missing| (0, Suspects::TakeUncharged(missing)), LONG)
+    }
+
     #[track_caller]
     fn gather(
         &mut self,

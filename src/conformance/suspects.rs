@@ -50,17 +50,50 @@ pub(super) fn a_suspect_that_was_taken_uncharged_is_not_charged_when_it_is_lost(
     hand.add_each(&["a"]);
     hand.take_briefly(1);
     hand.lose();
-    for _ in 0..2 {
-        let suspect = hand.take_uncharged_briefly(1).remove(0);
-        assert_eq!((suspect.attempt, suspect.suspect), (1, true), "it is charged to nobody");
-        hand.lose();
-    }
-    // In other hands it is a suspect like any other.
+    let suspect = hand.take_uncharged_briefly(1).remove(0);
+    assert_eq!((suspect.attempt, suspect.suspect), (1, true));
+    hand.lose();
+    // Where it runs alone it is a suspect like any other.
     for attempt in [1, 2] {
         let suspect = hand.take_suspects_briefly(1).remove(0);
         assert_eq!((suspect.attempt, suspect.suspect), (attempt, true));
         hand.lose();
     }
+}
+
+pub(super) fn a_suspect_that_was_lost_uncharged_is_left_for_a_worker_that_runs_it_alone(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    hand.add_each(&["a", "b"]);
+    hand.take_briefly(1);
+    hand.lose();
+    hand.take_uncharged_briefly(1);
+    hand.lose();
+    hand.take_briefly(1);
+    hand.lose();
+    let first = hand.take_uncharged(1).remove(0);
+    assert_eq!(&*first.message.name, "b", "it was lost once");
+    stage.wait_for("word of the one that is left", || {
+        let taken = reserve(stage, &mut hand, 0, Suspects::TakeUncharged(9));
+        assert!(taken.jobs.is_empty(), "it is to run alone");
+        taken.suspects_due.then_some(())
+    });
+    let alone = hand.take_suspects(1).remove(0);
+    assert_eq!((&*alone.message.name, alone.attempt), ("a", 1));
+}
+
+pub(super) fn a_suspect_that_was_charged_is_left_for_a_worker_that_runs_it_alone(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    hand.add_each(&["a"]);
+    hand.take_briefly(1);
+    hand.lose();
+    hand.take_suspects_briefly(1);
+    hand.lose();
+    stage.wait_for("word of it", || {
+        let taken = reserve(stage, &mut hand, 0, Suspects::TakeUncharged(9));
+        assert!(taken.jobs.is_empty(), "it is to run alone");
+        taken.suspects_due.then_some(())
+    });
+    assert_eq!(hand.take_suspects(1)[0].attempt, 2);
 }
 
 pub(super) fn suspects_are_not_taken_where_they_are_ignored(stage: &Stage<'_>) {
@@ -152,6 +185,22 @@ pub(super) fn a_suspect_with_an_unknown_name_stays_one(stage: &Stage<'_>) {
     hand.settle(&job, unknown());
     let again = stays_a_suspect(stage, &mut hand, &job);
     assert!(again.unknown_for.is_some(), "that its name is unknown is remembered");
+}
+
+pub(super) fn a_suspect_that_was_taken_uncharged_and_given_back_is_as_it_was(stage: &Stage<'_>) {
+    let mut hand = stage.hand();
+    hand.add_each(&["a"]);
+    hand.take_briefly(1);
+    hand.lose();
+    for verdict in [unstarted(), unknown(), unstarted()] {
+        let job = hand.take_uncharged(1).remove(0);
+        assert_eq!((job.attempt, job.suspect), (1, true));
+        hand.settle(&job, verdict);
+        let taken = reserve(stage, &mut hand, 9, Suspects::Ignore);
+        assert!(taken.jobs.is_empty(), "it is not given out as a clean job");
+    }
+    let job = hand.take_suspects(1).remove(0);
+    assert_eq!((job.attempt, job.suspect), (1, true));
 }
 
 /// It did not run, so the giving back and the taking leave its attempt as it was.

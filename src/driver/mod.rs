@@ -14,7 +14,8 @@
 //!    has expired as long as nobody has taken it.
 //! 4. **Attempts are counted by the take.** A clean job: one more. A job whose hold expired comes back as
 //!    a *suspect*, and its attempt is raised only if it was a suspect already and the worker that
-//!    lost it did not take it [uncharged](Suspects::TakeUncharged).
+//!    lost it did not take it [uncharged](Suspects::TakeUncharged). One that was lost in spite of that, or that was
+//!    charged before, is left for a worker that takes it [alone](Suspects::Take).
 //! 5. **Order.** Queues in the order asked for; in a queue higher priority first, then what was due
 //!    first. A retried job goes behind what waits.
 
@@ -265,10 +266,13 @@ pub enum Suspects {
     Ignore,
     /// Say whether any is due.
     Look,
-    /// Take at most this many, and say whether more are due.
+    /// Take at most this many, and say whether more are due. The worker runs each of them alone, so that the loss of
+    /// its hold is charged to the right one.
     Take(usize),
-    /// The same, for a worker in which a job that kills is known at once: what this one holds it does not die of, so
-    /// if its hold is lost, too, that is charged to nobody, and the job comes back as it came.
+    /// Take at most this many of those that were lost for the first time, and say whether any are due that were not
+    /// taken. For a worker in which a job that kills what runs it is known at once, and which runs them beside other
+    /// jobs: should their holds be lost nevertheless, that is charged to nobody, and they are left for a worker that
+    /// runs them alone. One that is given back is as it was.
     TakeUncharged(usize),
 }
 

@@ -143,6 +143,7 @@ impl Pump {
         let room = self.room(now);
         let share = Share {
             room,
+            free: self.setup.slots.saturating_sub(self.busy()),
             fresh: self.room_for_fresh(room, now),
             looks: now >= self.suspects.next_look,
             settled_in: self.has_settled_in(now),
@@ -189,11 +190,11 @@ impl Pump {
         if !may_take || self.room(now) == 0 {
             return None;
         }
-        if self.runner.isolates() || self.is_idle() {
+        if self.is_idle() {
             return Some(self.next_look);
         }
-        // Before a suspect begins and until it has ended nothing else runs.
-        match (self.held.has_suspect(), self.suspects.due) {
+        // Before a suspect begins that runs alone, and until it has ended, nothing else runs.
+        match (self.held.runs_alone(), self.suspects.due) {
             (true, _) => None,
             (false, true) => Some(self.suspects.next_look),
             (false, false) => Some(self.next_look),
@@ -291,17 +292,17 @@ impl Pump {
         if self.held.any_away() {
             self.welcome_back(now);
         }
-        self.begin(taken.jobs, now);
+        self.begin(taken.jobs, now, looked.are_charged());
     }
 
-    fn begin(&mut self, jobs: Vec<Reserved>, now: Instant) {
+    fn begin(&mut self, jobs: Vec<Reserved>, now: Instant, charged: bool) {
         let (mut bytes, witness) = (0, self.setup.witness());
         let mut work = Vec::with_capacity(jobs.len());
         for job in jobs {
             let size = job.message.payload.len();
             self.pace.sized(size);
             bytes += size;
-            let begun = self.accept(job, now, witness.clone());
+            let begun = self.accept(job, now, charged, witness.clone());
             match begun {
                 // More than anybody expected: what no slot is free for goes back.
                 Some(Work::Run(task)) if bytes > 4 * MOST_BYTES && work.len() >= self.setup.slots => {

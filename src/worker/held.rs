@@ -14,6 +14,8 @@ pub(super) struct Held {
     jobs: ById<Key, Holding>,
     /// How many of them were taken as suspects.
     suspects: usize,
+    /// How many of them run alone.
+    alone: usize,
     /// How many of them somebody else has.
     lost: usize,
     /// How many of them were held by a connection that is gone, and have not come back.
@@ -57,6 +59,8 @@ pub(super) struct Holding {
     pub(super) lost: bool,
     /// The connection that held it is gone. It may come back, or go to somebody else.
     pub(super) away: bool,
+    /// Nothing runs beside it: a death of its worker is charged to it.
+    alone: bool,
 }
 
 impl Holding {
@@ -79,10 +83,16 @@ impl Held {
         self.suspects > 0
     }
 
-    pub(super) fn insert(&mut self, task: Arc<Task>, since: Instant) {
+    /// Whether nothing may begin beside what is held.
+    pub(super) fn runs_alone(&self) -> bool {
+        self.alone > 0
+    }
+
+    pub(super) fn insert(&mut self, task: Arc<Task>, since: Instant, alone: bool) {
         self.suspects += usize::from(task.job.suspect);
+        self.alone += usize::from(alone);
         let key = Key::of(&task);
-        self.jobs.insert(key, Holding { task, since, adopted: None, lost: false, away: false });
+        self.jobs.insert(key, Holding { task, since, adopted: None, lost: false, away: false, alone });
     }
 
     pub(super) fn get(&self, task: &Task) -> Option<&Holding> {
@@ -92,6 +102,7 @@ impl Held {
     pub(super) fn remove(&mut self, task: &Task) -> Option<Holding> {
         let holding = self.jobs.remove(&Key::of(task))?;
         self.suspects -= usize::from(holding.task.job.suspect);
+        self.alone -= usize::from(holding.alone);
         self.lost -= usize::from(holding.lost);
         self.away -= usize::from(holding.away);
         Some(holding)

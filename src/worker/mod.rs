@@ -279,8 +279,15 @@ impl Pump {
     }
 
     /// A job that was just taken is to be begun, or it is judged without being run.
-    fn accept(&mut self, job: Reserved, now: Instant, witness: Option<Witness>) -> Option<Work> {
+    fn accept(
+        &mut self,
+        job: Reserved,
+        now: Instant,
+        charged: bool,
+        witness: Option<Witness>,
+    ) -> Option<Work> {
         let job = self.held.adopt(job)?;
+        let alone = job.suspect && charged;
         let kind = self.setup.kinds.get(&*job.message.name).cloned();
         let of_type = kind.as_ref().map(|kind| kind.limits()).unwrap_or_default();
         let policy = &self.setup.policy;
@@ -293,7 +300,7 @@ impl Pump {
                 kind.is_none().then(unknown)
             });
         let task = Arc::new(Task::new(job, limits, kind).witnessed_by(witness));
-        self.held.insert(task.clone(), now);
+        self.held.insert(task.clone(), now, alone);
         match judgement {
             Some(judgement) => {
                 // As quick as it can be: many of them go in few steps.
@@ -329,7 +336,7 @@ impl Pump {
         self.last_job = task.begun().map_or_else(Instant::now, |begun| begun + took);
         let attempt = self.attempt_of(&task);
         let judgement = self.setup.policy.judge(attempt, &outcome, &task.limits, fastrand::f64());
-        let judgement = match task.job.suspect && !self.runner.isolates() {
+        let judgement = match task.job.suspect {
             true => judgement.of_suspect(attempt, task.job.last_error.as_deref(), &task.limits),
             false => judgement,
         };

@@ -1,8 +1,9 @@
 //! How the room for jobs is shared between clean ones and suspects.
 //!
-//! In threads a suspect runs alone. In child processes suspects run beside other jobs: while some are due, they and
-//! the clean ones have all the room in turn, so that neither waits behind an endless flow of the other, and never
-//! more is taken than there is room for.
+//! In threads a suspect runs alone. In child processes suspects run beside other jobs at first: while some are due,
+//! they and the clean ones have all the room in turn, so that neither waits behind an endless flow of the other, and
+//! never more is taken than there is room for. What was running beside others when a worker died a second time is
+//! left in the back end for one that runs it alone.
 
 use crate::driver::Suspects;
 
@@ -11,6 +12,8 @@ use crate::driver::Suspects;
 pub(super) struct Share {
     /// For how many jobs there is room.
     pub(super) room: usize,
+    /// How many slots have nothing to do.
+    pub(super) free: usize,
     /// How many of them may be clean.
     pub(super) fresh: usize,
     /// Whether it is time to look for suspects.
@@ -34,9 +37,9 @@ pub(super) struct Share {
 impl Share {
     /// How many clean jobs to take, and what to do about suspects.
     pub(super) fn decide(self) -> (usize, Suspects) {
-        let Self { room, fresh, isolates, .. } = self;
-        // In threads a suspect runs alone, so that a death is charged to nobody else.
-        if self.due && !isolates {
+        let Self { room, free, fresh, isolates, .. } = self;
+        // It runs alone, so that a death is charged to nobody else.
+        if self.due {
             return (0, if self.idle { Suspects::Take(1) } else { Suspects::Look });
         }
         if !self.looks {
@@ -47,8 +50,9 @@ impl Share {
             return (fresh, if self.ends { Suspects::Look } else { Suspects::Ignore });
         }
         match isolates && self.seen && (self.their_turn || fresh == 0) {
-            // In child processes it is known what killed, so no suspect is charged with the end of its worker.
-            true => (0, Suspects::TakeUncharged(room)),
+            // In child processes it is known what killed, so none is charged with the end of its worker. No more than
+            // begin at once: those that run when it ends nevertheless run alone afterwards.
+            true => (0, Suspects::TakeUncharged(room.min(free.max(1)))),
             false => (fresh, Suspects::Look),
         }
     }
@@ -61,6 +65,7 @@ mod tests {
     /// A worker of processes with room for 5 jobs, that has seen suspects.
     const SEEN: Share = Share {
         room: 5,
+        free: 9,
         fresh: 5,
         looks: true,
         settled_in: true,
@@ -81,6 +86,10 @@ mod tests {
             ("their turn", SEEN, (0, Suspects::TakeUncharged(5))),
             ("the turn of the clean ones", Share { their_turn: false, ..SEEN }, (5, Suspects::Look)),
             ("no room for clean ones", Share { their_turn: false, fresh: 0, ..SEEN }, (0, Suspects::TakeUncharged(5))),
+            ("their turn, few slots are free", Share { free: 3, ..SEEN }, (0, Suspects::TakeUncharged(3))),
+            ("their turn, no slot is free", Share { free: 0, ..SEEN }, (0, Suspects::TakeUncharged(1))),
+            ("what is due runs alone", Share { due: true, ..SEEN }, (0, Suspects::Look)),
+            ("what is due runs alone, idle", Share { due: true, idle: true, ..SEEN }, (0, Suspects::Take(1))),
             ("none were seen", Share { seen: false, ..SEEN }, (5, Suspects::Look)),
             ("not now", Share { looks: false, ..SEEN }, (5, Suspects::Ignore)),
             ("it has not settled in", early, (5, Suspects::Ignore)),
@@ -103,6 +112,7 @@ mod tests {
             for (room, fresh) in [(1, 0), (1, 1), (5, 0), (5, 4), (5, 5)] {
                 let share = Share {
                     room,
+                    free: 3,
                     fresh,
                     looks: is(bits, 0),
                     settled_in: is(bits, 1),

@@ -1,9 +1,9 @@
 //! When a worker looks for suspects, and for how long it keeps its slots empty for one.
 //!
-//! In threads a suspect runs alone: once one is due, nothing new begins until what runs has ended. That costs
-//! idle slots, so the worker looks again meanwhile, as another one may have taken it; it goes on with clean jobs
-//! when the suspect cannot be taken though it is due (somebody has its row locked), and for a while when what
-//! runs takes very long.
+//! In threads a suspect runs alone, and in child processes one that has been a suspect before: once one is due,
+//! nothing new begins until what runs has ended. That costs idle slots, so the worker looks again meanwhile, as
+//! another one may have taken it; it goes on with clean jobs when the suspect cannot be taken though it is due
+//! (somebody has its row locked), and for a while when what runs takes very long.
 
 use std::time::{Duration, Instant};
 
@@ -60,14 +60,22 @@ impl SuspectWatch {
     /// Decides what follows from a look; `pause` is how long suspects are left alone between two looks.
     pub(super) fn looked(&mut self, now: Instant, found: &Found, pause: Duration) {
         let takes = found.asked.most() > 0;
-        let in_vain = takes && found.due && !found.took;
+        let alone = takes && found.asked.are_charged();
+        let in_vain = alone && found.due && !found.took;
         self.in_vain = if in_vain { self.in_vain + 1 } else { self.in_vain };
         if found.took || !found.due {
             (self.in_vain, self.drain_for) = (0, self.first_drain);
         }
         self.seen = found.due && !in_vain;
-        self.their_turn = !takes;
-        let drains = self.seen && found.settled_in && !found.isolates;
+        // After one that ran alone the next of them may.
+        self.their_turn = !takes || alone;
+        // In processes what is left when others are taken has to run alone.
+        let runs_alone = match found.isolates {
+            true if takes => !alone && !found.took,
+            true => self.due,
+            false => true,
+        };
+        let drains = self.seen && found.settled_in && runs_alone;
         if !drains {
             self.due = false;
         } else if !self.due {
@@ -79,7 +87,7 @@ impl SuspectWatch {
             self.drain_for = self.drain_for.saturating_mul(2).min(LONGEST_DRAIN);
             return;
         }
-        self.next_look = match found.isolates && found.settled_in && self.seen {
+        self.next_look = match found.isolates && found.settled_in && self.seen && !self.due {
             true => now,
             false if in_vain => now + (SELDOM * 2u32.pow(self.in_vain.min(16))).min(self.first_drain * 3),
             false => now + pause,
@@ -167,8 +175,30 @@ mod tests {
             watch.looked(now, &found(Suspects::TakeUncharged(4), true), PAUSE);
             assert!(watch.seen && !watch.their_turn && watch.next_look == now);
         }
+    }
+
+    #[test]
+    fn in_processes_what_others_leave_runs_alone() {
+        let now = Instant::now();
+        let mut watch = SuspectWatch::new(now, LEASE);
+        let found = |asked, took| Found { isolates: true, ..found(asked, took, true) };
+        for _ in 0..3 {
+            watch.looked(now, &found(Suspects::TakeUncharged(4), false), PAUSE);
+            assert!(watch.due && watch.next_look > now, "it waits for the slots to be empty");
+            watch.looked(now, &found(Suspects::Look, false), PAUSE);
+            assert!(watch.due, "and goes on to wait");
+            watch.looked(now, &found(Suspects::Take(1), true), PAUSE);
+            assert!(
+                !watch.due && watch.their_turn && watch.next_look == now,
+                "others may run beside each other"
+            );
+        }
         watch.looked(now, &found(Suspects::TakeUncharged(4), false), PAUSE);
-        assert!(!watch.seen && watch.next_look > now, "what cannot be taken is left alone for a while");
+        watch.looked(now, &found(Suspects::Take(1), false), PAUSE);
+        assert!(
+            !watch.due && !watch.seen && watch.next_look > now,
+            "it is locked: the clean ones have their turn"
+        );
     }
 
     #[test]

@@ -93,7 +93,8 @@ impl Site {
         Self::make(place, &format!("lease = {lease}\npoll = 0.05\nattempts = 20"), "")
     }
 
-    fn make(place: Place, settings: &str, more: &str) -> Self {
+    /// Anywhere, with these lines in `[database]`, and these after it.
+    pub fn make(place: Place, settings: &str, more: &str) -> Self {
         let folder = place.folder(settings, more);
         let installed = run(craft(&folder, &["queue:install"]));
         assert_eq!(installed.status, 0, "{}", installed.err);

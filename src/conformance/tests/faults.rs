@@ -234,6 +234,8 @@ pub(super) const FAULTS: &[(&str, Fault)] = &[
         };
         driver.reserve(&Want { suspects, ..*want })
     })),
+    ("suspects: a suspect that was lost uncharged is left for a worker that runs it alone", Fault::Reserve(take_all_uncharged)),
+    ("suspects: a suspect that was charged is left for a worker that runs it alone", Fault::Reserve(take_all_uncharged)),
     ("suspects: suspects are not taken where they are ignored", Fault::Reserve(|driver, want| {
         let ignored = want.suspects == Suspects::Ignore;
         let suspects = if ignored { Suspects::Take(9) } else { want.suspects };
@@ -252,6 +254,14 @@ pub(super) const FAULTS: &[(&str, Fault)] = &[
     })),
     ("suspects: a suspect given back unstarted stays one", Fault::Verdict(|verdict| match verdict {
         Verdict::Unstarted { after } => Some(again(*after, false)),
+        _ => None,
+    })),
+    ("suspects: a suspect that was taken uncharged and given back is as it was", Fault::Verdict(|verdict| match verdict {
+        Verdict::Unstarted { after } => Some(again(*after, false)),
+        _ => None,
+    })),
+    ("suspects: a suspect that was taken uncharged and given back is as it was", Fault::Verdict(|verdict| match verdict {
+        Verdict::Unknown { after } => Some(again(*after, false)),
         _ => None,
     })),
     ("suspects: a suspect given back with a delay waits", Fault::Verdict(|verdict| match verdict {
@@ -280,6 +290,17 @@ pub(super) const FAULTS: &[(&str, Fault)] = &[
         driver.clear(queue).map(|count| count.min(1))
     })),
 ];
+
+/// Takes also those that are to run alone where others run beside them.
+fn take_all_uncharged(driver: &mut dyn Driver, want: &Want<'_>) -> Result<Taken> {
+    let taken = driver.reserve(want)?;
+    match want.suspects {
+        Suspects::TakeUncharged(most) if taken.jobs.is_empty() => {
+            driver.reserve(&Want { suspects: Suspects::Take(most), ..*want })
+        }
+        _ => Ok(taken),
+    }
+}
 
 /// Lets go of jobs as if they had never been taken.
 fn give_back(driver: &mut dyn Driver, jobs: &[Reserved]) -> Result<()> {

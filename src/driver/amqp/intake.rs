@@ -27,6 +27,7 @@ use crate::time;
 
 mod copies;
 mod strays;
+mod suspects;
 
 /// How long a leaving driver waits for each answer.
 const LEAVING: Duration = Duration::from_millis(500);
@@ -279,63 +280,6 @@ impl Intake {
         let (body, adopted) = (Arc::clone(&job.message.payload), false);
         self.holds.hold(receipt, Held { tag, queue, state, envelope, uuid, until, body, adopted });
         job
-    }
-
-    fn are_suspects_due(&mut self, queues: &[Arc<str>]) -> Result<bool> {
-        for queue in queues {
-            if self.inbox.count(&topology::suspects_of(queue))? > 0 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Fetches suspects, and says whether more wait.
-    fn take_suspects(
-        &mut self,
-        queues: &[Arc<str>],
-        wanted: Suspects,
-        until: Instant,
-        publisher: &mut Publisher,
-    ) -> Result<(Vec<Reserved>, bool)> {
-        if self.postponed.len() >= WINDOW {
-            // Of those that are fetched some may have to be copied, which nobody can for now.
-            return Ok((Vec::new(), self.are_suspects_due(queues)?));
-        }
-        let limit = wanted.most();
-        let (mut jobs, mut again, mut spared) = (Vec::new(), Vec::new(), Vec::new());
-        let mut more = false;
-        for (index, queue) in queues.iter().enumerate() {
-            if jobs.len() == limit {
-                more = more || self.are_suspects_due(&queues[index..])?;
-                break;
-            }
-            let suspects = Arc::from(topology::suspects_of(queue));
-            let mut left = 0;
-            while jobs.len() + spared.len() < limit && again.len() < WINDOW {
-                let got = self.inbox.get(&suspects)?;
-                left = got.as_ref().map_or(0, |(_, left)| *left);
-                let Some((mut arrival, _)) = got else { break };
-                self.holds.delivered(arrival.tag);
-                arrival.queue = Arc::clone(queue);
-                let charged =
-                    || wanted.are_charged() || State::read(arrival.envelope.app_id.as_deref()).spared;
-                if !arrival.redelivered && charged() {
-                    jobs.push(self.hold(arrival, until));
-                } else if !arrival.redelivered {
-                    // Only what the message itself says outlives this worker.
-                    spared.push(arrival);
-                } else {
-                    // Its worker went away while it ran. The copy that says so comes after the others.
-                    again.extend(self.adopt(arrival));
-                }
-            }
-            more |= left > 0;
-        }
-        more |= !again.is_empty() || !spared.is_empty();
-        self.copy(spared, publisher, |_, state| (state.spare(), Place::Suspects))?;
-        self.sort_again(again, publisher)?;
-        Ok((jobs, more))
     }
 
     /// Receives nothing more, and puts back what nobody has begun, as it was. Simply closing would do it

@@ -141,7 +141,8 @@ mod tests {
     use super::*;
 
     const FRAME: usize = 131_072;
-    const NEW: State = State { start: Some(1), attempts: 0, deaths: 0, spared: false, unknown_since: None };
+    const NEW: State =
+        State { start: Some(1), attempts: 0, deaths: 0, spared: false, alone: false, unknown_since: None };
     use crate::config::AmqpConfig;
 
     fn options() -> Options {

@@ -20,6 +20,8 @@ pub(super) struct State {
     pub(super) deaths: u32,
     /// It is in the hands of a worker in which a job that kills is known at once: that it comes again is no death.
     pub(super) spared: bool,
+    /// Such a worker went away with it, though: it is to run alone.
+    pub(super) alone: bool,
     /// When a worker first found that it does not know the name.
     pub(super) unknown_since: Option<Timestamp>,
 }
@@ -38,6 +40,7 @@ impl State {
                 "attempts" => state.attempts = value.parse().unwrap_or_default(),
                 "deaths" => state.deaths = value.parse().unwrap_or_default(),
                 "spared" => state.spared = value == "1",
+                "alone" => state.alone = value == "1",
                 "unknown_since" => state.unknown_since = value.parse().ok().map(Timestamp::from_millis),
                 _ => {}
             }
@@ -56,6 +59,11 @@ impl State {
         self.deaths > 0
     }
 
+    /// Whether nothing may run beside it: with another death of its worker it is charged.
+    pub(super) fn runs_alone(&self) -> bool {
+        self.alone || self.deaths > 1
+    }
+
     /// It comes again, in this start of the broker: whether a worker went away with it.
     pub(super) fn came_again(self, start: u64) -> Self {
         match self.start {
@@ -67,7 +75,7 @@ impl State {
     /// A worker went away with it.
     pub(super) fn died(self) -> Self {
         let deaths = self.deaths.saturating_add(u32::from(!self.spared));
-        Self { deaths, spared: false, ..self }
+        Self { deaths, spared: false, alone: self.alone || self.spared, ..self }
     }
 
     /// A worker takes it that would not die of it.
@@ -83,7 +91,7 @@ impl State {
     /// It ran and survived.
     pub(super) fn survived(self, counted: bool) -> Self {
         let attempts = if counted { self.attempt() } else { self.attempt() - 1 };
-        Self { attempts, deaths: 0, spared: false, unknown_since: None, ..self }
+        Self { attempts, deaths: 0, spared: false, alone: false, unknown_since: None, ..self }
     }
 
     /// No worker here knows its name.
@@ -107,6 +115,9 @@ impl fmt::Display for State {
         if self.spared {
             f.write_str(" spared=1")?;
         }
+        if self.alone {
+            f.write_str(" alone=1")?;
+        }
         match self.unknown_since {
             Some(since) => write!(f, " unknown_since={}", since.as_millis()),
             None => Ok(()),
@@ -123,12 +134,13 @@ mod tests {
         let since = Some(Timestamp::from_millis(1_767_225_600_000));
         let states = [
             State::default(),
-            State { start: Some(7), attempts: 2, deaths: 1, spared: false, unknown_since: since },
+            State { start: Some(7), attempts: 2, deaths: 1, unknown_since: since, ..State::default() },
             State {
                 start: Some(u64::MAX),
                 attempts: u32::MAX,
                 deaths: u32::MAX,
-                spared: false,
+                spared: true,
+                alone: true,
                 unknown_since: since,
             },
         ];
@@ -165,10 +177,12 @@ mod tests {
         let suspect = State::default().died();
         let spared = suspect.spare();
         assert_eq!((spared.attempt(), spared.is_suspect()), (1, true));
-        assert_eq!(spared.died(), suspect);
+        assert_eq!(spared.died(), State { alone: true, ..suspect });
+        let alone = [suspect, spared, suspect.died(), spared.died(), spared.died().died()];
+        assert_eq!(alone.map(|state| state.runs_alone()), [false, false, true, true, true]);
         assert_eq!(spared.spare().died().died().attempt(), 2);
         assert_eq!(State::read(Some(&spared.to_string())), spared);
-        assert!(!spared.survived(true).spared);
+        assert_eq!(spared.died().survived(true), State::default().survived(true));
     }
 
     #[test]
@@ -183,7 +197,7 @@ mod tests {
     #[test]
     fn a_run_that_survives_clears_the_suspicion() {
         let since = Some(Timestamp::from_millis(5));
-        let twice_dead = State { attempts: 1, deaths: 2, spared: false, unknown_since: since, start: None };
+        let twice_dead = State { attempts: 1, deaths: 2, unknown_since: since, ..State::default() };
         assert_eq!(twice_dead.attempt(), 3);
         let counted = State { attempts: 3, ..State::default() };
         assert_eq!(twice_dead.survived(true), counted);

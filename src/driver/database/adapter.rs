@@ -232,8 +232,8 @@ pub(crate) struct Odd {
 pub(crate) enum PutBack<'a> {
     /// It ran: no suspect any more. So many attempts are taken back; below 0, they are added.
     Again { receipt: Receipt, after: Duration, uncounted: i32, error: &'a str },
-    /// It did not run to an end: its attempt is taken back, a suspect stays one.
-    Unrun { receipt: Receipt, after: Duration, unknown: bool },
+    /// It did not run to an end: its attempt is taken back, and what was taken as a suspect stays one.
+    Unrun { receipt: Receipt, after: Duration, unknown: bool, suspect: bool },
 }
 
 /// A value of a statement that is not on the hot path.

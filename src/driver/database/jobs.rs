@@ -342,10 +342,15 @@ impl JobsTable {
                     back.push(PutBack::Again { receipt, after: *after, uncounted, error });
                 }
                 Verdict::Unknown { after } => {
-                    back.push(PutBack::Unrun { receipt, after: *after, unknown: true });
+                    back.push(PutBack::Unrun { receipt, after: *after, unknown: true, suspect: job.suspect });
                 }
                 Verdict::Unstarted { after } => {
-                    back.push(PutBack::Unrun { receipt, after: *after, unknown: false });
+                    back.push(PutBack::Unrun {
+                        receipt,
+                        after: *after,
+                        unknown: false,
+                        suspect: job.suspect,
+                    });
                 }
             }
         }

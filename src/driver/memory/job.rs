@@ -11,6 +11,8 @@ pub(super) struct Job {
     pub(super) message: Message,
     pub(super) attempts: u32,
     pub(super) suspect: bool,
+    /// It was last handed out uncharged: should it be lost again, it is left for a worker that runs it alone.
+    pub(super) uncharged: bool,
     pub(super) unknown_since: Option<Instant>,
     pub(super) last_error: Option<String>,
 }
@@ -23,6 +25,7 @@ impl Job {
             message,
             attempts: 0,
             suspect: false,
+            uncharged: false,
             unknown_since: None,
             last_error: None,
         }

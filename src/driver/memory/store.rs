@@ -130,13 +130,14 @@ impl Store {
             .held
             .values()
             .filter(|held| held.lease_ends <= take.now && queues.want(&held.job))
+            .filter(|held| charged || !(held.job.suspect || held.job.uncharged))
             .map(|held| (held.lease_ends, held.job.id))
             .collect();
         expired.sort();
         for (_, id) in expired.into_iter().take(take.most) {
             let Some(Held { mut job, .. }) = self.held.remove(&id) else { continue };
             job.attempts += u32::from(job.suspect);
-            job.suspect = charged;
+            (job.suspect, job.uncharged) = (charged, !charged);
             let (held, reserved) = hold(job, take.now, take.lease);
             self.held.insert(id, held);
             jobs.push(Reserved { suspect: true, ..reserved });
@@ -158,7 +159,7 @@ impl Store {
             Verdict::Done | Verdict::Bury(_) => self.free_names(&job),
             Verdict::Again { after, counted, error } => {
                 job.attempts -= u32::from(!counted).min(job.attempts);
-                job.suspect = false;
+                (job.suspect, job.uncharged) = (false, false);
                 job.unknown_since = None;
                 job.last_error = Some(error.clone());
                 job.due = time::after(now, *after);
@@ -166,7 +167,7 @@ impl Store {
             }
             Verdict::Exhausted { after, attempts, error } => {
                 job.attempts = job.attempts.max(*attempts);
-                job.suspect = false;
+                (job.suspect, job.uncharged) = (false, false);
                 job.unknown_since = None;
                 job.last_error = Some(error.clone());
                 job.due = time::after(now, *after);
@@ -183,8 +184,10 @@ impl Store {
     /// A suspect stays held, by a token that nobody has, until it is due. Without a delay a clean job keeps
     /// its place in line.
     fn give_back(&mut self, mut job: Job, after: Duration, now: Instant) {
-        job.attempts -= 1.min(job.attempts);
-        if job.suspect {
+        // An uncharged take of a suspect has counted none.
+        let uncharged = std::mem::take(&mut job.uncharged);
+        job.attempts -= u32::from(!uncharged).min(job.attempts);
+        if job.suspect || uncharged {
             let (held, _) = hold(job, now, after);
             self.held.insert(held.job.id, held);
         } else {

@@ -43,12 +43,17 @@ impl Site {
     }
 
     fn on(url: &str) -> Self {
+        Self::with(url, "")
+    }
+
+    /// With these lines at the end of its queue.toml.
+    fn with(url: &str, more: &str) -> Self {
         let folder = Folder::new();
         let (place, vhost) = url.rsplit_once('/').unwrap();
         let (_, port) = place.rsplit_once(':').unwrap();
         let vhost = vhost.replace("%2f", "");
         let text = format!(
-            "default = \"amqp\"\n[amqp]\nhost = \"127.0.0.1\"\nport = {port}\nvhost = \"{vhost}\"\npoll = 0.05\n"
+            "default = \"amqp\"\n[amqp]\nhost = \"127.0.0.1\"\nport = {port}\nvhost = \"{vhost}\"\npoll = 0.05\n{more}"
         );
         std::fs::write(folder.join("queue.toml"), text).unwrap();
         let config = Config::load_from(folder.join("queue.toml")).unwrap();
@@ -297,4 +302,33 @@ fn a_job_that_outlasts_the_consumer_timeout_is_told_and_the_worker_goes_on() {
     let runs = site.runs();
     assert_eq!(runs[&0].len(), 1, "it ran a second time beside itself: {:?}", runs[&0]);
     assert_eq!((site.waiting(), site.failed().len()), (0, 0));
+}
+
+/// It kills the worker when it is clean, once more beside other suspects, and then alone: once for each attempt.
+#[test]
+fn a_job_that_kills_its_worker_of_processes_is_bounded_and_its_neighbours_are_not_charged() {
+    for attempts in [1, 3] {
+        let killer = "[jobs.Killer]\ncommand = [\"sh\", \"-c\", \"kill -9 $PPID\"]\n";
+        let site = Site::with(&RabbitMq::shared().vhost(), killer);
+        site.push(0..10, 100, None);
+        site.queue.options().push_json("Killer", "{}", 1).unwrap();
+        site.push(10..20, 100, None);
+        let limit = attempts.to_string();
+        let mut deaths = 0;
+        while site.failed().is_empty() || site.done() < 20 {
+            assert!(deaths < 20);
+            let more =
+                ["--mode", "multiprocess", "--workers", "4", "--attempts", &limit, "--stop-when-empty"];
+            match site.worker(&more).wait() {
+                (_, Some(9)) => deaths += 1,
+                ended => assert_eq!(ended, (Some(0), None)),
+            }
+        }
+        assert_eq!(deaths, attempts + 2);
+        let failed = site.failed();
+        assert_eq!((failed.len(), failed[0].attempts), (1, attempts + 1));
+        assert_eq!(failed[0].exception, "the worker died while running it");
+        assert!(site.runs().values().flatten().all(|run| run.attempt == 1), "a neighbour was charged");
+        assert_no_overlap(&site.runs());
+    }
 }

@@ -126,11 +126,12 @@ impl Mysql {
     /// Writes a hold down for rows that are locked.
     fn hold(&mut self, jobs: &[Reserved], take: &Take<'_>) -> Result<()> {
         let ids: Vec<_> = jobs.iter().map(|job| place(job.receipt).0).collect();
+        let charged = i64::from(take.charged);
         match ids.is_empty() {
             true => Ok(()),
             false => self
                 .session
-                .fenced("hold", &ids, &[i64::from(take.charged), take.token, micros(take.lease)])
+                .fenced("hold", &ids, &[charged, charged, take.token, micros(take.lease)])
                 .map(drop),
         }
     }
@@ -224,7 +225,7 @@ impl Adapter for Mysql {
         for queue in take.queues {
             let room = most - jobs.len();
             if room > 0 {
-                for row in self.session.select("take_suspects", (queue, queue.len(), room))? {
+                for row in self.session.select("take_suspects", (queue, queue.len(), take.charged, room))? {
                     jobs.push(Reserved { suspect: true, ..read::reserved(row, take, i64::from)? });
                 }
             }
@@ -322,9 +323,9 @@ impl Adapter for Mysql {
                     let values = (micros(after), i64::from(uncounted), error, id, token);
                     (self.session.execute("again", values)?, receipt)
                 }
-                PutBack::Unrun { receipt, after, unknown } => {
+                PutBack::Unrun { receipt, after, unknown, suspect } => {
                     let (id, token) = place(receipt);
-                    let values = (fresh_token, micros(after), unknown, id, token);
+                    let values = (fresh_token, micros(after), unknown, suspect, id, token);
                     (self.session.execute("give_back", values)?, receipt)
                 }
             };

@@ -251,7 +251,7 @@ impl Adapter for Postgres {
 
     fn put_back(&mut self, jobs: &[PutBack<'_>], fresh_token: i64) -> Result<Vec<Receipt>> {
         let (mut ran, mut afters, mut taken_back, mut errors) = (vec![], vec![], vec![], vec![]);
-        let (mut unrun, mut delays, mut unknowns) = (vec![], vec![], vec![]);
+        let (mut unrun, mut delays, mut unknowns, mut suspects) = (vec![], vec![], vec![], vec![]);
         for job in jobs {
             match *job {
                 PutBack::Again { receipt, after, uncounted, error } => {
@@ -260,10 +260,11 @@ impl Adapter for Postgres {
                     taken_back.push(uncounted);
                     errors.push(payload::storable_text(error));
                 }
-                PutBack::Unrun { receipt, after, unknown } => {
+                PutBack::Unrun { receipt, after, unknown, suspect } => {
                     unrun.push(receipt);
                     delays.push(whole_millis(after));
                     unknowns.push(unknown);
+                    suspects.push(suspect);
                 }
             }
         }
@@ -277,7 +278,7 @@ impl Adapter for Postgres {
         }
         if !unrun.is_empty() {
             lost.extend(self.fenced(unrun, move |session, ids, tokens| {
-                session.query("give_back", &[&ids, &tokens, &delays, &unknowns, &fresh_token])
+                session.query("give_back", &[&ids, &tokens, &delays, &unknowns, &fresh_token, &suspects])
             })?);
         }
         Ok(lost)

@@ -305,9 +305,9 @@ impl Adapter for Sqlite {
                     let values = params![id, token, whole_millis(after), uncounted, error];
                     Ok((again.execute(values)?, receipt))
                 }
-                PutBack::Unrun { receipt, after, unknown } => {
+                PutBack::Unrun { receipt, after, unknown, suspect } => {
                     let (id, token) = place(receipt);
-                    let values = params![id, token, fresh_token, whole_millis(after), unknown];
+                    let values = params![id, token, fresh_token, whole_millis(after), unknown, suspect];
                     Ok((give_back.execute(values)?, receipt))
                 }
             })
