@@ -116,10 +116,11 @@ impl Pump {
         None
     }
 
-    /// Does what waits.
-    pub(super) fn bury(&mut self, now: Instant) -> Result<()> {
+    /// Does what waits. After a batch was refused only a part of it, one by one: says whether more of that is to be
+    /// done in the next turn, in which holds are renewed before.
+    pub(super) fn bury(&mut self, now: Instant) -> Result<bool> {
         if now < self.burials.retry_at || !self.burials.away.is_empty() || self.burials.waiting.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let (held, survivors) = (&mut self.held, &mut self.burials.survivors);
         self.burials.waiting.retain(|judged| {
@@ -132,17 +133,18 @@ impl Pump {
         });
         match self.burials.by_driver {
             true => self.settle_dead(),
-            false => self.send_to_recorder(),
+            false => self.send_to_recorder().map(|()| false),
         }
     }
 
-    fn settle_dead(&mut self) -> Result<()> {
+    fn settle_dead(&mut self) -> Result<bool> {
+        let slice = self.slice();
         while !self.burials.waiting.is_empty() {
             let count = if self.burials.one_by_one { 1 } else { self.burials.waiting.len() };
             let mut dead: Vec<_> = self.burials.waiting.drain(..count).collect();
             let Some(driver) = self.line.driver() else {
                 self.burials.waiting.append(&mut dead);
-                return Ok(());
+                return Ok(false);
             };
             let began = Instant::now();
             match driver.settle(&settled(&self.held, &dead)) {
@@ -151,6 +153,9 @@ impl Pump {
                     self.burials.works();
                     self.written_down(dead, settlement);
                     self.rest_after(began);
+                    if self.burials.one_by_one && Instant::now() >= slice {
+                        return Ok(!self.burials.waiting.is_empty());
+                    }
                 }
                 Err(error) => {
                     dead.iter_mut().for_each(|judged| judged.is_in_doubt(&error));
@@ -168,7 +173,7 @@ impl Pump {
             }
         }
         self.burials.one_by_one = false;
-        Ok(())
+        Ok(false)
     }
 
     /// Proves the holds by renewing them, and hands the jobs to the recorder.
@@ -310,12 +315,19 @@ impl Pump {
     pub(super) fn end_burials(&mut self) {
         let deadline = Instant::now() + LAST_WAIT;
         loop {
-            self.burials.retry_at = Instant::now();
-            if self.bury(Instant::now()).is_err() || self.burials.away.is_empty() {
+            if self.extend_in_time().is_err() {
                 return;
             }
-            match self.inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            self.burials.retry_at = Instant::now();
+            match self.bury(Instant::now()) {
+                Ok(true) => continue,
+                Ok(false) if !self.burials.away.is_empty() => {}
+                Ok(false) | Err(_) => return,
+            }
+            let wakes = deadline.min(self.next_extend);
+            match self.inbox.recv_timeout(wakes.saturating_duration_since(Instant::now())) {
                 Ok(note) => self.read(note),
+                Err(_) if Instant::now() < deadline => {}
                 Err(_) => return,
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::setup::listed;
 use super::{Ended, Pump, Report, Stop};
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -213,7 +214,7 @@ impl Pump {
         self.tell_unknown(Instant::now(), true);
         let names: Vec<_> = self.held.all().map(|holding| name_of(holding.job())).collect();
         if matches!(self.stop, Stop::Broken(_)) && !names.is_empty() {
-            self.tell(&Event::Warning(&Report::of_unsettled(&names)));
+            self.tell(&Event::Warning(&Report::of_unsettled(&names, names.len() as u64)));
         }
         if let Stop::Broken(error) = self.stop {
             return Err(error);
@@ -224,7 +225,7 @@ impl Pump {
         // What has ended and could not be written down runs again; nothing of it is in a thread any more.
         let all_over = self.busy() == 0;
         if (may_give_back || all_over) && !stuck {
-            self.report.unsettled = names;
+            names.into_iter().for_each(|name| self.report.note_unsettled(name));
             return Ok(self.report);
         }
         let error = stuck_error(if stuck { &running } else { &names });
@@ -270,7 +271,7 @@ impl Pump {
             Ok(_) => {
                 self.decide_again();
                 self.end_burials();
-                self.settle()
+                self.settle_all()
             }
             Err(error) => Err(error),
         };
@@ -278,6 +279,32 @@ impl Pump {
             let warning = format!("cannot write down what became of the last jobs: {error}");
             self.tell(&Event::Warning(&warning));
         }
+    }
+
+    /// What is refused keeps none of the others from being written down.
+    fn settle_all(&mut self) -> Result<()> {
+        let mut refusals = self.judged.len() + 1;
+        loop {
+            match self.settle() {
+                Ok(false) => return Ok(()),
+                Ok(true) => {}
+                Err(error) => {
+                    refusals -= 1;
+                    let is_gone = error.is_unavailable() || !self.setup.backend.holds_outlive_connection();
+                    if is_gone || refusals == 0 {
+                        return Err(error);
+                    }
+                    self.line.lose(Instant::now(), Duration::ZERO);
+                    self.line.reopen(Instant::now())?;
+                }
+            }
+            self.extend_in_time()?;
+        }
+    }
+
+    /// Renews the holds, if it is time.
+    pub(super) fn extend_in_time(&mut self) -> Result<()> {
+        if Instant::now() < self.next_extend { Ok(()) } else { self.extend(None) }
     }
 
     /// A worker inside a program that goes on: the threads may still run, so the holds are kept alive.
@@ -299,7 +326,8 @@ fn name_of(job: &crate::reserved::Reserved) -> String {
 }
 
 fn stuck_error(names: &[String]) -> Error {
-    Error::stuck(format!("jobs are stuck in threads that cannot be killed: {}", names.join(", ")))
+    let names = listed(names, names.len() as u64);
+    Error::stuck(format!("jobs are stuck in threads that cannot be killed: {names}"))
         .with_help("let long jobs look at Context::timed_out, or run them with --mode multiprocess")
 }
 

@@ -64,7 +64,7 @@ impl Pump {
         let done = match self.want(now) {
             Some((fresh, suspects)) => self.settle_and_reserve(now, fresh, suspects),
             None if now < self.settles_at(now) => return Ok(()),
-            None => self.settle(),
+            None => self.settle().map(drop),
         };
         self.rest_after(now);
         done
@@ -226,9 +226,9 @@ impl Pump {
     }
 
     fn settle_and_reserve(&mut self, now: Instant, fresh: usize, suspects: Suspects) -> Result<()> {
-        if self.one_by_one {
-            // What may be refused is not sent together with a look.
-            self.settle()?;
+        // What may be refused is not sent together with a look.
+        if self.one_by_one && self.settle()? {
+            return Ok(());
         }
         // From here on a ring counts: a job that is pushed after this look wakes the sleep that follows it.
         self.line.listen();

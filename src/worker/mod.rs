@@ -366,12 +366,6 @@ impl Pump {
         }
     }
 
-    /// An adopted job has the attempt of its last delivery.
-    fn attempt_of(&self, task: &Task) -> u32 {
-        let holding = self.held.get(task);
-        holding.map_or(task.job.attempt, |holding| holding.job().attempt)
-    }
-
     /// The only place where it sleeps.
     fn sleep(&mut self) {
         let now = Instant::now();

@@ -128,21 +128,38 @@ pub struct Report {
     pub lost: u64,
     /// Why it ended.
     pub ended: Ended,
-    /// Jobs whose outcome could not be written down before the end; they will run again.
+    /// Jobs whose outcome could not be written down before the end; they will run again. The first
+    /// [`MOST_NAMED`](Report::MOST_NAMED) of them.
     pub unsettled: Vec<String>,
+    /// How many there are in all.
+    pub unsettled_in_all: u64,
 }
 
 impl Report {
-    /// A sentence about jobs whose outcome could not be written down.
-    pub(crate) fn of_unsettled(names: &[String]) -> String {
-        let (shown, others) = names.split_at(names.len().min(MOST_NAMES));
-        let more = if others.is_empty() { String::new() } else { format!(" and {} others", others.len()) };
-        format!("the outcome of {}{more} could not be written down; it runs again", shown.join(", "))
+    /// So many jobs are named at most.
+    pub const MOST_NAMED: usize = 100;
+
+    /// A sentence about jobs whose outcome could not be written down: the first ones of so many.
+    pub(crate) fn of_unsettled(names: &[String], in_all: u64) -> String {
+        format!("the outcome of {} could not be written down; it runs again", listed(names, in_all))
+    }
+
+    pub(super) fn note_unsettled(&mut self, name: String) {
+        self.unsettled_in_all += 1;
+        if self.unsettled.len() < Self::MOST_NAMED {
+            self.unsettled.push(name);
+        }
     }
 }
 
-/// How many jobs are told by their names.
-const MOST_NAMES: usize = 20;
+/// Names for a message to people: the first ones of so many.
+pub(super) fn listed(names: &[String], in_all: u64) -> String {
+    const MOST: usize = 20;
+    let shown = &names[..names.len().min(MOST)];
+    let others = in_all.saturating_sub(shown.len() as u64);
+    let others = if others > 0 { format!(" and {others} others") } else { String::new() };
+    format!("{}{others}", shown.join(", "))
+}
 
 /// Why a worker ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

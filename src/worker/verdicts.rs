@@ -20,6 +20,9 @@ const UNRECORDED_WAIT: Duration = Duration::from_secs(30);
 /// How long it waits at last.
 const LONG_WAIT: Duration = Duration::from_secs(3_600);
 
+/// What is done one by one is interrupted after this long, to read the inbox.
+const SLICE: Duration = Duration::from_millis(100);
+
 /// A decision that is not yet written down.
 pub(super) struct Judged {
     pub(super) task: Arc<Task>,
@@ -76,8 +79,10 @@ impl Judged {
 }
 
 impl Pump {
-    /// Settles what is decided.
-    pub(super) fn settle(&mut self) -> Result<()> {
+    /// Settles what is decided. After a batch was refused only a part of it, one by one: says whether more of that is
+    /// to be done in the next turn, in which holds are renewed before.
+    pub(super) fn settle(&mut self) -> Result<bool> {
+        let slice = self.slice();
         while !self.judged.is_empty() {
             // Without a driver nothing is written down.
             if self.line.driver().is_none() {
@@ -98,14 +103,22 @@ impl Pump {
                     self.written_down(judged, settlement);
                     if !takes_all {
                         // Asked again in the next turn: meanwhile the inbox is read, and holds are renewed.
-                        return Ok(());
+                        return Ok(false);
+                    }
+                    if self.one_by_one && Instant::now() >= slice {
+                        return Ok(!self.judged.is_empty());
                     }
                 }
                 Err(error) => return Err(self.not_written_down(judged, error)),
             }
         }
         self.one_by_one = false;
-        Ok(())
+        Ok(false)
+    }
+
+    /// Until when a turn may go on with what is done one by one.
+    pub(super) fn slice(&self) -> Instant {
+        self.next_extend.min(Instant::now() + SLICE)
     }
 
     /// What is settled next: all of it, or one after a batch was refused.
@@ -192,7 +205,7 @@ impl Pump {
                 let warning = format!("what became of {name} is refused, and it runs again: {why}");
                 self.tell(&Event::Warning(&warning));
                 self.held.remove(&judged.task);
-                self.report.unsettled.push(name);
+                self.report.note_unsettled(name);
                 return;
             }
         };
@@ -207,6 +220,12 @@ impl Pump {
         judged.error.get_or_insert_with(|| error.clone());
         (judged.verdict, judged.step) = (Verdict::Exhausted { after, attempts, error }, Step::Settle);
         self.decide(judged);
+    }
+
+    /// An adopted job has the attempt of its last delivery.
+    pub(super) fn attempt_of(&self, task: &Task) -> u32 {
+        let holding = self.held.get(task);
+        holding.map_or(task.job.attempt, |holding| holding.job().attempt)
     }
 
     fn count_and_tell(&mut self, judged: &Judged, buried: Option<&JobId>) {

@@ -204,7 +204,7 @@ fn mariadb_neither_sorts_nor_scans_on_the_hot_path() {
         ("first_due", vec!["'q1'", "2", "9"], "jobs_ready"),
         ("take", vec!["'q1'", "2", "8", "'1000-01-01'", "100"], "jobs_ready"),
         ("first_lease", vec!["'q1'", "2"], "jobs_ready"),
-        ("take_suspects", vec!["'q1'", "2", "10"], "jobs_ready"),
+        ("take_suspects", vec!["'q1'", "2", "0", "10"], "jobs_ready"),
         ("done", vec!["1"], "PRIMARY"),
         ("extend", vec!["60000000", "1"], "PRIMARY"),
         ("free_held", vec!["1"], "PRIMARY"),

@@ -148,7 +148,7 @@ impl Reporter for Human {
         };
         let mut counts =
             format!("{} done, {} failed, {} retried", report.done, report.failed, report.retried);
-        let unsettled = report.unsettled.len() as u64;
+        let unsettled = report.unsettled_in_all;
         let more = [(report.returned, "given back"), (report.lost, "lost"), (unsettled, "not written down")];
         for (count, word) in more {
             if count > 0 {

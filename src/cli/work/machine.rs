@@ -184,7 +184,7 @@ impl Reporter for Machine {
             ("retried", json!(report.retried)),
             ("returned", json!(report.returned)),
             ("lost", json!(report.lost)),
-            ("unsettled", json!(report.unsettled.len())),
+            ("unsettled", json!(report.unsettled_in_all)),
             ("duration_ms", json!((took.as_secs_f64() * 1e5).round() / 100.0)),
         ];
         self.event("stopped", &fields);

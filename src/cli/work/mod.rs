@@ -96,8 +96,8 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
 
 /// How a worker's end becomes an exit status.
 fn exit(report: &Report, last_signal: u8) -> Result<Exit> {
-    if !report.unsettled.is_empty() {
-        return Err(Error::unavailable(Report::of_unsettled(&report.unsettled)));
+    if report.unsettled_in_all > 0 {
+        return Err(Error::unavailable(Report::of_unsettled(&report.unsettled, report.unsettled_in_all)));
     }
     Ok(match report.ended {
         Ended::MemoryLimit => Exit::Status(12),

@@ -60,6 +60,10 @@ pub(super) struct Script {
     pub(super) signals_read: usize,
     /// How long it takes to read them.
     pub(super) signals_take: Duration,
+    /// Several outcomes at once are refused.
+    pub(super) refuses_batches: bool,
+    /// How long it takes to write one down.
+    pub(super) settle_takes: Duration,
     /// The signals can't be read, though all else can.
     pub(super) hides_signals: bool,
     /// The queues that each look asked for.
@@ -187,6 +191,12 @@ impl Driver for Stage {
                 Verdict::Bury(failure) => format!("bury: {}", failure.exception),
             };
             self.note(Call::Settle(job.receipt, verdict));
+        }
+        let refuses = self.script().refuses_batches;
+        let takes = self.script().settle_takes;
+        match settled.len() {
+            2.. if refuses => return Err(Error::other("too much at once")),
+            count => std::thread::sleep(takes * count as u32),
         }
         let dead = settled.iter().any(|settled| matches!(settled.verdict, Verdict::Bury(_)));
         if dead && self.script().refuses_to_bury {

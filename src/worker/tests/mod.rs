@@ -10,4 +10,5 @@ mod refused;
 mod schedule;
 mod shares;
 mod signals;
+mod slices;
 mod stopping;
