@@ -40,6 +40,7 @@ pub(super) enum Call {
 }
 
 type Answer<T> = Box<dyn FnOnce() -> Result<T> + Send>;
+type Reserve = Box<dyn FnMut(&Want<'_>) -> Taken + Send>;
 
 #[derive(Default)]
 pub(super) struct Script {
@@ -73,7 +74,7 @@ pub(super) struct Script {
     /// One is due all the time, and somebody else has its row locked.
     pub(super) locked_suspect: bool,
     /// Answers the looks in place of all that is scripted.
-    pub(super) reserve: Option<Box<dyn FnMut(&Want<'_>) -> Taken + Send>>,
+    pub(super) reserve: Option<Reserve>,
     /// Looks find nothing until one asks about suspects.
     pub(super) finds_from_first_suspects: bool,
 }
