@@ -20,9 +20,11 @@ impl Log for ToStderr {
         match metadata.target() {
             "craft_queue::job" => level >= LevelFilter::Warn,
             ours if ours.starts_with("craft_queue") => metadata.level() <= level,
-            // What matters of it is told in our own words.
+            // What matters of it is told in our own words; and what it says to those who debug it has the password.
             #[cfg(feature = "amqp")]
-            client if client.starts_with(LOG_TARGET) => level >= LevelFilter::Debug,
+            client if client.starts_with(LOG_TARGET) => {
+                level >= LevelFilter::Debug && metadata.level() <= LevelFilter::Info
+            }
             _ => metadata.level() <= level.min(LevelFilter::Warn),
         }
     }

@@ -228,6 +228,14 @@ fn the_configuration_is_tried_out() {
 }
 
 #[test]
+fn no_log_line_has_the_password() {
+    let site = Site::with("");
+    let worked = site.say(&["queue:work", "--stop-when-empty", "-vv"]);
+    assert!(worked.status == 0 && worked.out.contains("event=polled"), "{} {}", worked.out, worked.err);
+    assert!(!worked.err.contains("guest"), "{}", worked.err);
+}
+
+#[test]
 fn what_a_broker_cannot_do_is_said_with_what_to_do_instead() {
     let site = Site::with("[amqp]\nconnection_options = \"speed=9\"\n");
     let wrong = site.say(&["queue:status"]);
