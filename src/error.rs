@@ -18,6 +18,8 @@ struct Inner {
     help: Option<String>,
     /// The back end said that nothing was done.
     undone: bool,
+    /// What was asked for on the command line can't be meant.
+    usage: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +54,7 @@ impl Kind {
 
 impl Error {
     fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), help: None, undone: false }))
+        Self(Box::new(Inner { kind, message: message.into(), help: None, undone: false, usage: false }))
     }
 
     /// A value in the configuration is wrong.
@@ -127,7 +129,7 @@ impl Error {
     }
 
     /// A part of it was done.
-    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql", test))]
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
     #[must_use]
     pub(crate) fn done_in_part(mut self) -> Self {
         self.0.undone = false;
@@ -139,10 +141,31 @@ impl Error {
         self.0.undone
     }
 
+    /// The same where no second try mends it.
+    #[cfg(feature = "amqp")]
+    #[must_use]
+    pub(crate) fn of_config(mut self) -> Self {
+        self.0.kind = Kind::Config;
+        self
+    }
+
+    /// A command was called wrongly.
+    #[must_use]
+    pub(crate) fn of_usage(mut self) -> Self {
+        self.0.usage = true;
+        self
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_of_usage(&self) -> bool {
+        self.0.usage
+    }
+
     /// The same error for somebody else.
     pub(crate) fn again(&self) -> Self {
-        let Inner { kind, message, help, undone } = &*self.0;
-        Self(Box::new(Inner { kind: *kind, message: message.clone(), help: help.clone(), undone: *undone }))
+        let Inner { kind, message, help, undone, usage } = &*self.0;
+        let (message, help) = (message.clone(), help.clone());
+        Self(Box::new(Inner { kind: *kind, message, help, undone: *undone, usage: *usage }))
     }
 
     /// Adds what to do next: a command, or a change.

@@ -22,7 +22,7 @@ use super::state::State;
 use super::topology::{self, Keeping};
 use super::wire::{Arrival, Inbox, WINDOW};
 use crate::driver::{Receipt, Reserved, Suspects, Taken, Want};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::time;
 
 mod copies;
@@ -174,7 +174,7 @@ impl Intake {
         for queue in queues {
             if !self.declared.contains(queue) {
                 crate::message::check_name("queue", queue)?;
-                topology::check_is_not_ours(queue)?;
+                topology::check_is_not_ours(queue).map_err(Error::of_config)?;
                 let inbox = &mut self.inbox;
                 if self.options.quorum {
                     // The broker itself moves jobs there.

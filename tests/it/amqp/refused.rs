@@ -46,6 +46,16 @@ fn a_queue_that_others_declared_otherwise_ends_a_worker_with_status_78() {
     }
 }
 
+#[test]
+fn a_worker_of_a_queue_that_is_not_for_jobs_ends_with_status_78() {
+    let (folder, url) = (Folder::new(), RabbitMq::shared().vhost());
+    for queue in ["x.failed", "x.suspects", "craft-queue.starts", "amq.rabbitmq"] {
+        let mut command = craft(&folder, &["queue:work", "--driver", "amqp", "--queue", queue]);
+        command.env("AMQP_URL", &url);
+        ends_once(&run(command), &format!("queue \"{queue}\""));
+    }
+}
+
 /// A user of its own, with all rights until they are taken away.
 fn user(url: &str, name: &str) -> String {
     let (place, vhost) = url.rsplit_once('/').unwrap();
