@@ -14,7 +14,21 @@ use crate::error;
 use crate::payload;
 use crate::time;
 
-/// What a job's `handle` returns.
+/// What a job's `handle` returns. `?` takes nearly every error; one that borrows, as that of a poisoned lock, or that
+/// can't be sent to another thread, is [told as the cause](JobError::caused_by):
+///
+/// ```
+/// use std::sync::Mutex;
+///
+/// use craft_queue::{Context, JobError, JobResult};
+///
+/// fn handle(job: &Context) -> JobResult {
+///     let total = job.state::<Mutex<u64>>()?;
+///     let mut total = total.lock().map_err(|poisoned| JobError::caused_by(&poisoned))?;
+///     *total += "12".parse::<u64>()?;
+///     Ok(())
+/// }
+/// ```
 pub type JobResult = Result<(), JobError>;
 
 /// A job that can be put on a queue.
