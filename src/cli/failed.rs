@@ -5,7 +5,9 @@ use std::time::Duration;
 use clap::{Arg, ArgMatches, Command};
 
 use super::app::App;
-use super::arguments::{connection, driver, force, given_queues, json, option, queues, span, text, whole};
+use super::arguments::{
+    connection, driver, force, given_queues, json, option, queues, span, span_option, text, whole,
+};
 use super::progress::Progress;
 use super::retry::{LISTS_THEM, given_ids, ids, job_id};
 use super::{Exit, print, program, usage};
@@ -19,12 +21,16 @@ const PAGE: usize = 100;
 pub(super) fn list_command() -> Command {
     Command::new("queue:failed-list")
         .about("List the failed jobs, or show one of them")
-        .arg(Arg::new("id").value_name("ID").help("Show this one, with its exception and payload"))
+        .arg(
+            Arg::new("id")
+                .value_name("ID")
+                .help("Show this one, by id or uuid, with its exception and payload"),
+        )
         .arg(driver())
         .arg(connection())
         .arg(queues("Only of these queues"))
         .arg(option("job", "NAME", "Only jobs of this name"))
-        .arg(option("since", "TIME", "Only what failed this long ago or later: 1h, \"2 days\""))
+        .arg(span_option("since", "TIME", "Only what failed this long ago or later: 1h, \"2 days\""))
         .arg(option("limit", "N", "At most so many"))
         .arg(json())
 }
@@ -106,7 +112,7 @@ fn table(all: &[FailedJob]) {
     }
 }
 
-fn show(failed: &FailedJob) {
+pub(super) fn show(failed: &FailedJob) {
     print::line(format!("  Failed job #{}", failed.id));
     let text = |text: &str| Some(text.to_owned());
     fields(&[
@@ -135,7 +141,7 @@ pub(super) fn fields(fields: &[(&str, Option<String>)]) {
 pub(super) fn forget_command() -> Command {
     Command::new("queue:forget")
         .about("Remove failed jobs")
-        .arg(ids().required(true).num_args(1..).help("The failed jobs to remove"))
+        .arg(ids().required(true).num_args(1..).help("The failed jobs to remove, by id or uuid"))
         .arg(driver())
         .arg(connection())
 }

@@ -7,13 +7,15 @@ use serde::Serialize;
 
 use super::app::App;
 use super::arguments::{connection, driver, given_queues, json, option, queues, text, whole};
-use super::failed::fields;
+use super::failed::{self, fields};
 use super::print::{Style, Text};
 use super::retry::{given_ids, ids, job_id};
 use super::{Exit, print, usage};
 use crate::driver::{Cancelled, JobDetails, JobFilter, JobState, QueuedJob};
 use crate::error::{Error, Result};
+use crate::failed::Filter;
 use crate::message::JobId;
+use crate::queue::Queue;
 use crate::time::{Timestamp, Zone, humane};
 
 /// How many are listed when nobody says.
@@ -156,19 +158,26 @@ fn age(job: &QueuedJob) -> Option<Duration> {
 }
 
 /// # Errors
-/// The jobs wait in the memory of another program: here there are none, which would be a wrong answer.
-fn open(app: App, matches: &ArgMatches, what: &str) -> Result<crate::queue::Queue> {
+/// As [`check_is_shared`].
+fn open(app: App, matches: &ArgMatches, what: &str) -> Result<Queue> {
     let opened = app.open(matches)?;
+    check_is_shared(&opened, what)?;
+    Ok(opened)
+}
+
+/// # Errors
+/// The jobs wait in the memory of another program: here there are none, which would be a wrong answer.
+fn check_is_shared(opened: &Queue, what: &str) -> Result<()> {
     match &*opened.config().default {
         "async" => Err(Error::unsupported(format!(
             "cannot {what} of driver \"async\": its jobs wait in the memory of the program that pushes them"
         ))
         .with_help("that program can, with Queue::jobs and Queue::cancel")),
-        _ => Ok(opened),
+        _ => Ok(()),
     }
 }
 
-fn zone(opened: &crate::queue::Queue) -> Zone {
+fn zone(opened: &Queue) -> Zone {
     let config = opened.config();
     config.settings(&config.default).tz.clone()
 }
@@ -200,24 +209,41 @@ fn times(job: &QueuedJob, zone: &Zone) -> (Option<String>, Option<f64>) {
 
 pub(super) fn show_command() -> Command {
     Command::new("queue:show")
-        .about("Show a job that waits or runs, with its payload")
+        .about("Show a job that waits, runs or has failed, with its payload")
         .arg(Arg::new("id").value_name("ID").required(true).help("Its id or its uuid"))
         .arg(driver())
         .arg(connection())
         .arg(json())
+        .after_long_help(
+            "Examples:\n  \
+             craft queue:show 41\n  \
+             craft queue:show 01a224f7-feb8-7ca7-84d1-f7da3328ef9e\n\n\
+             A failed job keeps its uuid and has an id of its own. Of an id that a waiting job and a failed one have, the\n\
+             waiting one is shown; craft queue:failed-list 41 shows the failed one.",
+        )
 }
 
 pub(super) fn show(app: App, matches: &ArgMatches) -> Result<Exit> {
     let id = job_id(text(matches, "id").unwrap_or_default());
-    let opened = open(app, matches, "show a job")?;
+    let opened = app.open(matches)?;
     let zone = zone(&opened);
-    let Some(found) = opened.job(None, &id)? else {
-        return Err(Error::not_found(format!("no job #{id} waits or runs")).with_help(
-            "craft queue:list lists those that do; a job that is done is gone, and one that failed is shown by craft queue:failed-list",
-        ));
+    let as_json = matches.get_flag("json");
+    let alive = check_is_shared(&opened, "show a job").and_then(|()| opened.job(None, &id));
+    let found = match alive {
+        Ok(Some(found)) => found,
+        // It may be found among the failed ones, also where the others can't be looked at.
+        Err(error) if !error.is_unsupported() => return Err(error),
+        other => {
+            return show_failed(&opened, &id, as_json).unwrap_or_else(|| {
+                other?;
+                Err(Error::not_found(format!("no job #{id} waits, runs or has failed")).with_help(
+                "craft queue:list and craft queue:failed-list list those that do; a job that is done is gone",
+            ))
+            });
+        }
     };
     let (due_at, age_s) = times(&found.job, &zone);
-    if matches.get_flag("json") {
+    if as_json {
         print::json(&Shown { job: found, due_at, age_s });
         return Ok(Exit::Fine);
     }
@@ -248,6 +274,21 @@ pub(super) fn show(app: App, matches: &ArgMatches) -> Result<Exit> {
         print::indented("    ", &error);
     }
     Ok(Exit::Fine)
+}
+
+/// Shows a failed job, if there is such a one. Where failed jobs are not kept, or not to be reached, there is none.
+fn show_failed(opened: &Queue, id: &JobId, as_json: bool) -> Option<Result<Exit>> {
+    let filter = Filter { id: Some(id), ..Filter::default() };
+    let failed = match opened.failed().list(&filter) {
+        Ok(found) => found.into_iter().next()?,
+        Err(error) if error.is_schema() || error.is_config() => return None,
+        Err(error) => return Some(Err(error)),
+    };
+    match as_json {
+        true => print::json(&failed),
+        false => failed::show(&failed),
+    }
+    Some(Ok(Exit::Fine))
 }
 
 pub(super) fn cancel_command() -> Command {

@@ -8,6 +8,7 @@ use super::app::App;
 use super::arguments::{connection, driver, given_queues, option, switch, text};
 use super::progress::Progress;
 use super::push::SHOWN;
+use super::signals::misnamed;
 use super::{Exit, print, usage};
 use crate::error::Result;
 use crate::message::JobId;
@@ -19,7 +20,7 @@ pub(super) const LISTS_THEM: &str = "craft queue:failed-list lists them";
 pub(super) fn command() -> Command {
     Command::new("queue:retry")
         .about("Put failed jobs back onto the queue")
-        .arg(ids().help("Only these failed jobs [default: all of the driver]"))
+        .arg(ids().help("Only these failed jobs, by id or uuid [default: all of the driver]"))
         .arg(driver())
         .arg(option("queue", "NAME", "The queue to put them back onto [default: each its own]"))
         .arg(connection())
@@ -121,6 +122,6 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
         }
     }
     // What was put back is told, whatever came then.
-    ended?;
+    ended.map_err(misnamed)?;
     Ok(if trouble { Exit::Status(1) } else { Exit::Fine })
 }

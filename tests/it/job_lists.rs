@@ -63,7 +63,10 @@ fn jobs_are_listed_shown_and_cancelled_while_nobody_holds_them() {
         let uuid = all[1]["uuid"].as_str().unwrap();
         assert_eq!(json(&folder, &["queue:show", uuid, "--json"])["payload"], "{\"order_id\": 1}");
         let gone = say(&folder, &["queue:show", "77"]);
-        assert_eq!((gone.status, gone.err.lines().next()), (1, Some("error: no job #77 waits or runs")));
+        assert_eq!(
+            (gone.status, gone.err.lines().next()),
+            (1, Some("error: no job #77 waits, runs or has failed"))
+        );
 
         let third = all[2]["uuid"].as_str().unwrap();
         let cancelled = say(&folder, &["queue:cancel", "1", "2", third, "77", "none"]);
@@ -83,6 +86,40 @@ fn jobs_are_listed_shown_and_cancelled_while_nobody_holds_them() {
 }
 
 #[test]
+fn a_job_is_shown_wherever_it_is_by_its_id_or_its_uuid() {
+    for (folder, _) in on_each_database() {
+        out(&folder, &["queue:install"]);
+        for queue in ["default", "later"] {
+            out(&folder, &["queue:push", "Fail", "\"no paper\"", "--queue", queue]);
+        }
+        let uuids: Vec<String> = json(&folder, &["queue:list", "--json"])
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|job| job["uuid"].as_str().unwrap().to_owned())
+            .collect();
+        out(&folder, &["queue:work", "--attempts", "1", "--stop-when-empty"]);
+        for id in [&*uuids[0], &uuids[0].to_uppercase()] {
+            let shown = out(&folder, &["queue:show", id]);
+            assert!(shown.starts_with("  Failed job #1\n"), "{shown}");
+            assert!(shown.contains("  exception\n    no paper\n"), "{shown}");
+        }
+        let failed = json(&folder, &["queue:show", &uuids[0], "--json"]);
+        assert_eq!((&failed["id"], &failed["exception"]), (&json!(1), &json!("no paper")), "{failed}");
+        assert!(out(&folder, &["queue:show", &uuids[1]]).starts_with("  Job #2\n"));
+        // The failed job has an id of its own; of the waiting ones none has this one.
+        assert!(out(&folder, &["queue:show", "1"]).starts_with("  Failed job #1\n"));
+        assert!(out(&folder, &["queue:show", "2"]).starts_with("  Job #2\n"));
+        assert_eq!(out(&folder, &["queue:failed-list", &uuids[0]]), out(&folder, &["queue:show", &uuids[0]]));
+        let retried = out(&folder, &["queue:retry", &uuids[0]]);
+        assert!(retried.starts_with("  #1 Fail onto default, now job #3"), "{retried}");
+        assert_eq!(say(&folder, &["queue:forget", &uuids[0]]).status, 1, "it is no failed job any more");
+        out(&folder, &["queue:work", "--attempts", "1", "--stop-when-empty"]);
+        assert_eq!(out(&folder, &["queue:forget", &uuids[0]]), format!("Forgot failed job #{}.\n", uuids[0]));
+    }
+}
+
+#[test]
 fn a_list_says_when_there_may_be_more() {
     let folder = Folder::new();
     out(&folder, &["queue:install"]);
@@ -96,7 +133,7 @@ fn a_list_says_when_there_may_be_more() {
     let wrong = say(&folder, &["queue:list", "--state", "done"]);
     assert_eq!(
         (wrong.status, &*wrong.err),
-        (1, "error: --state: \"done\" is no state of a job\n  help: it is waiting, delayed or running\n")
+        (2, "error: --state: \"done\" is no state of a job\n  help: it is waiting, delayed or running\n")
     );
 }
 

@@ -53,14 +53,13 @@ impl FailedJobs for FailedTable {
             limit => i64::try_from(limit).unwrap_or(i64::MAX),
         };
         let mut after = filter.after.and_then(number).unwrap_or(0);
-        let only = match filter.id.map(number) {
+        let only = match filter.id.map(|id| self.row_of(id)).transpose()? {
             None => Value::Null,
             Some(Some(number)) => {
                 // It is looked for from where it is, and there is no other.
                 (after, limit) = (after.max(number.saturating_sub(1)), 1);
                 number.into()
             }
-            // An id that is no number is none of this table's.
             Some(None) => return Ok(Vec::new()),
         };
         let rows = self.adapter.query(
@@ -80,7 +79,11 @@ impl FailedJobs for FailedTable {
     }
 
     fn forget(&mut self, ids: &[JobId]) -> Result<u64> {
-        self.adapter.execute("forget", &[numbers(ids)])
+        let mut rows = Vec::with_capacity(ids.len());
+        for id in ids {
+            rows.extend(self.row_of(id)?);
+        }
+        self.adapter.execute("forget", &[list(&rows)])
     }
 
     fn count(&mut self) -> Result<Vec<FailedCount>> {
@@ -113,6 +116,23 @@ impl FailedJobs for FailedTable {
 }
 
 impl FailedTable {
+    /// The row of a failed job that is known by its id or its uuid.
+    fn row_of(&mut self, id: &JobId) -> Result<Option<i64>> {
+        let JobId::Text(uuid) = id else { return Ok(number(id)) };
+        if let Some(number) = number(id) {
+            return Ok(Some(number));
+        }
+        // As every push writes it, whatever it looks like here; a message of a broker may be called anything.
+        let written = uuid::Uuid::parse_str(uuid).map(|uuid| uuid.hyphenated().to_string());
+        for uuid in std::iter::once(uuid.to_string()).chain(written.ok()) {
+            let rows = self.adapter.query("find_failed_job", &[(&*uuid).into()])?;
+            if let Some(row) = rows.first() {
+                return Ok(row.number(0));
+            }
+        }
+        Ok(None)
+    }
+
     fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.adapter.begin(Survives::PowerCut)?;
         let done = work(self).and_then(|done| self.adapter.commit().map(|()| done));
