@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 
 use super::program::Own;
+use super::usage;
 use crate::config::{Config, Flag};
 use crate::error::{Error, Result};
 use crate::jobs::Jobs;
@@ -23,9 +24,7 @@ impl App {
     pub(super) fn new(jobs: Jobs, own: Own, matches: &ArgMatches) -> Result<Self> {
         let file = matches.get_one::<String>("config").map(PathBuf::from);
         if file.is_some() && own.config.is_some() {
-            return Err(Error::config(
-                "--config: this program has a configuration of its own, and reads no file",
-            ));
+            return Err(usage("--config: this program has a configuration of its own, and reads no file"));
         }
         Ok(Self {
             jobs,
@@ -65,7 +64,7 @@ impl App {
             // A worker's list of queues is its own; what a retry calls a queue is a target.
             let own = flag == Flag::Queue;
             if let Some(value) = given.filter(|_| !own) {
-                config.set_flag(flag, value)?;
+                config.set_flag(flag, value).map_err(Error::of_usage)?;
                 // Where jobs wait in a broker, the only connection is that of the failed ones.
                 if flag == Flag::Connection && config.default == "amqp" {
                     config.amqp.settings.failed_connection = Some(value.clone());

@@ -81,13 +81,18 @@ fn joined(entries: &[Entry], arguments: impl IntoIterator<Item = OsString>) -> V
 /// A span of time, if it was given.
 pub(super) fn span(matches: &ArgMatches, name: &str) -> Result<Option<Duration>> {
     let span = text(matches, name).map(parse_span).transpose();
-    span.map_err(|error| error.context(format!("--{name}")))
+    span.map_err(|error| error.context(format!("--{name}")).of_usage())
 }
 
 /// An option with a value.
 pub(super) fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     // A negative number is a value, too: the option itself says why it is wrong.
     Arg::new(name).long(name).value_name(value).help(help).allow_negative_numbers(true)
+}
+
+/// An option with a span of time. A negative one, in words too, is a value that says why it is wrong.
+pub(super) fn span_option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    option(name, value, help).allow_hyphen_values(true)
 }
 
 /// A whole number from `least`, if it was given.

@@ -3,8 +3,8 @@
 use clap::{ArgMatches, Command};
 
 use super::app::App;
-use super::arguments::{connection, driver, json, option, text};
-use super::{Exit, print, usage};
+use super::arguments::{connection, driver, json, option, span_option, whole};
+use super::{Exit, print};
 use crate::bench::Bench;
 use crate::error::Result;
 
@@ -22,20 +22,15 @@ pub(super) fn command() -> Command {
             "Further jobs that wait behind a third drain, or are due tomorrow in a fourth [default: none]",
         ))
         .arg(option("pickups", "N", "How many jobs to time from push to begin [default: 20]"))
-        .arg(option("poll", "SEC", "The longest sleep between looks").short('p'))
+        .arg(span_option("poll", "SEC", "The longest sleep between looks").short('p'))
         .arg(json())
 }
 
 pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let mut config = app.config(matches)?;
     // The flag is about the bench's worker, not about the pool's default.
-    let number = |name: &str, least: usize, otherwise: usize| match text(matches, name) {
-        None => Ok(otherwise),
-        Some(given) => given
-            .parse()
-            .ok()
-            .filter(|number: &usize| *number >= least)
-            .ok_or_else(|| usage(format!("--{name}: \"{given}\" is not a whole number from {least}"))),
+    let number = |name: &str, least: usize, otherwise: usize| {
+        whole(matches, name, least).map(|number| number.unwrap_or(otherwise))
     };
     if !matches.contains_id("workers") && config.default != "async" {
         config.database.settings.workers = 1;

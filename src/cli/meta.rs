@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::arguments::{option, text};
-use super::{print, program};
+use super::{print, program, usage};
 use crate::error::{Error, Result};
 
 /// The names of these commands.
@@ -91,7 +91,7 @@ fn asked(root: &Command, matches: &ArgMatches) -> Result<Option<Command>> {
                 Some(nearest) => format!("did you mean {nearest}?"),
                 None => "craft alone lists all commands".to_owned(),
             };
-            Err(Error::not_found(format!("there is no command '{name}'")).with_help(help))
+            Err(usage(format!("there is no command '{name}'")).with_help(help))
         }
     }
 }

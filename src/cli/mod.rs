@@ -113,7 +113,11 @@ fn run(
         Ok(Ended::Status(status)) => status,
         Err(error) => {
             print::error(&error);
-            if error.is_config() { 78 } else { 1 }
+            match error {
+                error if error.is_of_usage() => 2,
+                error if error.is_config() => 78,
+                _ => 1,
+            }
         }
     };
     print::flush();
@@ -166,5 +170,5 @@ fn dispatch(
 
 /// A wrong use that only the command itself can see; clap would exit with the same status.
 fn usage(message: impl Into<String>) -> Error {
-    Error::invalid(message)
+    Error::invalid(message).of_usage()
 }

@@ -6,14 +6,14 @@ use clap::{ArgMatches, Command};
 use serde::Serialize;
 
 use super::app::App;
-use super::arguments::{connection, driver, given_queues, json, option, text};
+use super::arguments::{connection, driver, given_queues, json, option, span, span_option, whole};
 use super::print::{Style, Text};
 use super::signals::named_queues;
 use super::status::{BOUND, shown};
-use super::{Exit, print, usage};
+use super::{Exit, print};
 use crate::driver::Size;
 use crate::error::Result;
-use crate::time::{humane, parse_span, seconds_to_span};
+use crate::time::{humane, seconds_to_span};
 
 /// Where no limit is given: a queue that anybody should look at.
 const MANY: u64 = 1_000;
@@ -25,7 +25,7 @@ pub(super) fn command() -> Command {
         .arg(driver())
         .arg(connection())
         .arg(option("max", "N", "So many jobs may wait [default: 1000, where no limit is given]"))
-        .arg(option("max-wait", "SEC", "The first one in line may have waited so long"))
+        .arg(span_option("max-wait", "SEC", "The first one in line may have waited so long"))
         .arg(json())
         .after_long_help(
             "Examples:\n  \
@@ -76,15 +76,8 @@ struct Line {
 
 impl Limits {
     fn of(matches: &ArgMatches) -> Result<Self> {
-        let max_wait = text(matches, "max-wait").map(parse_span).transpose();
-        let max_wait = max_wait.map_err(|error| error.context("--max-wait"))?;
-        let max = match text(matches, "max") {
-            None => max_wait.is_none().then_some(MANY),
-            Some(given) => match given.parse() {
-                Ok(max) => Some(max),
-                Err(_) => return Err(usage(format!("--max: \"{given}\" is not a whole number"))),
-            },
-        };
+        let max_wait = span(matches, "max-wait")?;
+        let max = whole(matches, "max", 0)?.or(max_wait.is_none().then_some(MANY));
         Ok(Self { max, max_wait })
     }
 

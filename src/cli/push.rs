@@ -8,8 +8,11 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 
 use super::app::App;
-use super::arguments::{connection, driver, json as json_flag, option, span, switch, text, whole};
+use super::arguments::{
+    connection, driver, json as json_flag, option, span, span_option, switch, text, whole,
+};
 use super::progress::Progress;
+use super::signals::misnamed;
 use super::{Exit, print, usage};
 use crate::backoff::Backoff;
 use crate::config::nearest::nearest;
@@ -37,10 +40,7 @@ pub(super) fn command() -> Command {
         .arg(driver())
         .arg(option("queue", "NAME", "The queue to put it on"))
         .arg(connection())
-        .arg(
-            option("delay", "TIME", "Due only after this: 30s, \"10 minutes\", or seconds")
-                .allow_hyphen_values(true),
-        )
+        .arg(span_option("delay", "TIME", "Due only after this: 30s, \"10 minutes\", or seconds"))
         .arg(option("count", "N", "So many of it"))
         .arg(option("unique", "KEY", "Add nothing while a job with this key waits or runs"))
         .arg(
@@ -50,8 +50,8 @@ pub(super) fn command() -> Command {
         .arg(switch("replace", "Take the place of the job that waits with this key"))
         .arg(option("priority", "0-9", "Before those of a lower priority [default: 0]"))
         .arg(option("attempts", "N", "Attempts before it is a failed job"))
-        .arg(option("backoff", "SEC[,SEC…]", "How long to wait between attempts, or: exponential"))
-        .arg(option("timeout", "SEC", "How long one attempt may take"))
+        .arg(span_option("backoff", "SEC[,SEC…]", "How long to wait between attempts, or: exponential"))
+        .arg(span_option("timeout", "SEC", "How long one attempt may take"))
         .arg(switch("force", "Push it though the job can't be made of this payload"))
         .arg(json_flag())
         .after_long_help(
@@ -84,7 +84,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
             let part = PART.min(count - pushed.len());
             let answers = options.apply(queue.options()).push_json(name, &payload, part);
             pushed.extend(answers.map_err(|error| match pushed.len() {
-                0 => error,
+                0 => misnamed(error),
                 some => error.context(format!("{some} of {count} were pushed, and then")),
             })?);
             progress.add(part as u64);
@@ -211,7 +211,7 @@ impl<'a> Options<'a> {
             replace,
             priority: whole(matches, "priority", 0)?,
             attempts: whole(matches, "attempts", 1)?,
-            backoff: backoff.map_err(|error| error.context("--backoff"))?,
+            backoff: backoff.map_err(|error| error.context("--backoff").of_usage())?,
             timeout: span(matches, "timeout")?,
         })
     }

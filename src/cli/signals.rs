@@ -5,11 +5,16 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::app::App;
 use super::arguments::{connection, driver, given_queues};
 use super::{Exit, print};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Queues by their names, at least one.
 pub(super) fn named_queues() -> Arg {
     Arg::new("queues").value_name("QUEUE").action(ArgAction::Append).num_args(1..).required(true)
+}
+
+/// What the command line names and nothing can be called.
+pub(super) fn misnamed(error: Error) -> Error {
+    if error.is_invalid() { error.of_usage() } else { error }
 }
 
 pub(super) fn pause_command() -> Command {
@@ -30,7 +35,7 @@ pub(super) fn pause_command() -> Command {
 pub(super) fn pause(app: App, matches: &ArgMatches) -> Result<Exit> {
     let opened = app.open(matches)?;
     for queue in given_queues(matches, "queues") {
-        match opened.pause(None, &queue)? {
+        match opened.pause(None, &queue).map_err(misnamed)? {
             true => print::line(format!("Queue \"{queue}\" is paused.")),
             false => print::line(format!("Queue \"{queue}\" is paused already.")),
         }
@@ -50,7 +55,7 @@ pub(super) fn resume_command() -> Command {
 pub(super) fn resume(app: App, matches: &ArgMatches) -> Result<Exit> {
     let opened = app.open(matches)?;
     for queue in given_queues(matches, "queues") {
-        match opened.resume(None, &queue)? {
+        match opened.resume(None, &queue).map_err(misnamed)? {
             true => print::line(format!("Queue \"{queue}\" is resumed.")),
             false => print::line(format!("Queue \"{queue}\" is not paused.")),
         }

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
 use super::app::App;
-use super::arguments::{connection, driver, given_queues, json, option, switch, text};
+use super::arguments::{connection, driver, given_queues, json, span, span_option, switch};
 use super::{Exit, print};
 use crate::driver::Size;
 use crate::error::Result;
@@ -29,14 +29,14 @@ pub(super) fn command() -> Command {
         )
         .arg(driver())
         .arg(connection())
-        .arg(option("watch", "SEC", "Show it again and again"))
+        .arg(span_option("watch", "SEC", "Show it again and again"))
         .arg(switch("exact", "Count all, however long it takes [default: up to 10000 of each]"))
         .arg(json())
 }
 
 pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let queues = given_queues(matches, "queues");
-    let watch = text(matches, "watch").map(time::parse_span).transpose()?;
+    let watch = span(matches, "watch")?;
     let queue = app.open(matches)?;
     let bound = if matches.get_flag("exact") { u64::MAX } else { BOUND };
     loop {

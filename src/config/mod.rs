@@ -263,7 +263,8 @@ impl Config {
 
     fn error(&self, key: &str, wrong: Wrong) -> Error {
         let source = self.entries().into_iter().find(|entry| entry.key == key).map(|entry| entry.source);
-        self.origins.error(key, &source.unwrap_or(Source::Program), wrong)
+        let error = self.origins.error(key, source.as_ref().unwrap_or(&Source::Program), wrong);
+        if matches!(source, Some(Source::Flag(_))) { error.of_usage() } else { error }
     }
 
     fn set(&mut self, key: &str, value: &Value, source: Source) -> Result<()> {

@@ -136,7 +136,7 @@ fn ids_of_pushes_are_json_when_asked_for() {
     child.stdin.take().unwrap().write_all(b"\"from stdin\"").unwrap();
     assert_eq!(said(child.wait_with_output().unwrap()).out, "5\n");
     let bad = say(&folder, &["queue:push", "Echo", "{not json"]);
-    assert_eq!(bad.status, 1);
+    assert_eq!(bad.status, 2);
     assert!(bad.err.starts_with("error: cannot push Echo: the payload is not JSON: "), "{}", bad.err);
     let missing = say(&folder, &["queue:push", "Echo", "@nowhere.json"]);
     assert!(missing.err.starts_with("error: cannot read the payload from nowhere.json: "), "{}", missing.err);
@@ -194,12 +194,12 @@ fn what_is_wrong_is_said_with_what_to_do_next() {
         ),
         (
             &["queue:work", "--driver", "redis"],
-            78,
+            2,
             "error: --driver: no driver is named \"redis\"\n  help: this program has: amqp, async, database\n",
         ),
         (
             &["queue:work", "--driver", "mysql"],
-            78,
+            2,
             "error: --driver: no driver is named \"mysql\"\n  help: databases have the driver \"database\": the connection says which one, --connection NAME or connection = \"NAME\" under [database]\n",
         ),
         (
@@ -209,7 +209,7 @@ fn what_is_wrong_is_said_with_what_to_do_next() {
         ),
         (
             &["queue:work", "--max-jobs", "none"],
-            1,
+            2,
             "error: --max-jobs: \"none\" is not a whole number from 1\n",
         ),
         (
@@ -219,7 +219,7 @@ fn what_is_wrong_is_said_with_what_to_do_next() {
         ),
         (
             &["job", "create-invoice"],
-            1,
+            2,
             "error: \"create-invoice\" is no name for a job\n  help: write it as a Rust type: CreateInvoice\n",
         ),
         (

@@ -62,4 +62,5 @@ mod terminal;
 mod tidy;
 mod time_zones;
 mod transactions;
+mod usage;
 mod worker_output;

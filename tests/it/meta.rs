@@ -18,7 +18,7 @@ fn a_command_is_explained_by_its_name_also_in_two_words() {
     let slip = say(&folder, &["help", "queue:wrok"]);
     assert_eq!(
         (slip.status, &*slip.err),
-        (1, "error: there is no command 'queue:wrok'\n  help: did you mean queue:work?\n")
+        (2, "error: there is no command 'queue:wrok'\n  help: did you mean queue:work?\n")
     );
 }
 

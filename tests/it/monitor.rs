@@ -56,7 +56,7 @@ fn wrong_uses_are_refused() {
     let none = say(&folder, &["queue:monitor"]);
     assert_eq!(none.status, 2);
     let wrong = say(&folder, &["queue:monitor", "default", "--max", "many"]);
-    assert_eq!((wrong.status, &*wrong.err), (1, "error: --max: \"many\" is not a whole number\n"));
+    assert_eq!((wrong.status, &*wrong.err), (2, "error: --max: \"many\" is not a whole number from 0\n"));
     let away = say(&folder, &["queue:monitor", "default"]);
     assert_eq!(away.status, 1);
     assert!(away.err.contains("has no table \"jobs\""), "{}", away.err);

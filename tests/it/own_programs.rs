@@ -54,7 +54,7 @@ fn a_program_brings_configuration_commands_and_a_listener() {
     assert_eq!(wrong.status, 78);
     assert!(wrong.err.contains("help: this program has: amqp, async, database, shelf"), "{}", wrong.err);
     let refused = shop(&folder, "own config", &["--config", "x.toml", "queue:status"]);
-    assert_eq!(refused.status, 78);
+    assert_eq!(refused.status, 2);
     assert!(refused.err.contains("reads no file"), "{}", refused.err);
 }
 

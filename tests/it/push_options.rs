@@ -84,7 +84,7 @@ fn options_that_cannot_be_are_refused_with_their_name() {
         ("--unique", "", "error: the unique key is empty\n"),
     ] {
         let refused = say(&folder, &["queue:push", "Echo", "1", option, value]);
-        assert!(refused.status == 1 && refused.err.starts_with(said), "{option} {value}: {}", refused.err);
+        assert!(refused.status == 2 && refused.err.starts_with(said), "{option} {value}: {}", refused.err);
     }
     assert_eq!(out(&folder, &["queue:list"]), "No jobs found.\n");
 }
@@ -182,6 +182,6 @@ fn the_newest_may_take_the_place_of_the_one_that_waits() {
     assert!(worked.out.contains("\n2\n") || worked.out.starts_with("2\n"), "{}", worked.out);
     let keyless = push("3", &["--replace"]);
     let said = "error: --replace needs a unique key: that of the job to replace\n  help: add --unique KEY, or --unique-until-start KEY\n";
-    assert_eq!((keyless.status, &*keyless.err), (1, said));
+    assert_eq!((keyless.status, &*keyless.err), (2, said));
     assert_eq!(push("4", &["--unique", "k", "--unique-until-start", "k"]).status, 2);
 }

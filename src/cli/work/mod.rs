@@ -13,14 +13,17 @@ use clap::{ArgMatches, Command};
 
 use self::human::Human;
 use self::machine::{Form, Machine};
+use super::Exit;
 use super::app::App;
-use super::arguments::{connection, driver, given_queues, option, queues, switch, text};
-use super::{Exit, usage};
+use super::arguments::{
+    connection, driver, given_queues, option, queues, span, span_option, switch, text, whole,
+};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::Event;
+use crate::message::check_queue;
 use crate::queue::Worker;
-use crate::time::{self, Zone};
+use crate::time::Zone;
 use crate::worker::{Ended, Report};
 
 pub(super) fn command() -> Command {
@@ -29,7 +32,7 @@ pub(super) fn command() -> Command {
         .arg(driver())
         .arg(queues("The queues; the first one goes first [default: the configured one]"))
         .arg(connection())
-        .arg(option("poll", "SEC", "The longest sleep between looks [default: 1]").short('p'))
+        .arg(span_option("poll", "SEC", "The longest sleep between looks [default: 1]").short('p'))
         .arg(option("attempts", "N", "Attempts before a job is a failed job [default: 3]"))
         .arg(option("workers", "N", "How many jobs run at once [default: 1]"))
         .arg(option("mode", "MODE", "threading or multiprocess"))
@@ -38,11 +41,11 @@ pub(super) fn command() -> Command {
         .arg(switch("once", "Run one job, or none when none waits"))
         .arg(switch("stop-when-empty", "End when nothing is due and no retry of its own is still to come"))
         .arg(option("max-jobs", "N", "End after so many jobs"))
-        .arg(option("max-time", "SEC", "End after so long"))
+        .arg(span_option("max-time", "SEC", "End after so long"))
         .arg(option("memory", "MB", "End, with status 12, when the process is this large"))
-        .arg(option("timeout", "SEC", "How long one attempt may take"))
-        .arg(option("backoff", "SEC[,SEC…]", "How long to wait between attempts, or: exponential"))
-        .arg(option("grace", "SEC", "How long to wait for running jobs when stopped [default: 25]"))
+        .arg(span_option("timeout", "SEC", "How long one attempt may take"))
+        .arg(span_option("backoff", "SEC[,SEC…]", "How long to wait between attempts, or: exponential"))
+        .arg(span_option("grace", "SEC", "How long to wait for running jobs when stopped [default: 25]"))
         .arg(option("name", "NAME", "What to call this worker in its log lines"))
         .arg(switch("json", "Tell each event as a line of JSON"))
         .arg(option("pid-file", "FILE", "Write the process id there while it runs"))
@@ -62,6 +65,9 @@ pub(super) fn command() -> Command {
 pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
     let view = View::new(&app, matches, &config)?;
+    for queue in given_queues(matches, "queue") {
+        check_queue("name of the queue", &queue).map_err(Error::of_usage)?;
+    }
     let tells_begins = view.verbosity > 0 && !view.quiet;
     let mut job_names = app.job_names();
     job_names.extend(config.commands.keys().cloned());
@@ -113,25 +119,16 @@ fn bounded(mut worker: Worker, matches: &ArgMatches) -> Result<Worker> {
     if matches.get_flag("stop-when-empty") {
         worker = worker.stop_when_empty();
     }
-    if let Some(count) = number(matches, "max-jobs")? {
+    if let Some(count) = whole(matches, "max-jobs", 1)? {
         worker = worker.max_jobs(count);
     }
-    if let Some(megabytes) = number(matches, "memory")? {
+    if let Some(megabytes) = whole(matches, "memory", 1)? {
         worker = worker.max_memory(megabytes);
     }
-    if let Some(span) = text(matches, "max-time") {
-        worker = worker.max_time(time::parse_span(span).map_err(|error| error.context("--max-time"))?);
+    if let Some(span) = span(matches, "max-time")? {
+        worker = worker.max_time(span);
     }
     Ok(worker)
-}
-
-/// A whole number from 1.
-fn number(matches: &ArgMatches, name: &str) -> Result<Option<u64>> {
-    let Some(given) = text(matches, name) else { return Ok(None) };
-    match given.parse() {
-        Ok(0) | Err(_) => Err(usage(format!("--{name}: \"{given}\" is not a whole number from 1"))),
-        Ok(number) => Ok(Some(number)),
-    }
 }
 
 /// What is told about the worker, and how.

@@ -143,11 +143,9 @@ impl JobsTable {
     /// Moves dead jobs to the failed ones.
     pub(super) fn bury(&mut self, dead: Vec<Dead<'_>>, settlement: &mut Settlement) -> Result<()> {
         let (text, coded): (Vec<_>, Vec<_>) = dead.into_iter().partition(Dead::is_text);
-        for (at, dead) in chunks(&text).chain(coded.chunks(1)).enumerate() {
-            let buried = self.bury_or_split(dead, settlement);
-            buried.map_err(|error| if at == 0 { error } else { error.done_in_part() })?;
-        }
-        Ok(())
+        let mut parts = chunks(&text).chain(coded.chunks(1));
+        parts.next().map_or(Ok(()), |first| self.bury_or_split(first, settlement))?;
+        parts.try_for_each(|dead| self.bury_or_split(dead, settlement)).map_err(crate::Error::done_in_part)
     }
 
     fn bury_or_split(&mut self, dead: &[Dead<'_>], settlement: &mut Settlement) -> Result<()> {
