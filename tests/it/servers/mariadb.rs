@@ -1,10 +1,10 @@
 //! A private MariaDB server, or MySQL where only that is installed: the tests are the same.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, Until};
 use super::folder::Folder;
 use super::port::Port;
 use super::process::{Process, command, run};
@@ -51,7 +51,7 @@ GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;
 #[derive(Default)]
 pub struct Options {
     arguments: Vec<String>,
-    tls: bool,
+    tls: Option<Until>,
 }
 
 impl Options {
@@ -63,7 +63,13 @@ impl Options {
 
     /// With TLS, and a certificate of an authority that nobody knows.
     pub fn tls(mut self) -> Options {
-        self.tls = true;
+        self.tls = Some(Until::Later);
+        self
+    }
+
+    /// The same, with a certificate that has expired.
+    pub fn expired_tls(mut self) -> Options {
+        self.tls = Some(Until::Past);
         self
     }
 }
@@ -114,10 +120,11 @@ impl MariaDb {
         let mut arguments: Vec<String> = ARGUMENTS.map(String::from).to_vec();
         arguments.push(data);
         arguments.push(format!("--port={}", port.number()));
-        let certificate = options.tls.then(|| Certificate::make(&folder, &user));
+        let certificate = options.tls.map(|until| Certificate::make(&folder, &user, until));
         if let Some(made) = &certificate {
             arguments.push(format!("--ssl-cert={}", made.certificate.display()));
             arguments.push(format!("--ssl-key={}", made.key.display()));
+            arguments.push(format!("--ssl-ca={}", made.authority.display()));
         }
         // MariaDB from 11.4 and MySQL make a certificate by themselves, unless they are told not to.
         if certificate.is_none() {
@@ -194,6 +201,11 @@ impl MariaDb {
     /// What a client has to trust to accept this server, when it was started with TLS.
     pub fn authority(&self) -> Option<&Path> {
         Some(self.certificate.as_ref()?.authority.as_path())
+    }
+
+    /// The certificate of the client `strict`, and its key, for a server with TLS.
+    pub fn client(&self) -> Option<&[PathBuf; 2]> {
+        Some(&self.certificate.as_ref()?.client)
     }
 
     /// The url of a new, empty database.

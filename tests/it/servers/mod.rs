@@ -15,14 +15,14 @@
 //! The files, from the ground up: `wait`, `programs`, `watchdog`, `folder`, `port`, `process`,
 //! `certificate`; then the servers and the proxy.
 
-mod certificate;
-mod folder;
+pub mod certificate;
+pub mod folder;
 pub mod mariadb;
 pub mod pgbouncer;
 mod port;
 pub mod postgres;
 mod process;
-mod programs;
+pub mod programs;
 pub mod proxy;
 pub mod rabbitmq;
 mod wait;

@@ -1,10 +1,10 @@
 //! A private PostgreSQL server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, Until};
 use super::folder::Folder;
 use super::port::Port;
 use super::process::{Process, command, run};
@@ -26,7 +26,7 @@ max_connections = 300
 pub struct Options {
     settings: Vec<String>,
     access: Vec<String>,
-    tls: bool,
+    tls: Option<Until>,
 }
 
 impl Options {
@@ -45,7 +45,13 @@ impl Options {
 
     /// With TLS, and a certificate of an authority that nobody knows.
     pub fn tls(mut self) -> Options {
-        self.tls = true;
+        self.tls = Some(Until::Later);
+        self
+    }
+
+    /// The same, with a certificate that has expired.
+    pub fn expired_tls(mut self) -> Options {
+        self.tls = Some(Until::Past);
         self
     }
 }
@@ -83,10 +89,11 @@ impl Postgres {
         run(&mut initdb, "").unwrap_or_else(|error| panic!("cannot create a PostgreSQL database: {error}"));
 
         let mut settings = format!("{SETTINGS}port = {}\n", port.number());
-        let certificate = options.tls.then(|| Certificate::make(&folder, &user));
+        let certificate = options.tls.map(|until| Certificate::make(&folder, &user, until));
         if let Some(made) = &certificate {
             let (file, key) = (made.certificate.display(), made.key.display());
             settings += &format!("ssl = on\nssl_cert_file = '{file}'\nssl_key_file = '{key}'\n");
+            settings += &format!("ssl_ca_file = '{}'\n", made.authority.display());
         }
         settings += &options.settings.join("\n");
         folder.write("data/postgresql.conf", &settings);
@@ -150,6 +157,11 @@ impl Postgres {
     /// What a client has to trust to accept this server, when it was started with TLS.
     pub fn authority(&self) -> Option<&Path> {
         Some(self.certificate.as_ref()?.authority.as_path())
+    }
+
+    /// The certificate of the client `strict`, and its key, for a server with TLS.
+    pub fn client(&self) -> Option<&[PathBuf; 2]> {
+        Some(&self.certificate.as_ref()?.client)
     }
 
     /// The url of a new, empty database.

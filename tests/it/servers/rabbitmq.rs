@@ -2,12 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::certificate::{Certificate, Until};
 use super::folder::Folder;
 use super::port::Port;
 use super::process::{Process, command, run};
@@ -19,12 +20,26 @@ const PACKAGE: &str = "rabbitmq-server";
 #[derive(Default)]
 pub struct Options {
     settings: Vec<String>,
+    tls: Option<Until>,
 }
 
 impl Options {
     /// A line of rabbitmq.conf, such as `consumer_timeout = 5000`.
     pub fn setting(mut self, line: &str) -> Options {
         self.settings.push(line.to_string());
+        self
+    }
+
+    /// With TLS on a port of its own, at 127.0.0.1 and 127.0.0.2, and a certificate of an authority that nobody
+    /// knows.
+    pub fn tls(mut self) -> Options {
+        self.tls = Some(Until::Later);
+        self
+    }
+
+    /// The same, with a certificate that has expired.
+    pub fn expired_tls(mut self) -> Options {
+        self.tls = Some(Until::Past);
         self
     }
 }
@@ -36,6 +51,7 @@ pub struct RabbitMq {
     /// finds none starts one that stays for ever.
     _epmd: Process,
     port: Port,
+    tls: Option<(Port, Certificate)>,
     node_port: Port,
     epmd_port: Port,
     vhosts: AtomicU32,
@@ -56,7 +72,18 @@ impl RabbitMq {
         let folder = Folder::new("rabbitmq", &user);
         let [port, node_port, epmd_port] = [Port::claim(), Port::claim(), Port::claim()];
         let listen = format!("listeners.tcp.local = 127.0.0.1:{}", port.number());
-        let settings = options.settings.join("\n");
+        let mut settings = options.settings.join("\n");
+        let tls = options.tls.map(|until| (Port::claim(), Certificate::make(&folder, &user, until)));
+        if let Some((port, made)) = &tls {
+            for (name, address) in [("local", "127.0.0.1"), ("other", "127.0.0.2")] {
+                settings += &format!("\nlisteners.ssl.{name} = {address}:{}", port.number());
+            }
+            let files =
+                [("cacertfile", &made.authority), ("certfile", &made.certificate), ("keyfile", &made.key)];
+            for (name, file) in files {
+                settings += &format!("\nssl_options.{name} = {}", file.display());
+            }
+        }
         folder.write("rabbitmq.conf", &format!("{listen}\n{settings}\n"));
         folder.write("enabled_plugins", "[].\n");
         folder.write("advanced.config", "[].\n");
@@ -72,6 +99,7 @@ impl RabbitMq {
             broker: None,
             _epmd: epmd,
             port,
+            tls,
             node_port,
             epmd_port,
             vhosts: AtomicU32::new(0),
@@ -126,6 +154,21 @@ impl RabbitMq {
 
     pub fn port(&self) -> u16 {
         self.port.number()
+    }
+
+    /// The port of TLS, when it was started with that.
+    pub fn tls_port(&self) -> Option<u16> {
+        Some(self.tls.as_ref()?.0.number())
+    }
+
+    /// What a client has to trust to accept this broker by TLS.
+    pub fn authority(&self) -> Option<&Path> {
+        Some(&self.tls.as_ref()?.1.authority)
+    }
+
+    /// The certificate of the client `strict`, and its key.
+    pub fn client(&self) -> Option<&[PathBuf; 2]> {
+        Some(&self.tls.as_ref()?.1.client)
     }
 
     /// The process id, while it runs.
