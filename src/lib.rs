@@ -115,7 +115,7 @@ pub use backoff::Backoff;
 pub use cli::{App, Call, main, stock_jobs};
 pub use config::{
     AmqpConfig, AsyncConfig, CommandJob, Config, Connection, DatabaseConfig, Durability, Entry, Flag, Mode,
-    QueueType, Settings, Source,
+    QueueType, Settings, Source, Tls, TlsMode,
 };
 pub use context::Context;
 pub use error::{Error, Result};

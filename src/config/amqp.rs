@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::kind::{Field, debug};
 use super::mask::MASK;
-use super::{Settings, kinds};
+use super::{Settings, Tls, kinds};
 
 /// `[amqp]`: jobs wait in RabbitMQ.
 #[derive(Clone)]
@@ -16,7 +16,8 @@ pub struct AmqpConfig {
     pub username: String,
     /// The user's password.
     pub password: String,
-    /// The port; not 0.
+    /// The port; not 0. RabbitMQ's usual one is 5672, and 5671 for TLS, which a file or `AMQP_URL` that asks for TLS
+    /// and names no port means.
     pub port: u16,
     /// The virtual host; "" means "/".
     pub vhost: String,
@@ -28,6 +29,8 @@ pub struct AmqpConfig {
     pub exchange: String,
     /// Options of the connection as in a URL's query (`heartbeat=30`).
     pub connection_options: String,
+    /// `sslmode` and its files; needs the feature `amqp-tls`, or `tls`.
+    pub tls: Tls,
     /// How many messages the broker hands out ahead; `None`: as many as there are workers, and a little
     /// more for short jobs.
     pub prefetch: Option<u16>,
@@ -66,6 +69,7 @@ impl AmqpConfig {
             channel,
             exchange,
             connection_options,
+            tls,
             prefetch,
             queue_type,
             max_priority,
@@ -82,13 +86,16 @@ impl AmqpConfig {
             Field::new("channel", channel, kinds::NAME),
             Field::new("exchange", exchange, kinds::WORD),
             Field::new("connection_options", connection_options, kinds::WORD),
+        ];
+        fields.extend(tls.fields());
+        fields.extend([
             Field::optional("prefetch", prefetch, kinds::PREFETCH),
             Field::new("queue_type", queue_type, kinds::QUEUE_TYPE),
             Field::optional("max_priority", max_priority, kinds::MAX_PRIORITY),
             Field::new("ack_timeout", ack_timeout, kinds::TIMEOUT),
             Field::new("connect_timeout", connect_timeout, kinds::TIMEOUT),
             Field::new("publish_timeout", publish_timeout, kinds::TIMEOUT),
-        ];
+        ]);
         // The broker holds the jobs, and knows no lease.
         fields.extend(settings.fields("connection").into_iter().filter(|field| field.name != "lease"));
         fields
@@ -116,6 +123,7 @@ impl Default for AmqpConfig {
             channel: "default".into(),
             exchange: String::new(),
             connection_options: String::new(),
+            tls: Tls::default(),
             prefetch: None,
             queue_type: QueueType::Classic,
             max_priority: None,

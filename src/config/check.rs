@@ -36,6 +36,9 @@ impl Config {
         ] {
             self.check_failed(section, connection_key, settings)?;
         }
+        if let Err((key, wrong)) = self.amqp.tls.check_broker() {
+            return Err(self.error(&format!("amqp.{key}"), wrong));
+        }
         if self.amqp.queue_type == QueueType::Quorum && self.amqp.max_priority.is_some() {
             let wrong = Wrong::new("quorum queues have no priorities")
                 .with_help("leave max_priority out, or use queue_type = \"classic\"");

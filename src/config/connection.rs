@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::kind::Field;
 use super::kinds;
-use super::tls;
+use super::tls::{self, Tls};
 use super::url::{self, Url};
 use super::wrong::Wrong;
 use crate::error::Result;
@@ -46,8 +46,8 @@ impl Connection {
     /// `mysql://…` (or `mariadb://`). A password may hold `@`, `:` and `/` as they are.
     ///
     /// A server's URL may end with `?sslmode=` and `disable`, `prefer` (the default), `require` or
-    /// `verify-full`, and then with `&sslrootcert=` and the file of the authority to trust. TLS needs the
-    /// feature `tls`.
+    /// `verify-full`, and then with `&sslrootcert=` and the file of the authority to trust; `&sslcert=` and
+    /// `&sslkey=` are the files of a certificate to show to the server. TLS needs the feature `tls`.
     ///
     /// # Errors
     /// It is no such URL. The message does not show it.
@@ -126,7 +126,7 @@ fn server(driver: &str, mut url: Url) -> Result<Connection, Wrong> {
     if url.host.is_empty() && !names_host {
         return Err(Wrong::new("the URL names no host"));
     }
-    tls::take(&mut url.clone())?;
+    tls::take(&mut url.clone())?.check().map_err(|(_, wrong)| wrong)?;
     if driver == "postgres" {
         return Ok(Connection::Postgres { url: url.to_string() });
     }
@@ -167,14 +167,13 @@ pub(super) struct Parts {
     port: Option<u16>,
     username: Option<String>,
     password: Option<String>,
-    sslmode: Option<String>,
-    sslrootcert: Option<String>,
+    tls: Tls,
 }
 
 impl Parts {
     pub(super) fn fields(&mut self) -> Vec<Field<'_>> {
-        let Self { url, driver, database, host, port, username, password, sslmode, sslrootcert } = self;
-        vec![
+        let Self { url, driver, database, host, port, username, password, tls } = self;
+        let mut fields = vec![
             Field::optional("url", url, kinds::URL),
             Field::optional("driver", driver, kinds::CONNECTION_DRIVER),
             Field::optional("database", database, kinds::DATABASE),
@@ -182,9 +181,9 @@ impl Parts {
             Field::optional("port", port, kinds::PORT),
             Field::optional("username", username, kinds::WORD),
             Field::optional("password", password, kinds::PASSWORD),
-            Field::optional("sslmode", sslmode, kinds::SSLMODE),
-            Field::optional("sslrootcert", sslrootcert, kinds::FILE),
-        ]
+        ];
+        fields.extend(tls.fields());
+        fields
     }
 
     /// The connection, or the key that is wrong ("" for the whole section) and why.
@@ -211,8 +210,10 @@ impl Parts {
                 ("port", self.port.is_some()),
                 ("username", self.username.is_some()),
                 ("password", self.password.is_some()),
-                ("sslmode", self.sslmode.is_some()),
-                ("sslrootcert", self.sslrootcert.is_some()),
+                ("sslmode", self.tls.mode.is_some()),
+                ("sslrootcert", self.tls.authorities.is_some()),
+                ("sslcert", self.tls.certificate.is_some()),
+                ("sslkey", self.tls.key.is_some()),
             ];
             if let Some((key, _)) = given.into_iter().find(|(_, given)| *given) {
                 return Err((
@@ -222,12 +223,9 @@ impl Parts {
             }
             return sqlite_file(database).map_err(|wrong| ("database", wrong));
         }
-        let options: Vec<_> = [("sslmode", self.sslmode), ("sslrootcert", self.sslrootcert)]
-            .into_iter()
-            .filter_map(|(name, value)| Some(format!("{name}={}", url::encode(&value?))))
-            .collect();
+        self.tls.check()?;
         let url = Url {
-            query: Some(options.join("&")).filter(|query| !query.is_empty()),
+            query: self.tls.to_query(),
             username: self.username,
             password: self.password,
             host: url::host_in_url(self.host.as_deref().unwrap_or("localhost"), self.port),

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 
 use super::connection::Connection;
 use super::source::Source;
+use super::tls;
 use super::url::{self, Url};
 use super::value::Value;
 use super::wrong::Wrong;
-use super::{Config, SECTIONS};
+use super::{Config, SECTIONS, Tls, TlsMode};
 use crate::error::Result;
 
 /// Looks variables up.
@@ -140,6 +141,10 @@ pub(super) fn apply(
     {
         config.unusable_broker = Some(Wrong::of(&error));
     }
+    if config.amqp.tls.is_required() && !config.origins.has("amqp.port") {
+        config.amqp.port = TLS_PORT;
+        config.origins.note_consequence("amqp.port", "amqp.sslmode");
+    }
     for flag in Flag::ALL {
         let Some(variable) = flag.variable() else { continue };
         let Some(value) = environment.filled(variable)? else { continue };
@@ -176,24 +181,23 @@ fn database_url(config: &mut Config, url: &str) {
 }
 
 /// `AMQP_URL` is a whole address: what it leaves out of host, port and vhost is the usual one, not the
-/// file's. A user, a password or options that it leaves out remain as they are.
+/// file's. A user, a password or options that it leaves out remain as they are, and so does what the file says of
+/// TLS: `amqps://` asks for `verify-full` where neither asks for TLS, and with an `sslmode` of its own the URL says
+/// all of it.
 fn amqp_url(config: &mut Config, text: &str) -> Result<()> {
     let wrong = |wrong: Wrong| wrong.at("AMQP_URL");
     let example = "amqp://user:password@host:5672/vhost";
-    match url::shown_scheme(text).as_deref() {
-        Some("amqp") => {}
-        Some("amqps") => {
-            return Err(wrong(Wrong::new("amqps:// is not supported: this client has no TLS").with_help(
-                "use amqp:// within a network that you trust, or through a tunnel such as stunnel",
-            )));
-        }
+    let is_tls = match url::shown_scheme(text).as_deref() {
+        Some("amqp") => false,
+        Some("amqps") => true,
         found => {
             let found = found.map_or("none".into(), |scheme| format!("\"{scheme}://\""));
-            let message = format!("expected a URL that starts with amqp://, found {found}");
+            let message = format!("expected a URL that starts with amqp:// or amqps://, found {found}");
             return Err(wrong(Wrong::new(message).with_help(format!("write it as {example}"))));
         }
-    }
-    let url = Url::parse(text).map_err(wrong)?;
+    };
+    let mut url = Url::parse(text).map_err(wrong)?;
+    let tls = tls_of_url(config, &mut url, is_tls).map_err(wrong)?;
     if url.host.is_empty() {
         return Err(wrong(Wrong::new("the URL names no host").with_help(format!("write it as {example}"))));
     }
@@ -201,7 +205,7 @@ fn amqp_url(config: &mut Config, text: &str) -> Result<()> {
     let vhost = url::decode(&url.path).map_err(wrong)?;
     let values = [
         ("amqp.host", Some(host)),
-        ("amqp.port", Some(port.unwrap_or(5672).to_string())),
+        ("amqp.port", Some(port.unwrap_or(if tls.is_required() { TLS_PORT } else { PORT }).to_string())),
         ("amqp.vhost", Some(vhost)),
         ("amqp.username", url.username),
         ("amqp.password", url.password.clone()),
@@ -219,5 +223,43 @@ fn amqp_url(config: &mut Config, text: &str) -> Result<()> {
     if is_secret {
         config.origins.keep_secret("amqp.username");
     }
+    let said = config.amqp.tls.fields().into_iter().map(|field| field.show());
+    let said: Vec<_> = said.collect();
+    config.amqp.tls = tls;
+    for (field, before) in config.amqp.tls.fields().into_iter().zip(said) {
+        if field.show() != before {
+            config.origins.note(&format!("amqp.{}", field.name), Source::Environment("AMQP_URL"));
+        }
+    }
     Ok(())
 }
+
+/// What `AMQP_URL` and the file ask of TLS together. Takes the options out of the URL.
+fn tls_of_url(config: &Config, url: &mut Url, is_tls: bool) -> Result<Tls, Wrong> {
+    let own = tls::take(url)?;
+    if is_tls && own.mode == Some(TlsMode::Disable) {
+        return Err(Wrong::new("amqps:// asks for TLS, and sslmode=disable forbids it")
+            .with_help("write amqp:// for no TLS"));
+    }
+    let mut tls = match own.mode {
+        Some(_) => own,
+        None => {
+            let file = config.amqp.tls.clone();
+            Tls {
+                mode: file.mode,
+                authorities: own.authorities.or(file.authorities),
+                certificate: own.certificate.or(file.certificate),
+                key: own.key.or(file.key),
+            }
+        }
+    };
+    if is_tls && !tls.is_required() {
+        tls.mode = Some(TlsMode::VerifyFull);
+    }
+    tls.check_broker().map_err(|(_, wrong)| wrong)?;
+    Ok(tls)
+}
+
+/// RabbitMQ's usual ports.
+const PORT: u16 = 5672;
+const TLS_PORT: u16 = 5671;

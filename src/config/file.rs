@@ -59,7 +59,10 @@ pub(super) fn read(
                 reader.set("default", "default", &mut field, value)?;
             }
             "database" => reader.section("database", value, config.database.fields())?,
-            "amqp" => reader.section("amqp", value, config.amqp.fields())?,
+            "amqp" => {
+                reader.section("amqp", value, config.amqp.fields())?;
+                config.amqp.tls.resolve(folders.others);
+            }
             "async" => reader.section("async", value, config.memory.fields())?,
             "connections" => reader.connections(value, &mut config, folders.others)?,
             "jobs" => config.commands = reader.jobs(value, folders.of_jobs)?,

@@ -9,7 +9,7 @@ use super::kind::Kind;
 use super::mask::{self, MASK};
 use super::tls;
 use super::value::Value;
-use super::{Durability, Mode, QueueType};
+use super::{Durability, Mode, QueueType, TlsMode};
 use crate::backoff::Backoff;
 use crate::message::{check_name, check_queue};
 use crate::time::{self, Zone};
@@ -90,11 +90,16 @@ pub(super) const CONNECTION_DRIVER: Kind<String> = Kind::new(
     String::clone,
 );
 
-pub(super) const SSLMODE: Kind<String> =
-    Kind::new(tls::MODES, |value| tls::mode(value.text()?).map(str::to_owned), |_| true, String::clone);
+pub(super) const SSLMODE: Kind<TlsMode> =
+    Kind::new(tls::MODES, |value| TlsMode::named(value.text()?), |_| true, |mode| mode.name().to_owned())
+        .hint(tls::why_no_mode);
 
-pub(super) const FILE: Kind<String> =
-    Kind::new("the path of a file", text, |path| !path.is_empty() && is_plain(path), shown);
+pub(super) const FILE: Kind<PathBuf> = Kind::new(
+    "the path of a file",
+    |value| text(value).filter(|path| !path.is_empty() && is_plain(path)).map(PathBuf::from),
+    |path| !path.as_os_str().is_empty(),
+    |path| mask::shown(&path.to_string_lossy()).to_owned(),
+);
 
 // Numbers
 

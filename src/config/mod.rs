@@ -44,7 +44,8 @@ pub use memory::AsyncConfig;
 pub use settings::{Mode, Settings};
 pub use source::{Entry, Source};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(crate) use tls::{Server, Tls};
+pub(crate) use tls::Server;
+pub use tls::{Tls, TlsMode};
 
 use crate::error::{Error, Result};
 use environment::Environment;
@@ -108,7 +109,7 @@ impl Config {
     /// `CRAFT_ATTEMPTS`, `CRAFT_WORKERS`, `DATABASE_URL` and `AMQP_URL`. A variable that is set to
     /// nothing counts as not set.
     ///
-    /// A relative path in the file starts at the folder of the file: an SQLite database, `sslrootcert`, the
+    /// A relative path in the file starts at the folder of the file: an SQLite database, a certificate, the
     /// program of a job.
     ///
     /// `CRAFT_QUEUE`, `_POLL`, `_ATTEMPTS` and `_WORKERS` hold for every driver, `CRAFT_CONNECTION` for

@@ -27,6 +27,8 @@ pub mod database;
 mod inspect;
 pub mod memory;
 mod signal;
+#[cfg(feature = "rustls")]
+mod tls;
 
 use std::time::Duration;
 

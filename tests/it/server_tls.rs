@@ -1,6 +1,6 @@
 //! TLS: used when the server has it, insisted upon when asked for, and nobody is trusted by mistake.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use craft_queue::{Jobs, Queue};
 
@@ -15,6 +15,7 @@ struct Guarded {
     /// By the user `strict`, with the host 127.0.0.1.
     url: String,
     authority: String,
+    client: [PathBuf; 2],
     _server: Box<dyn std::any::Any>,
 }
 
@@ -22,12 +23,16 @@ fn postgres() -> Guarded {
     let options = postgres::Options::default()
         .tls()
         .setting("listen_addresses = '127.0.0.1, 127.0.0.2'")
-        .access("hostnossl all strict 127.0.0.1/32 reject");
+        .access("hostnossl all strict 127.0.0.1/32 reject")
+        .access("hostssl certified strict 127.0.0.1/32 cert");
     let server = Postgres::start(options);
-    server.psql("CREATE USER strict; CREATE DATABASE shop OWNER strict");
+    server.psql(
+        "CREATE USER strict; CREATE DATABASE shop OWNER strict; CREATE DATABASE certified OWNER strict",
+    );
     let url = format!("postgres://strict@127.0.0.1:{}/shop", server.port());
     let authority = path(server.authority());
-    Guarded { name: "PostgreSQL", url, authority, _server: Box::new(server) }
+    let client = server.client().cloned().unwrap();
+    Guarded { name: "PostgreSQL", url, authority, client, _server: Box::new(server) }
 }
 
 fn mariadb() -> Guarded {
@@ -35,11 +40,13 @@ fn mariadb() -> Guarded {
     let server = MariaDb::start(options);
     server.sql(
         "CREATE DATABASE shop; CREATE USER strict IDENTIFIED BY 'right' REQUIRE SSL;
-        GRANT ALL ON shop.* TO strict",
+        GRANT ALL ON shop.* TO strict; CREATE DATABASE certified;
+        CREATE USER certified IDENTIFIED BY 'right' REQUIRE X509; GRANT ALL ON certified.* TO certified",
     );
     let url = format!("mysql://strict:right@127.0.0.1:{}/shop", server.port());
     let authority = path(server.authority());
-    Guarded { name: "MySQL", url, authority, _server: Box::new(server) }
+    let client = server.client().cloned().unwrap();
+    Guarded { name: "MySQL", url, authority, client, _server: Box::new(server) }
 }
 
 fn path(authority: Option<&Path>) -> String {
@@ -91,14 +98,51 @@ fn a_guarded_server(guarded: &Guarded) {
     assert_eq!(help, "it should be the PEM file of the authority that signed the server's certificate");
 }
 
+/// `url` is a database that nobody may use without a certificate.
+fn asks_for_a_certificate(url: &str, client: &[PathBuf; 2], refusal: &str) {
+    let [certificate, key] = client.each_ref().map(|file| file.display().to_string());
+    for mode in ["", "&sslmode=require"] {
+        works(&format!("{url}?sslcert={certificate}&sslkey={key}{mode}"));
+    }
+    let (error, help) = refused(&format!("{url}?sslmode=require"));
+    assert!(error.contains(refusal), "{error}");
+    assert!(help.contains("sslcert"), "{help}");
+    for (certificate, key, named) in
+        [(&*certificate, "/nowhere", "`/nowhere` (sslkey)"), (&*key, &*key, "(sslcert)")]
+    {
+        let (error, help) = refused(&format!("{url}?sslcert={certificate}&sslkey={key}"));
+        assert!(error.contains(named) && help.contains("PEM file"), "{error} {help}");
+    }
+}
+
 #[test]
 fn postgres_is_spoken_to_by_tls() {
-    a_guarded_server(&postgres());
+    let server = postgres();
+    a_guarded_server(&server);
+    let url = server.url.replace("/shop", "/certified");
+    asks_for_a_certificate(&url, &server.client, "connection requires a valid client certificate");
 }
 
 #[test]
 fn mariadb_is_spoken_to_by_tls() {
-    a_guarded_server(&mariadb());
+    let server = mariadb();
+    a_guarded_server(&server);
+    let url = server.url.replace("strict", "certified").replace("/shop", "/certified");
+    asks_for_a_certificate(&url, &server.client, "does not let \"certified\" in");
+}
+
+#[test]
+fn a_certificate_that_has_expired_proves_nothing() {
+    let postgres = Postgres::start(postgres::Options::default().expired_tls());
+    let mariadb = MariaDb::start(mariadb::Options::default().expired_tls());
+    for (url, authority) in
+        [(postgres.database(), path(postgres.authority())), (mariadb.database(), path(mariadb.authority()))]
+    {
+        let (error, help) = refused(&format!("{url}?sslmode=verify-full&sslrootcert={authority}"));
+        assert!(error.contains("can't be trusted") && error.contains("expired"), "{error}");
+        assert!(help.contains("renewed") && help.contains("clock"), "{help}");
+        works(&format!("{url}?sslmode=require"));
+    }
 }
 
 #[test]

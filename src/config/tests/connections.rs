@@ -45,6 +45,10 @@ fn urls_and_parts() {
             "driver = 'mysql'\ndatabase = 'd'\nhost = 'h'\nsslmode = 'VERIFY_IDENTITY'\nsslrootcert = 'a b.pem'",
             mysql("mysql://h/d?sslmode=verify-full&sslrootcert=a%20b.pem"),
         ),
+        (
+            "driver = 'mysql'\ndatabase = 'd'\nhost = 'h'\nsslcert = 'c'\nsslkey = 'k'",
+            mysql("mysql://h/d?sslcert=c&sslkey=k"),
+        ),
     ];
     for (text, expected) in table {
         let found = connection(text);
@@ -95,6 +99,18 @@ fn what_is_wrong_with_a_connection() {
             "url = 'postgres://h/db?sslrootcert=ca.pem&sslmode=require'",
             "connections.x.url: sslrootcert says whom to trust, which only sslmode=verify-full asks",
         ),
+        (
+            "url = 'postgres://h/db?sslcert=c.pem'",
+            "connections.x.url: a certificate is of no use without its key",
+        ),
+        (
+            "driver = 'mysql'\ndatabase = 'd'\nsslkey = 'k.pem'",
+            "connections.x.sslkey: a key is of no use without its certificate",
+        ),
+        (
+            "driver = 'mysql'\ndatabase = 'd'\nsslmode = 'disable'\nsslcert = 'c'\nsslkey = 'k'",
+            "connections.x.sslcert: a certificate is only shown by TLS, which sslmode=disable forbids",
+        ),
         ("url = 'mysql://h/db'\nhost = 'h'", "connections.x.host: the connection has a url already"),
         (
             "driver = 'sqlite'\ndatabase = ':memory:'",
@@ -114,14 +130,27 @@ fn what_is_wrong_with_a_connection() {
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 #[test]
 fn what_is_asked_of_tls_is_taken_out_of_the_url() {
-    let verify = |file: Option<&str>| Tls::VerifyFull { authorities: file.map(Into::into) };
+    let tls = |mode, files: [Option<&str>; 3]| {
+        let [authorities, certificate, key] = files.map(|file| file.map(Into::into));
+        Tls { mode, authorities, certificate, key }
+    };
+    let mode = |mode| tls(Some(mode), [None; 3]);
     let table = [
-        ("postgres://h/db", "postgres://h/db", None),
-        ("postgres://h/db?a=1&sslmode=prefer&b=%20", "postgres://h/db?a=1&b=%20", Some(Tls::Prefer)),
-        ("mysql://h/db?ssl-mode=REQUIRED", "mysql://h/db", Some(Tls::Require)),
-        ("mysql://h/db?sslmode=disable", "mysql://h/db", Some(Tls::Disable)),
-        ("mysql://h/db?ssl-ca=a%20b&ssl-mode=VERIFY_IDENTITY", "mysql://h/db", Some(verify(Some("a b")))),
-        ("postgres://h/db?sslmode=verify-full", "postgres://h/db", Some(verify(None))),
+        ("postgres://h/db", "postgres://h/db", Tls::default()),
+        ("postgres://h/db?a=1&sslmode=prefer&b=%20", "postgres://h/db?a=1&b=%20", mode(TlsMode::Prefer)),
+        ("mysql://h/db?ssl-mode=REQUIRED", "mysql://h/db", mode(TlsMode::Require)),
+        ("mysql://h/db?sslmode=disable", "mysql://h/db", mode(TlsMode::Disable)),
+        (
+            "mysql://h/db?ssl-ca=a%20b&ssl-mode=VERIFY_IDENTITY",
+            "mysql://h/db",
+            tls(Some(TlsMode::VerifyFull), [Some("a b"), None, None]),
+        ),
+        ("postgres://h/db?sslmode=verify-full", "postgres://h/db", mode(TlsMode::VerifyFull)),
+        (
+            "postgres://h/db?sslcert=c&x=1&sslkey=k",
+            "postgres://h/db?x=1",
+            tls(None, [None, Some("c"), Some("k")]),
+        ),
     ];
     for (url, rest, tls) in table {
         let server = Server::of(url).unwrap();

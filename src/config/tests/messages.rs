@@ -39,14 +39,14 @@ fn unknown_keys_and_sections() {
         (
             "[amqp]\nlease = 5",
             "amqp.lease: unknown field, expected one of username, password, port, vhost, host, channel, exchange, \
-             connection_options, prefetch, queue_type, max_priority, ack_timeout, connect_timeout, \
+             connection_options, sslmode, sslrootcert, sslcert, sslkey, prefetch, queue_type, max_priority, ack_timeout, connect_timeout, \
              publish_timeout, failed_table, attempts, poll, tz, backoff, queue, timeout, grace, unknown_for, \
              callback, mode, workers, max_jobs_per_child, child_memory, connection",
         ),
         (
             "[connections.a]\nfailed_jobs = 'x'",
             "connections.a.failed_jobs: unknown field, expected one of url, driver, database, host, port, \
-             username, password, sslmode, sslrootcert",
+             username, password, sslmode, sslrootcert, sslcert, sslkey",
         ),
         (
             "[jobs.A]\ncmd = 'x'",

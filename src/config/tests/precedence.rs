@@ -70,10 +70,32 @@ fn a_wrong_variable_or_flag_is_named_instead_of_a_line() {
             "redis://u:p@h",
             "DATABASE_URL: expected a URL that starts with sqlite:, postgres:// or mysql://, found \"redis://\"",
         ),
-        ("AMQP_URL", "http://u:p@h", "AMQP_URL: expected a URL that starts with amqp://, found \"http://\""),
+        (
+            "AMQP_URL",
+            "http://u:p@h",
+            "AMQP_URL: expected a URL that starts with amqp:// or amqps://, found \"http://\"",
+        ),
         ("AMQP_URL", "amqp://u:p@", "AMQP_URL: the URL names no host"),
-        ("AMQP_URL", "127.0.0.1:5672", "AMQP_URL: expected a URL that starts with amqp://, found none"),
-        ("AMQP_URL", "amqps://u:p@h", "AMQP_URL: amqps:// is not supported: this client has no TLS"),
+        (
+            "AMQP_URL",
+            "127.0.0.1:5672",
+            "AMQP_URL: expected a URL that starts with amqp:// or amqps://, found none",
+        ),
+        (
+            "AMQP_URL",
+            "amqps://u:p@h?sslmode=disable",
+            "AMQP_URL: amqps:// asks for TLS, and sslmode=disable forbids it",
+        ),
+        (
+            "AMQP_URL",
+            "amqp://u:p@h?sslmode=prefer",
+            "AMQP_URL: RabbitMQ has a port for TLS and another without, so that there is nothing to prefer",
+        ),
+        (
+            "AMQP_URL",
+            "amqp://u:p@h?sslrootcert=ca.pem",
+            "AMQP_URL: sslrootcert says whom to trust, which only sslmode=verify-full asks",
+        ),
         ("AMQP_URL", "amqp://u:p@::1/v", "AMQP_URL: the URL's host is an IPv6 address without brackets"),
     ];
     for (variable, value, expected) in table {
@@ -180,4 +202,67 @@ fn amqp_url_is_a_whole_address_but_leaves_a_user_that_it_does_not_name() {
         let found = (&*amqp.username, &*amqp.password, &*amqp.connection_options);
         assert_eq!(found, (username, password, options), "{url}");
     }
+}
+
+#[test]
+fn tls_to_the_broker_is_asked_for_by_the_url_and_by_the_file() {
+    let verified = "[amqp]\nsslmode = 'verify-full'\nsslrootcert = 'ca.pem'";
+    let client = "sslcert = 'c.pem'\nsslkey = 'k.pem'";
+    let with_client = format!("{verified}\n{client}");
+    let files = |ca: Option<&str>| ca.map(std::path::PathBuf::from);
+    // What the file says, the URL, and what that comes to: the mode, whom to trust, the port.
+    let table = [
+        ("", "amqp://h", None, None, 5672),
+        ("", "amqps://h", Some(TlsMode::VerifyFull), None, 5671),
+        ("", "amqps://h:7", Some(TlsMode::VerifyFull), None, 7),
+        ("", "amqps://h?sslmode=require", Some(TlsMode::Require), None, 5671),
+        ("", "amqps://h?sslrootcert=a%20b", Some(TlsMode::VerifyFull), Some("a b"), 5671),
+        ("", "amqp://h?sslmode=verify-full", Some(TlsMode::VerifyFull), None, 5671),
+        ("[amqp]\nsslmode = 'disable'", "amqps://h", Some(TlsMode::VerifyFull), None, 5671),
+        ("[amqp]\nsslmode = 'require'", "amqps://h", Some(TlsMode::Require), None, 5671),
+        (verified, "amqp://h", Some(TlsMode::VerifyFull), Some("ca.pem"), 5671),
+        (verified, "amqps://h", Some(TlsMode::VerifyFull), Some("ca.pem"), 5671),
+        (verified, "amqp://h?sslmode=disable", Some(TlsMode::Disable), None, 5672),
+        (verified, "", Some(TlsMode::VerifyFull), Some("ca.pem"), 5671),
+        ("[amqp]\nport = 1\nsslmode = 'require'", "", Some(TlsMode::Require), None, 1),
+        ("", "", None, None, 5672),
+        (&with_client, "", Some(TlsMode::VerifyFull), Some("ca.pem"), 5671),
+    ];
+    for (file, url, mode, ca, port) in table {
+        let amqp = parse_with(file, &[("AMQP_URL", url)]).unwrap().amqp;
+        assert_eq!(
+            (amqp.tls.mode, amqp.tls.authorities, amqp.port),
+            (mode, files(ca), port),
+            "{file}, {url}"
+        );
+    }
+    let config = parse_with(verified, &[]).unwrap();
+    assert_eq!(entry(&config, "amqp.sslmode"), "verify-full (queue.toml:2)");
+    assert_eq!(entry(&config, "amqp.port"), "5671 (queue.toml:2)");
+    assert_eq!(entry(&config, "amqp.sslcert"), "none (built in)");
+    let config = parse_with(verified, &[("AMQP_URL", "amqps://h?sslmode=require&heartbeat=9")]).unwrap();
+    assert_eq!(entry(&config, "amqp.sslmode"), "require (AMQP_URL)");
+    assert_eq!(config.amqp.connection_options, "heartbeat=9");
+
+    for (text, expected) in [
+        (
+            "sslmode = 'verify-ca'",
+            "amqp.sslmode: expected \"disable\", \"prefer\", \"require\" or \"verify-full\"",
+        ),
+        ("sslmode = 'prefer'", "amqp.sslmode: RabbitMQ has a port for TLS and another without"),
+        ("sslrootcert = 'ca.pem'", "amqp.sslrootcert: sslrootcert says whom to trust"),
+        ("sslcert = 'c.pem'", "amqp.sslcert: a certificate is of no use without its key"),
+        ("sslcert = 'c.pem'\nsslkey = 'k.pem'", "amqp.sslcert: a certificate is only shown by TLS"),
+    ] {
+        let error = parse_with(&format!("[amqp]\n{text}"), &[]).unwrap_err();
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn certificates_lie_beside_the_file() {
+    let text = "[amqp]\nsslmode = 'verify-full'\nsslrootcert = 'ca.pem'\nsslcert = 'c'\nsslkey = '/k'";
+    let tls = Config::parse(text, "config/queue.toml", |_| None).unwrap().amqp.tls;
+    let found = [tls.authorities, tls.certificate, tls.key];
+    assert_eq!(found, ["config/ca.pem", "config/c", "/k"].map(|path| Some(path.into())));
 }

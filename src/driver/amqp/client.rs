@@ -21,20 +21,28 @@ use amiquip::{
 use crossbeam::channel::{self, Receiver, RecvTimeoutError};
 
 use super::options::Options;
+#[cfg(feature = "rustls")]
+use super::refusal::no_tls;
 use super::refusal::{no_broker, not_let_in, refusal};
 use super::wire::{Address, Answers, Client, Confirm, Envelope, Inbox, Object, Outbox, WINDOW_BYTES};
 use crate::driver::Bell;
+#[cfg(feature = "rustls")]
+use crate::driver::tls;
 use crate::error::{Error, Result};
 use crate::time;
 
 mod consuming;
 mod declaring;
 mod gate;
+mod link;
 mod mending;
 mod properties;
 mod receiving;
+#[cfg(feature = "rustls")]
+mod secure;
 
 use gate::{Findings, Gated};
+use link::Link;
 use properties::{envelope, properties};
 
 impl amiquip::IoStream for Gated {}
@@ -72,7 +80,13 @@ impl Amiquip {
         let broken = |error: io::Error| Error::unavailable("cannot set up a socket").because(&error);
         let kill = KillSwitch(Arc::new(stream.try_clone().map_err(broken)?));
         stream.set_nodelay(true).map_err(broken)?;
-        let (stream, findings) = Gated::new(mio::net::TcpStream::from_stream(stream).map_err(broken)?);
+        let began = Instant::now();
+        let before = self.let_in.load(Ordering::Relaxed);
+        let link = match options.tls.is_required() {
+            true => self.secure(stream, &kill, before)?,
+            false => Link::plain(stream).map_err(broken)?,
+        };
+        let (stream, findings) = Gated::new(link);
         let seconds = u16::try_from(options.heartbeat.as_secs()).unwrap_or(u16::MAX);
         let auth = Auth::Plain { username: options.username.clone(), password: options.password.clone() };
         let settings = ConnectionOptions::default()
@@ -81,9 +95,8 @@ impl Amiquip {
             .heartbeat(seconds)
             .frame_max(gate::FRAME_LIMIT);
         let tuning = ConnectionTuning::default().mem_channel_bound(FRAMES);
-        let began = Instant::now();
-        let opened = kill
-            .within(options.connect_timeout, || Connection::insecure_open_stream(stream, settings, tuning));
+        let left = options.connect_timeout.saturating_sub(began.elapsed());
+        let opened = kill.within(left, || Connection::insecure_open_stream(stream, settings, tuning));
         match opened {
             Ok(connection) => {
                 self.let_in.store(true, Ordering::Relaxed);
@@ -91,7 +104,12 @@ impl Amiquip {
             }
             Err(error) if findings.fault().is_some() => {
                 let fault = findings.fault().unwrap_or_else(|| error.to_string());
-                Err(no_broker(options, &fault, self.let_in.load(Ordering::Relaxed)))
+                Err(no_broker(options, &fault, before))
+            }
+            #[cfg(feature = "rustls")]
+            Err(error) if findings.refusal().is_some() => {
+                let cause = findings.refusal().unwrap_or_else(|| rustls::Error::General(error.to_string()));
+                Err(no_tls(options, &cause, before))
             }
             // The client takes any end of the connection at this step for a refusal: also the one that we made
             // when the broker had not answered in time.
@@ -102,11 +120,42 @@ impl Amiquip {
                     time::humane(options.connect_timeout)
                 )))
             }
+            Err(AmqpError::InvalidCredentials) if findings.has_greeted() => Err(not_let_in(options, before)),
             Err(AmqpError::InvalidCredentials) => {
-                Err(not_let_in(options, self.let_in.load(Ordering::Relaxed)))
+                Err(no_broker(options, "what answers there closes the connection without a word", before))
             }
             Err(error) => Err(explain(options, "log in", error)),
         }
+    }
+
+    /// TLS, before anything else is said.
+    #[cfg(feature = "rustls")]
+    fn secure(&self, stream: TcpStream, kill: &KillSwitch, before: bool) -> Result<Link> {
+        let options = &*self.options;
+        let config = tls::client_config(&options.tls)?;
+        let host = rustls::pki_types::ServerName::try_from(options.host.clone()).map_err(|cause| {
+            Error::config(format!("no certificate can prove the host \"{}\"", options.host)).because(&cause)
+        })?;
+        let began = Instant::now();
+        let shaken =
+            kill.within(options.connect_timeout, || secure::Secure::shake_hands(stream, config, host));
+        shaken.map(|secure| Link::Secure(Box::new(secure))).map_err(|cause| {
+            if began.elapsed() >= options.connect_timeout {
+                return Error::unavailable(format!(
+                    "RabbitMQ at {} did not answer by TLS within {}",
+                    options.place(),
+                    time::humane(options.connect_timeout)
+                ))
+                .with_help("does this port speak TLS? RabbitMQ's usual one is 5671");
+            }
+            no_tls(options, &cause, before)
+        })
+    }
+
+    #[cfg(not(feature = "rustls"))]
+    fn secure(&self, _: TcpStream, _: &KillSwitch, _: bool) -> Result<Link> {
+        Err(Error::unsupported("this build has no TLS")
+            .with_help("build craft-queue with the feature \"amqp-tls\""))
     }
 }
 

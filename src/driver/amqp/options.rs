@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::{AmqpConfig, QueueType};
+use crate::config::{AmqpConfig, QueueType, Tls};
 use crate::error::{Error, Result};
 
 /// How to reach a broker, and how its queues are declared.
@@ -39,6 +39,8 @@ pub struct Options {
     pub prefetch: Option<u16>,
     /// How long the broker lets a worker hold a job: its `consumer_timeout`.
     pub ack_timeout: Duration,
+    /// Whether, and how, TLS is spoken. Where nothing was asked it is not.
+    pub tls: Tls,
     /// How often broker and client show that they are alive.
     pub heartbeat: Duration,
     /// How long connecting and logging in may take.
@@ -53,7 +55,7 @@ impl Options {
     /// Takes over what the configuration says.
     ///
     /// # Errors
-    /// `connection_options` is not understood.
+    /// `connection_options` is not understood, or TLS is asked for and not compiled in.
     pub fn from_config(config: &AmqpConfig) -> Result<Self> {
         let vhost = if config.vhost.is_empty() { "/" } else { &config.vhost };
         let mut options = Self {
@@ -68,11 +70,16 @@ impl Options {
             max_priority: config.max_priority,
             prefetch: config.prefetch,
             ack_timeout: config.ack_timeout,
+            tls: config.tls.clone(),
             heartbeat: Duration::from_secs(30),
             connect_timeout: config.connect_timeout,
             publish_timeout: config.publish_timeout,
             answer_timeout: Duration::from_secs(10),
         };
+        if options.tls.is_required() && !cfg!(feature = "rustls") {
+            return Err(Error::unsupported("[amqp] asks for TLS (sslmode), and this build has none")
+                .with_help("build craft-queue with the feature \"amqp-tls\""));
+        }
         for pair in config.connection_options.split('&').filter(|pair| !pair.is_empty()) {
             options.read_connection_option(pair)?;
         }
@@ -83,7 +90,10 @@ impl Options {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let wrong = || {
             Error::config(format!("connection option \"{pair}\" is not understood"))
-                .with_help("known are heartbeat=<seconds> and connection_timeout=<milliseconds>")
+                .with_help(
+                    "known are heartbeat=<seconds> and connection_timeout=<milliseconds>; of TLS the keys sslmode, \
+                     sslrootcert, sslcert and sslkey",
+                )
         };
         let number = value.parse().map_err(|_| wrong())?;
         match key {

@@ -91,8 +91,26 @@ pub(super) fn no_broker(options: &Options, fault: &str, before: bool) -> Error {
         return Error::unavailable(text);
     }
     Error::config(text).with_help(
-        "check host and port in [amqp]: AMQP without TLS is spoken on 5672, 5671 is for TLS, and 15672 is a web page",
+        "check host and port in [amqp]: AMQP without TLS is spoken on 5672, by TLS on 5671 (sslmode = \"verify-full\", \
+         or a URL that begins with amqps://), and 15672 is a web page",
     )
+}
+
+/// TLS with the broker failed. One that was spoken to before may be going down or coming up.
+#[cfg(feature = "rustls")]
+pub(super) fn no_tls(options: &Options, cause: &(dyn std::error::Error + 'static), before: bool) -> Error {
+    let server = format!("RabbitMQ at {}", options.place());
+    match crate::driver::tls::refusal(&server, cause) {
+        Some(refusal) if before => {
+            let error = Error::unavailable(refusal.to_string());
+            match refusal.help() {
+                Some(help) => error.with_help(help.to_owned()),
+                None => error,
+            }
+        }
+        Some(refusal) => refusal,
+        None => Error::unavailable(format!("lost the connection to {server} while TLS began")).because(cause),
+    }
 }
 
 /// The broker closed the connection while the user logged in: what it does with a wrong password.

@@ -41,8 +41,6 @@ mod signals_table;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;
-#[cfg(feature = "tls")]
-mod tls;
 mod weight;
 
 use std::sync::{Arc, OnceLock};
@@ -57,9 +55,9 @@ pub(crate) use self::signals_table::SignalsTable;
 
 use self::adapter::{Adapter, schema_transaction};
 use self::statements::{Dialect, Statements};
-use crate::config::{Config, Connection, Durability};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-use crate::config::{Server, Tls};
+use crate::config::Server;
+use crate::config::{Config, Connection, Durability};
 use crate::driver::{Backend, Bell, Driver};
 use crate::error::{Error, Result};
 use crate::failed::{FailedBackend, FailedJobs};
@@ -263,13 +261,13 @@ impl Database {
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 fn check_tls(name: &str, connection: &Connection, has_tls: bool) -> Result<()> {
     let (Connection::Postgres { url } | Connection::Mysql { url }) = connection else { return Ok(()) };
-    match Server::of(url)?.tls {
-        Some(Tls::Require | Tls::VerifyFull { .. }) if !has_tls => Err(Error::unsupported(format!(
+    if Server::of(url)?.tls.is_required() && !has_tls {
+        return Err(Error::unsupported(format!(
             "connection \"{name}\" asks for TLS (sslmode), and this build has none"
         ))
-        .with_help("build craft-queue with the feature \"tls\"")),
-        _ => Ok(()),
+        .with_help("build craft-queue with the feature \"tls\""));
     }
+    Ok(())
 }
 
 fn not_compiled_in(connection: &Connection) -> Error {

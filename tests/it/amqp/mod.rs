@@ -16,4 +16,5 @@ mod retries;
 mod signals;
 mod strangers;
 mod support;
+mod tls;
 mod work;

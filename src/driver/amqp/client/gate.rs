@@ -8,12 +8,12 @@
 //! byte array instead of a long text, and instead of a table that is nested too deep.
 
 use std::io::{self, Read, Write};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mio::net::TcpStream;
 use mio::{Evented, Poll, PollOpt, Ready, Token};
 
+use super::link::Link;
 use super::mending::{content_head, method};
 
 /// The largest frame that is taken from a broker that sets no limit of its own.
@@ -31,6 +31,9 @@ const END: u8 = 0xCE;
 pub(super) struct Findings {
     frame_max: AtomicU32,
     fault: Mutex<Option<String>>,
+    greeted: AtomicBool,
+    #[cfg(feature = "rustls")]
+    refusal: Mutex<Option<rustls::Error>>,
 }
 
 impl Findings {
@@ -43,17 +46,38 @@ impl Findings {
     pub(super) fn fault(&self) -> Option<String> {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// Whether the peer has said anything in AMQP.
+    pub(super) fn has_greeted(&self) -> bool {
+        self.greeted.load(Ordering::Relaxed)
+    }
+
+    /// Why TLS was ended.
+    #[cfg(feature = "rustls")]
+    pub(super) fn refusal(&self) -> Option<rustls::Error> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    #[cfg(feature = "rustls")]
+    fn note(&self, error: &io::Error) {
+        if let Some(cause) = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
+            *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause.clone());
+        }
+    }
+
+    #[cfg(not(feature = "rustls"))]
+    fn note(&self, _: &io::Error) {}
 }
 
 /// A socket whose frames are looked at.
 #[derive(Debug)]
 pub(super) struct Gated {
-    stream: TcpStream,
+    stream: Link,
     gate: Gate,
 }
 
 impl Gated {
-    pub(super) fn new(stream: TcpStream) -> (Self, Arc<Findings>) {
+    pub(super) fn new(stream: Link) -> (Self, Arc<Findings>) {
         let gate = Gate::default();
         let findings = Arc::clone(&gate.findings);
         (Self { stream, gate }, findings)
@@ -68,9 +92,13 @@ impl Read for Gated {
             if passed > 0 || to.is_empty() {
                 return Ok(passed);
             }
-            match self.stream.read(&mut chunk)? {
-                0 => return Ok(0),
-                read => self.gate.take(&chunk[..read])?,
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Ok(0),
+                Ok(read) => self.gate.take(&chunk[..read])?,
+                Err(error) => {
+                    self.gate.findings.note(&error);
+                    return Err(error);
+                }
             }
         }
     }
@@ -78,7 +106,7 @@ impl Read for Gated {
 
 impl Write for Gated {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
+        self.stream.write(bytes).inspect_err(|error| self.gate.findings.note(error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -114,7 +142,13 @@ struct Gate {
 
 impl Default for Gate {
     fn default() -> Self {
-        let findings = Findings { frame_max: AtomicU32::new(FIRST_LIMIT), fault: Mutex::default() };
+        let findings = Findings {
+            frame_max: AtomicU32::new(FIRST_LIMIT),
+            fault: Mutex::default(),
+            greeted: AtomicBool::new(false),
+            #[cfg(feature = "rustls")]
+            refusal: Mutex::default(),
+        };
         Self { bytes: Vec::new(), passed: 0, vetted: 0, greeted: false, findings: Arc::new(findings) }
     }
 }
@@ -175,6 +209,7 @@ impl Gate {
                 _ => {}
             }
             self.greeted = true;
+            self.findings.greeted.store(true, Ordering::Relaxed);
             self.vetted += HEAD + size + 1;
         }
     }

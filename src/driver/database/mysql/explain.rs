@@ -5,8 +5,9 @@ use std::io::{self, ErrorKind};
 
 use ::mysql::{DriverError, Error as Cause, Opts};
 
+use crate::config::Tls;
 #[cfg(feature = "tls")]
-use super::super::tls;
+use crate::driver::tls;
 use crate::error::Error;
 
 /// Whether others were in the way of a statement: a deadlock, a lock that was held for long, a row that
@@ -31,7 +32,7 @@ pub(super) fn is_duplicate_id(cause: &Cause) -> bool {
 }
 
 /// Why no connection could be made.
-pub(super) fn explain_connect(cause: &Cause, opts: &Opts) -> Error {
+pub(super) fn explain_connect(cause: &Cause, opts: &Opts, asked: &Tls) -> Error {
     let server = format!("{}:{}", opts.get_ip_or_hostname(), opts.get_tcp_port());
     let user = opts.get_user().unwrap_or_default();
     let database = opts.get_db_name().unwrap_or_default();
@@ -43,8 +44,15 @@ pub(super) fn explain_connect(cause: &Cause, opts: &Opts) -> Error {
         #[cfg(feature = "tls")]
         Cause::DriverError(DriverError::TlsNotSupported) => tls::missing(&format!("MySQL at {server}")),
         Cause::MySqlError(refusal) => match refusal.code {
-            1045 | 1698 => Error::config(format!("MySQL at {server} does not let \"{user}\" in"))
-                .with_help("check username and password of the connection"),
+            1045 | 1698 => Error::config(format!("MySQL at {server} does not let \"{user}\" in")).with_help(
+                match asked.is_required() && asked.certificate.is_none() {
+                    true => {
+                        "check username and password of the connection; a user whom the server asks for a \
+                         certificate (REQUIRE X509) needs sslcert and sslkey"
+                    }
+                    false => "check username and password of the connection",
+                },
+            ),
             1044 => Error::config(format!("MySQL at {server} does not let \"{user}\" use \"{database}\""))
                 .with_help(format!("GRANT ALL ON {}.* TO '{user}'@'<host>'", as_name(database))),
             1049 => Error::config(format!("MySQL at {server} has no database \"{database}\""))

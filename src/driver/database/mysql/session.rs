@@ -37,10 +37,10 @@ impl Session {
         let url = Opts::from_url(&server.url).map_err(wrong)?;
         if limit.is_none() {
             // One that waits without a limit for an answer would wait for a greeting so, too.
-            connect::connect(&configure(url.clone(), patience, Some(patience)), server.tls.as_ref())?;
+            connect::connect(&configure(url.clone(), patience, Some(patience)), &server.tls)?;
         }
         let opts = configure(url, patience, limit);
-        let mut connection = connect::connect(&opts, server.tls.as_ref())?;
+        let mut connection = connect::connect(&opts, &server.tls)?;
         let about: Option<(String, i64, usize)> = connection
             .query_first("SELECT VERSION(), @@auto_increment_increment, @@max_allowed_packet")
             .map_err(|cause| explain(&cause))?;

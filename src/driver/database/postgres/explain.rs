@@ -5,7 +5,7 @@ use ::postgres::error::SqlState;
 use ::postgres::{Config, Error as Cause};
 
 #[cfg(feature = "tls")]
-use super::super::tls;
+use crate::driver::tls;
 use crate::error::Error;
 
 /// Why no connection could be made.
@@ -32,6 +32,15 @@ pub(super) fn explain_connect(cause: &Cause, config: &Config) -> Error {
         };
     };
     match refusal.code() {
+        _ if refusal.message().contains("client certificate")
+            || refusal.message().starts_with("certificate authentication failed") =>
+        {
+            Error::config(format!("PostgreSQL at {server} does not let \"{user}\" in: {}", refusal.message()))
+                .with_help(
+                    "name a certificate that the server's authority has signed for the user, and its key: \
+                     sslcert = \"client.crt\", sslkey = \"client.key\"",
+                )
+        }
         &SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
             Error::config(format!("PostgreSQL at {server} does not let \"{user}\" in: {}", refusal.message()))
                 .with_help("check username and password of the connection, and the server's pg_hba.conf")

@@ -23,7 +23,7 @@ use super::burial::{Buried, Dead};
 use super::cursor::Cursor;
 use super::reading;
 use super::statements::Statements;
-use crate::config::{Server, Tls};
+use crate::config::Server;
 use crate::driver::{Extended, Receipt, Reserved};
 use crate::error::Result;
 use crate::message::{Message, PRIORITY_LIMIT, Pushed};
@@ -48,7 +48,7 @@ pub(super) fn open(
     limit: Option<Duration>,
 ) -> Result<Box<dyn Adapter>> {
     let config = session::configure(&server.url, patience)?;
-    let tls = server.tls.unwrap_or(Tls::Prefer);
+    let tls = server.tls;
     let session = Remote::open(move || Session::open(config, &tls, statements, limit), patience, limit)?;
     Ok(Box::new(Postgres { session, in_transaction: false, cursor: Cursor::default() }))
 }

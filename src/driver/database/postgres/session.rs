@@ -16,7 +16,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::super::LONG;
 use super::super::statements::Statements;
 use super::explain::{explain, explain_connect, shared_session};
-use crate::config::Tls;
+use crate::config::{Tls, TlsMode};
+#[cfg(feature = "tls")]
+use crate::driver::tls::client_config;
 use crate::error::{Error, Result};
 
 pub(super) type Parameter<'a> = dyn ToSql + Sync + 'a;
@@ -55,10 +57,10 @@ impl Session {
         statements: Arc<Statements>,
         limit: Option<Duration>,
     ) -> Result<Self> {
-        config.ssl_mode(match tls {
-            Tls::Disable => SslMode::Disable,
-            Tls::Prefer => SslMode::Prefer,
-            Tls::Require | Tls::VerifyFull { .. } => SslMode::Require,
+        config.ssl_mode(match tls.mode {
+            Some(TlsMode::Disable) => SslMode::Disable,
+            None | Some(TlsMode::Prefer) => SslMode::Prefer,
+            Some(TlsMode::Require | TlsMode::VerifyFull) => SslMode::Require,
         });
         let mut client = connect(&config, tls)?;
         let answers = client.simple_query(&set_up(limit)).map_err(|cause| explain(&cause))?;
@@ -128,7 +130,7 @@ impl Session {
 
 #[cfg(feature = "tls")]
 fn connect(config: &Config, tls: &Tls) -> Result<Client> {
-    let connector = MakeRustlsConnect::new(super::super::tls::client_config(tls)?);
+    let connector = MakeRustlsConnect::new(client_config(tls)?);
     config.connect(connector).map_err(|cause| explain_connect(&cause, config))
 }
 
