@@ -36,6 +36,8 @@
 //!   asked for declares the ladder, which takes a part of a second; where it is new, on RabbitMQ 4, five seconds, once
 //!   in the life of a vhost: a quorum queue that is younger loses what it has when the broker is killed. A delay is
 //!   rounded up to an eighth of a second.
+//! - A work queue that is a quorum queue is not waited for like that: in its first seconds what was confirmed to be
+//!   in it may be lost with the broker.
 //! - A job that is put back without a delay goes to the end of its queue. Queues are taken from in the order
 //!   asked for, as far as their jobs have come: the broker delivers each queue by itself, so a worker with
 //!   several may hold that many times its prefetch.
