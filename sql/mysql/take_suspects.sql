@@ -6,6 +6,7 @@ SELECT id, uuid, name, queue, payload, attempts, priority, suspect,
 FROM jobs
 WHERE queue = ? AND LENGTH(queue) = ? AND lease <= UTC_TIMESTAMP(6)
     AND (? = 1 OR (suspect = 0 AND (ran_at = reserved_at) IS NOT TRUE))
+    AND FIND_IN_SET(id, ?) = 0
 ORDER BY lease
 LIMIT ?
 FOR UPDATE SKIP LOCKED;

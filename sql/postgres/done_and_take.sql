@@ -18,6 +18,7 @@ WITH done AS (
             FROM jobs
             WHERE token IS NULL AND jobs.queue = line.queue AND jobs.priority = line.priority
                 AND (available_at, id) > (line.since, line.after) AND available_at <= now()
+                AND id <> ALL ($10::bigint[])
             ORDER BY available_at, id
             LIMIT $5
             FOR UPDATE SKIP LOCKED

@@ -5,10 +5,8 @@ CROSS JOIN LATERAL (
     SELECT id
     FROM jobs
     WHERE token IS NULL AND jobs.queue = line.queue AND jobs.priority = line.priority AND available_at <= now()
+        AND id <> ALL ($4::bigint[])
     ORDER BY available_at, id
     LIMIT $3
 ) AS due
-UNION ALL
-SELECT id
-FROM jobs
-WHERE token IS NOT NULL AND lease <= now() AND queue = ANY ($1::text[]);
+LIMIT $3;

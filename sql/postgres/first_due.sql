@@ -9,7 +9,7 @@ CROSS JOIN LATERAL (
     SELECT available_at
     FROM jobs
     WHERE token IS NULL AND jobs.queue = line.queue AND jobs.priority = line.priority
-        AND available_at < '9999-01-01Z'
+        AND available_at < '9999-01-01Z' AND id <> ALL ($3::bigint[])
     ORDER BY available_at
     LIMIT 1
 ) AS first;

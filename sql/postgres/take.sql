@@ -1,5 +1,6 @@
 -- The lines are pairs of a queue and a priority, in the order in which they are served. Each is one look
--- into the index; no look is made once enough jobs are found.
+-- into the index; no look is made once enough jobs are found. It passes over the rows that the database does
+-- not let anybody take.
 UPDATE jobs
 SET token = $3, lease = now() + $4::bigint * interval '1 ms', reserved_at = now(), attempts = least(attempts, 2147483646) + 1
 WHERE id = ANY (ARRAY(
@@ -9,6 +10,7 @@ WHERE id = ANY (ARRAY(
         SELECT id
         FROM jobs
         WHERE token IS NULL AND jobs.queue = line.queue AND jobs.priority = line.priority AND available_at <= now()
+            AND id <> ALL ($6::bigint[])
         ORDER BY available_at, id
         LIMIT $5
         FOR UPDATE SKIP LOCKED

@@ -11,6 +11,7 @@ WHERE id = ANY (ARRAY(
     FROM jobs
     WHERE token IS NOT NULL AND lease <= now() AND queue = ANY ($1::text[])
         AND ($5 OR (NOT suspect AND (ran_at = reserved_at) IS NOT TRUE))
+        AND id <> ALL ($6::bigint[])
     ORDER BY lease
     LIMIT $4
     FOR UPDATE SKIP LOCKED

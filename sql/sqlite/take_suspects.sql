@@ -10,6 +10,7 @@ WHERE id IN (
     FROM jobs
     WHERE token IS NOT NULL AND lease <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) AND queue IN (SELECT value FROM json_each(?3))
         AND (?5 = 1 OR (suspect = 0 AND (ran_at = reserved_at) IS NOT TRUE))
+        AND id NOT IN (SELECT value FROM json_each(?6))
     ORDER BY lease
     LIMIT ?4
 )

@@ -133,13 +133,12 @@ pub trait Driver: Send {
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>>;
 
     /// The same where somebody else may lock single jobs in the back end: what is locked does not keep the others
-    /// from being renewed, and is answered. A worker asks again for these soon. Provided: [`Driver::extend`], for a
-    /// back end in which nobody can.
+    /// from being renewed, and is answered. A worker asks again for these soon. Provided: [`Driver::extend`].
     ///
     /// # Errors
     /// As [`Driver::extend`].
     fn extend_around_locks(&mut self, held: &[&Reserved], lease: Duration) -> Result<Extended> {
-        Ok(Extended { lost: self.extend(held, lease)?, locked: Vec::new() })
+        Ok(Extended { lost: self.extend(held, lease)?, ..Extended::default() })
     }
 
     /// Whether a job that was held when an earlier connection was lost is held by this one now. Asked only where
@@ -155,8 +154,7 @@ pub trait Driver: Send {
     /// The back end did not answer.
     fn size(&mut self, queues: &[String]) -> Result<Vec<Size>>;
 
-    /// The same for people who look: a back end that counts one by one stops at `most`, and answers that.
-    /// Provided: counts all; overridden where that takes long.
+    /// The same for people who look: a back end that counts one by one may stop at `most`. Provided: counts all.
     ///
     /// # Errors
     /// The back end did not answer.
@@ -300,10 +298,11 @@ pub struct Taken {
     pub jobs: Vec<Reserved>,
     /// Whether suspects are due that were not taken; false when it did not look.
     pub suspects_due: bool,
-    /// Where no job was taken: how long until the next one is due, or the next hold ends; zero when one is
-    /// due that could not be taken yet. Only of what was looked for, so that a worker does not wake for what
-    /// it would not take. `None` when unknown.
+    /// Where no job was taken, and only of what was looked for: how long until the next one is due, or the next hold
+    /// ends; zero when one is due that could not be taken yet, `None` when unknown.
     pub next_due: Option<Duration>,
+    /// What a person should know of jobs that are due and can't be taken. Each is told once.
+    pub warnings: Vec<String>,
 }
 
 /// What became of a job.
@@ -351,8 +350,7 @@ pub enum Verdict {
         /// How long until it is due.
         after: Duration,
     },
-    /// It is dead: remove it and keep it with the failed jobs, in one transaction. Only sent to a driver
-    /// that [`buries`](Driver::buries).
+    /// It is dead: move it to the failed jobs, in one transaction. Only sent to one that [`buries`](Driver::buries).
     Bury(Failure),
 }
 
@@ -363,6 +361,8 @@ pub struct Extended {
     pub lost: Vec<Receipt>,
     /// The jobs that somebody else has locked: still held, until the end of their old lease.
     pub locked: Vec<Receipt>,
+    /// Those that the back end refuses to renew, with the reason: as the locked ones.
+    pub refused: Vec<(Receipt, String)>,
 }
 
 /// What a settle has to tell; what it does not name went as asked.

@@ -186,8 +186,10 @@ impl Pump {
             .filter_map(|judged| Some(self.held.get(&judged.task)?.job()))
             .collect();
         let before = Instant::now();
-        let Extended { lost, locked } = driver.extend_around_locks(&jobs, self.setup.lease)?;
+        let Extended { lost, mut locked, refused } = driver.extend_around_locks(&jobs, self.setup.lease)?;
         self.line.works();
+        locked.extend(refused.iter().map(|(receipt, _)| *receipt));
+        self.warn_of_refused(&refused);
         lost.into_iter().for_each(|receipt| self.lose(receipt));
         let recorder = match self.recorder() {
             Ok(recorder) => recorder,

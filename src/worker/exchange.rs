@@ -94,11 +94,12 @@ impl Pump {
             self.held.kept().map(|holding| holding.job()).filter(|job| is_meant(job)).collect();
         // Also with nothing to renew: a worker that only reads would not notice that nobody can write, and would
         // take the jobs of the living at the moment when they all can again.
-        let Extended { mut lost, locked } = driver.extend_around_locks(&kept, lease)?;
+        let Extended { mut lost, mut locked, refused } = driver.extend_around_locks(&kept, lease)?;
         self.line.works();
         if some.is_none() {
             self.line.extended(before.elapsed(), lease);
         }
+        locked.extend(refused.iter().map(|(receipt, _)| *receipt));
         let left_out: HashSet<_> = lost.iter().chain(&locked).copied().collect();
         for holding in self.held.kept().filter(|holding| !holding.away && is_meant(holding.job())) {
             if !left_out.contains(&holding.job().receipt) {
@@ -106,6 +107,7 @@ impl Pump {
             }
         }
         self.locked.not_renewed(locked, lease);
+        self.warn_of_refused(&refused);
         if !lost.is_empty() {
             // What may have been settled is not held any more, and not lost either: the next settle tells.
             let judged = self.judged.iter().chain(&self.parked).chain(self.burials.waiting());
@@ -269,6 +271,7 @@ impl Pump {
             };
             self.suspects.looked(now, &found, self.setup.poll.max(SELDOM));
         }
+        taken.warnings.iter().for_each(|warning| self.tell(&Event::Warning(warning)));
         let found = taken.jobs.len();
         self.tell(&Event::Polled { found });
         // No reason to end is what is due and could not be taken yet, or what a job may push that still runs.

@@ -1,4 +1,4 @@
-//! Jobs that somebody else has locked in the back end: their holds can't be renewed and their outcomes can't be
+//! Jobs that somebody else has locked in the back end, or that it lets nobody change: their holds can't be renewed and their outcomes can't be
 //! written down for as long as that lasts. They are asked for again soon, by themselves, and keep nothing else
 //! waiting.
 
@@ -9,6 +9,7 @@ use super::Pump;
 use super::verdicts::Judged;
 use crate::driver::Receipt;
 use crate::error::Result;
+use crate::event::Event;
 
 /// How long one is left alone at most: when it is free again its lease may be over, and others may take it.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -18,6 +19,8 @@ pub(super) struct Locked {
     /// The holds that were not renewed.
     holds: HashSet<Receipt>,
     renew_at: Option<Instant>,
+    /// Those that the back end refuses to renew, of which was told.
+    refused: HashSet<Receipt>,
     /// When outcomes that could not be written down are to be tried again.
     settle_at: Option<Instant>,
 }
@@ -51,6 +54,24 @@ impl Pump {
             self.decide_again();
         }
         Ok(())
+    }
+
+    /// Once of each.
+    pub(super) fn warn_of_refused(&mut self, refused: &[(Receipt, String)]) {
+        for (receipt, why) in refused {
+            let Some(holding) = self.held.kept().find(|holding| holding.job().receipt == *receipt) else {
+                continue;
+            };
+            if self.locked.refused.insert(*receipt) {
+                let job = holding.job();
+                self.tell(&Event::Warning(&format!(
+                    "the hold on {} #{} can't be renewed, and may end before the job does: {why}",
+                    job.message.name, job.id
+                )));
+            }
+        }
+        let held = &self.held;
+        self.locked.refused.retain(|refused| held.kept().any(|holding| holding.job().receipt == *refused));
     }
 
     /// What became of a job can't be written down yet.

@@ -41,6 +41,7 @@ mod push_options;
 mod pushes;
 mod readme;
 mod refusals;
+mod refused_rows;
 mod replaced_files;
 mod retry;
 mod server_faults;

@@ -63,9 +63,19 @@ pub(crate) trait Adapter: Send {
         Ok(true)
     }
 
-    /// Takes, in a transaction of its own and to be buried, at most `most` rows that no take would ever
-    /// find: due or held until no instant, in a queue that is no text.
-    fn take_odd(&mut self, take: &Take<'_>, most: usize) -> Result<Odd>;
+    /// Which rows takes and looks pass over from now on. None of them keeps others from being found.
+    fn pass_over(&mut self, ids: &[i64]);
+
+    /// The ids of at most `most` rows that a take would find: of clean jobs, or of those whose hold has ended.
+    fn due_ids(&mut self, take: &Take<'_>, kind: Kind, most: usize) -> Result<Vec<i64>>;
+
+    /// Finds at most about `most` rows that no take would ever find: due or held until no instant, in a queue that
+    /// is no text. Some may be mended meanwhile.
+    fn find_odd(&mut self, take: &Take<'_>, most: usize) -> Result<Odd>;
+
+    /// Takes one row, in a transaction of its own; `None` when it is not, or not any more, of this kind and in these
+    /// queues, or when somebody else has it locked.
+    fn take_one(&mut self, take: &Take<'_>, kind: Kind, id: i64) -> Result<Option<Reserved>>;
 
     /// After a take that the database refused because of a value: takes the rows that it can't read, as far
     /// as it can. Provided: none; overridden where values are converted while they are read.
@@ -219,11 +229,33 @@ pub(crate) struct Take<'a> {
     pub(crate) charged: bool,
 }
 
+/// What a row is that is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A clean job that is due.
+    Fresh,
+    /// A job whose hold has ended.
+    Suspect,
+    /// What no take would ever find.
+    Odd,
+}
+
+impl Kind {
+    /// As the statements call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Suspect => "suspect",
+            Self::Odd => "odd",
+        }
+    }
+}
+
 /// Rows that no take would ever find.
 #[derive(Default)]
 pub(crate) struct Odd {
-    /// Those that are to be buried.
-    pub(crate) jobs: Vec<Reserved>,
+    /// The ids of those that are to be buried.
+    pub(crate) ids: Vec<i64>,
     /// Whether others can be found from now on.
     pub(crate) mended: bool,
 }

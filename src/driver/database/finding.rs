@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::adapter::Odd;
 use super::jobs::{JobsTable, RECENTLY, hold};
-use crate::driver::{Settled, Settlement, Suspects, Taken, Want};
+use super::one_by_one::is_refusal;
+use crate::driver::{Reserved, Settled, Settlement, Suspects, Taken, Want};
 use crate::error::Result;
 
 /// How often a busy worker looks for rows that no take finds, such as those due at no instant.
@@ -21,21 +21,24 @@ impl JobsTable {
     /// Takes what is due, and what is odd.
     pub(super) fn find(&mut self, want: &Want<'_>) -> Result<Taken> {
         let want = &self.bounded(want);
-        if self.shall_look_for_odd(want, LOOK_FOR_ODD) {
-            let Odd { jobs, .. } = self.take_odd(want)?;
-            if !jobs.is_empty() {
-                return Ok(Taken { jobs, ..Taken::default() });
-            }
+        self.pass_over_refused();
+        let mut jobs = self.take_refused_again(want)?;
+        if jobs.is_empty() && self.shall_look_for_odd(want, LOOK_FOR_ODD) {
+            (jobs, _) = self.take_odd(want)?;
+        }
+        if !jobs.is_empty() {
+            return Ok(Taken { jobs, ..Taken::default() });
         }
         let taken = match self.look_and_take(want) {
             // A value of one row keeps all others from being read.
             Err(error) if error.is_invalid() => {
                 let jobs = self.adapter.take_unreadable(&hold(want), want.fresh.clamp(1, MOST_ODD))?;
                 match jobs.is_empty() {
-                    true => return Err(error),
+                    true => self.take_one_by_one(want, error)?,
                     false => Taken { jobs, ..Taken::default() },
                 }
             }
+            Err(error) if is_refusal(&error) => self.take_one_by_one(want, error)?,
             taken => taken?,
         };
         self.weight.took(&taken.jobs);
@@ -49,7 +52,7 @@ impl JobsTable {
         if !taken.jobs.is_empty() || !self.shall_look_for_odd(want, after) {
             return Ok(taken);
         }
-        let Odd { jobs, mended } = self.take_odd(want)?;
+        let (jobs, mended) = self.take_odd(want)?;
         match mended {
             true if jobs.is_empty() => self.look_and_take(want),
             _ => Ok(Taken { jobs, ..taken }),
@@ -62,13 +65,14 @@ impl JobsTable {
         settled: &[Settled<'_>],
         want: &Want<'_>,
     ) -> Result<(Settlement, Taken)> {
-        if settled.is_empty() || self.shall_look_for_odd(want, LOOK_FOR_ODD) {
+        let looks_first = self.shall_look_for_odd(want, LOOK_FOR_ODD) || self.shall_try_refused(want);
+        if settled.is_empty() || looks_first {
             return self.settle_then_find(settled, want);
         }
         let bounded = self.bounded(want);
         match self.settle_and_take(settled, &bounded) {
             // What can't be read does not keep others from being settled.
-            Err(error) if error.is_invalid() => self.settle_then_find(settled, want),
+            Err(error) if is_refusal(&error) => self.settle_then_find(settled, want),
             done => {
                 let (settlement, taken) = done?;
                 self.weight.took(&taken.jobs);
@@ -124,9 +128,13 @@ impl JobsTable {
             && self.looked_for_odd.is_none_or(|looked| looked.elapsed() >= after)
     }
 
-    fn take_odd(&mut self, want: &Want<'_>) -> Result<Odd> {
+    /// Also says whether others were mended, so that a take finds them now.
+    fn take_odd(&mut self, want: &Want<'_>) -> Result<(Vec<Reserved>, bool)> {
         self.looked_for_odd = Some(Instant::now());
-        self.adapter.take_odd(&hold(want), want.fresh.min(MOST_ODD))
+        let most = want.fresh.min(MOST_ODD);
+        let mut odd = self.adapter.find_odd(&hold(want), most)?;
+        odd.ids.truncate(most);
+        Ok((self.take_each_odd(want, &odd.ids)?, odd.mended))
     }
 
     /// In how long the first hold ends; of those that have ended, only what nobody has locked counts as due.

@@ -1,9 +1,11 @@
 //! The table of jobs: the contract of [`Driver`] in terms of an adapter's statements.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::adapter::{self, Adapter, PutBack, Survives, Take};
 use super::burial::{self, Dead};
+use super::refused::RefusedRows;
 use super::weight::Weight;
 use super::{Database, inspect, signals};
 use crate::driver::{
@@ -30,6 +32,12 @@ pub(super) struct JobsTable {
     pub(super) weight: Weight,
     /// The last extend met rows that somebody else has locked.
     pub(super) meets_locks: bool,
+    pub(super) refused: RefusedRows,
+    /// Of these the adapter knows.
+    pub(super) passed_over: Vec<i64>,
+    pub(super) refused_holds: HashSet<Receipt>,
+    /// What is to be told with the next answer.
+    pub(super) warnings: Vec<String>,
 }
 
 /// What was asked this short a while ago is not asked again: a worker with a short poll looks soon enough.
@@ -43,7 +51,8 @@ impl Driver for JobsTable {
 
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
         let taken = self.find(want)?;
-        self.let_keys_go(taken)
+        let taken = self.let_keys_go(taken, true)?;
+        Ok(self.with_warnings(taken))
     }
 
     fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
@@ -57,20 +66,22 @@ impl Driver for JobsTable {
     ) -> Result<(Settlement, Taken)> {
         let (settlement, taken) =
             self.around_locks(settled, |table, free| table.settle_and_find(free, want))?;
-        Ok((settlement, self.let_keys_go(taken).map_err(Error::done_in_part)?))
+        let taken = self.let_keys_go(taken, settled.is_empty()).map_err(Error::done_in_part)?;
+        Ok((settlement, self.with_warnings(taken)))
     }
 
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
-        let Extended { lost, locked } = self.extend_around_locks(held, lease)?;
-        match locked.is_empty() {
-            true => Ok(lost),
-            false => Err(Error::unavailable("somebody else has locked a job that is held")),
+        let Extended { lost, locked, refused } = self.extend_around_locks(held, lease)?;
+        match (refused.first(), locked.is_empty()) {
+            (None, true) => Ok(lost),
+            (Some((_, why)), _) => Err(Error::invalid(why)),
+            (None, false) => Err(Error::unavailable("somebody else has locked a job that is held")),
         }
     }
 
     fn extend_around_locks(&mut self, held: &[&Reserved], lease: Duration) -> Result<Extended> {
         let receipts: Vec<_> = held.iter().map(|job| job.receipt).collect();
-        let extended = self.transaction(Survives::Crash, |table| table.adapter.extend(&receipts, lease))?;
+        let extended = self.extend_each(&receipts, lease)?;
         self.meets_locks = !extended.locked.is_empty();
         Ok(extended)
     }
@@ -144,7 +155,11 @@ impl Driver for JobsTable {
 }
 
 impl JobsTable {
-    fn transaction<T>(&mut self, survives: Survives, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    pub(super) fn transaction<T>(
+        &mut self,
+        survives: Survives,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         self.adapter.begin(survives)?;
         match work(self).and_then(|done| self.adapter.commit().map(|()| done)) {
             Ok(done) => Ok(done),
@@ -188,7 +203,7 @@ impl JobsTable {
             return self.transaction(Survives::Crash, |table| table.take(want));
         }
         let (_, jobs) = self.adapter.delete_and_take(&[], &hold(want), want.fresh)?;
-        Ok(Taken { jobs, suspects_due: taken.suspects_due, next_due: None })
+        Ok(Taken { jobs, suspects_due: taken.suspects_due, ..Taken::default() })
     }
 
     pub(super) fn settle_and_take(
@@ -217,22 +232,6 @@ impl JobsTable {
         }
     }
 
-    /// Jobs that keep others away until they begin are about to: what is pushed from now on is added. A crash
-    /// before this leaves the key with a job that has not begun.
-    fn let_keys_go(&mut self, mut taken: Taken) -> Result<Taken> {
-        let mut ids = Vec::new();
-        let mut token = 0;
-        for job in taken.jobs.iter_mut().filter(|job| job.message.frees_key_at_start()) {
-            job.message.unique_key = None;
-            ids.push(job.receipt.0.cast_signed());
-            token = job.receipt.1.cast_signed();
-        }
-        if !ids.is_empty() {
-            self.adapter.free_keys(&ids, token)?;
-        }
-        Ok(taken)
-    }
-
     /// Finds out, without taking the write lock, whether a take would find anything.
     fn look(&mut self, want: &Want<'_>) -> Result<(Taken, bool)> {
         let due_in = match want.fresh {
@@ -252,6 +251,7 @@ impl JobsTable {
             jobs: Vec::new(),
             suspects_due,
             next_due: [due_in, hold_ends].into_iter().flatten().min(),
+            warnings: Vec::new(),
         };
         Ok((taken, due_in == Some(Duration::ZERO) || take_suspects))
     }

@@ -25,16 +25,19 @@ mod inspect;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod interned;
 mod jobs;
+mod keys;
 mod lexer;
 #[cfg(feature = "cli")]
 mod migrations;
 mod missing;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod one_by_one;
 mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod reading;
+mod refused;
 mod signals;
 #[cfg(feature = "amqp")]
 mod signals_table;
@@ -299,6 +302,10 @@ impl Backend for Database {
             looked_for_odd: None,
             weight: weight::Weight::default(),
             meets_locks: false,
+            refused: refused::RefusedRows::default(),
+            passed_over: Vec::new(),
+            refused_holds: std::collections::HashSet::new(),
+            warnings: Vec::new(),
         }))
     }
 

@@ -157,15 +157,16 @@ macro_rules! files {
 }
 
 #[cfg(feature = "sqlite")]
-const SQLITE: &[(&str, &str)] = files!("sqlite" "find_odd" "find_stray" "mend_date" "take_odd");
+const SQLITE: &[(&str, &str)] = files!("sqlite" "find_odd" "find_stray" "mend_date" "due_ids"
+    "due_suspects" "take_one");
 
 #[cfg(feature = "postgres")]
 const POSTGRES: &[(&str, &str)] = files!("postgres" "which_database" "push_many" "push_new" "done_and_take" "bury" "record_many"
-    "take_odd" "due_ids" "read_job" "take_raw" "free_suspect" "free_held" "still_held" "skip_ids");
+    "find_odd" "due_ids" "due_suspects" "take_one" "read_job" "take_raw" "free_suspect" "free_held" "still_held" "skip_ids");
 
 #[cfg(feature = "mysql")]
 const MYSQL: &[(&str, &str)] = files!("mysql" "which_database" "next_priority" "hold" "held" "bury" "find_failed"
-    "find_odd" "read_odd" "free_suspect" "free_held" "still_held");
+    "find_odd" "read_one" "free_suspect" "free_held" "still_held");
 
 #[cfg(all(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod tests {

@@ -73,7 +73,8 @@ fn a_job_that_runs_here_is_adopted_and_not_run_again() {
 #[test]
 fn a_suspect_runs_alone() {
     let stage = Stage::default();
-    let due = Taken { jobs: vec![job(1, "clean"), job(2, "clean")], suspects_due: true, next_due: None };
+    let jobs = vec![job(1, "clean"), job(2, "clean")];
+    let due = Taken { jobs, suspects_due: true, ..Taken::default() };
     stage.script().taken.push_back(due);
     let mut suspect = job(3, "suspect");
     suspect.suspect = true;

@@ -29,7 +29,7 @@ impl Backlog {
         jobs.extend((0..clean).map(|_| self.hand_out(false)));
         let suspects_due = want.suspects != Suspects::Ignore && self.suspects > 0;
         let next_due = (jobs.is_empty() && suspects_due).then_some(Duration::ZERO);
-        Taken { jobs, suspects_due, next_due }
+        Taken { jobs, suspects_due, next_due, ..Taken::default() }
     }
 }
 

@@ -6,6 +6,7 @@
 mod burial;
 mod connect;
 mod explain;
+mod finding;
 mod holds;
 mod push_in;
 mod read;
@@ -21,15 +22,14 @@ use ::mysql::{Params, Value as ServerValue};
 use self::holds::by_token;
 use self::session::Session;
 use super::LONG;
-use super::adapter::{Adapter, Odd, PutBack, Row, Survives, Take, Value, transaction};
+use super::adapter::{Adapter, Kind, Odd, PutBack, Row, Survives, Take, Value, transaction};
 use super::burial::{Buried, Dead};
 use super::cursor::Cursor;
-use super::reading;
 use super::statements::Statements;
 use crate::config::Server;
 use crate::driver::{Extended, Receipt, Reserved, Size};
 use crate::error::{Error, Result};
-use crate::message::{Message, PRIORITY_LIMIT, Pushed};
+use crate::message::{Message, Pushed};
 use crate::payload;
 
 /// How often a step is tried that others were in the way of.
@@ -42,11 +42,16 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 /// Before all dates, also one of zeros, which a lenient session can write.
 const BEFORE_ALL: ServerValue = ServerValue::Date(0, 0, 0, 0, 0, 0, 0);
 
+/// Above all priorities that the column can hold: a lenient session may write others than ours.
+const HIGHEST: i64 = 128;
+
 /// An open connection.
 struct Mysql {
     session: Session,
     /// By when a job was due.
     cursor: Cursor<ServerValue>,
+    /// The ids that takes pass over, with commas between them.
+    passed_over: String,
 }
 
 /// Connects. `patience` is how long it may take, `limit` how long each statement may.
@@ -60,7 +65,7 @@ pub(super) fn open(
     limit: Option<Duration>,
 ) -> Result<Box<dyn Adapter>> {
     let session = Session::open(server, statements, patience, limit)?;
-    Ok(Box::new(Mysql { session, cursor: Cursor::default() }))
+    Ok(Box::new(Mysql { session, cursor: Cursor::default(), passed_over: String::new() }))
 }
 
 /// A span for `INTERVAL ? MICROSECOND`; at most 100 years, as a DATETIME ends with the year 9999.
@@ -96,12 +101,13 @@ impl Mysql {
 
     fn take_from(&mut self, queue: &str, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
         let mut jobs = Vec::new();
-        let mut below = i64::from(PRIORITY_LIMIT) + 1;
-        while jobs.len() < most && below > 0 {
+        let mut below = HIGHEST;
+        while jobs.len() < most {
             let Some(priority) = self.next_priority(queue, below)? else { break };
             let room = most - jobs.len();
             let from = self.cursor.get(queue, priority).unwrap_or(BEFORE_ALL);
-            let rows = self.session.select("take", (queue, queue.len(), priority, from, room))?;
+            let rows =
+                self.session.select("take", (queue, queue.len(), priority, from, &self.passed_over, room))?;
             if let Some(last) = rows.last().and_then(|row| row.get(read::AVAILABLE_AT)) {
                 self.cursor.found(queue, priority, last);
             }
@@ -196,9 +202,10 @@ impl Adapter for Mysql {
     fn first_due(&mut self, queues: &[String]) -> Result<Option<Duration>> {
         let mut first = None;
         for queue in queues {
-            let mut below = i64::from(PRIORITY_LIMIT) + 1;
+            let mut below = HIGHEST;
             while let Some(priority) = self.next_priority(queue, below)? {
-                let rows = self.session.rows("first_due", (queue, queue.len(), priority))?;
+                let rows =
+                    self.session.rows("first_due", (queue, queue.len(), priority, &self.passed_over))?;
                 first = [first, rows.first().and_then(|row| row.millis(0))].into_iter().flatten().min();
                 below = priority;
             }
@@ -209,7 +216,7 @@ impl Adapter for Mysql {
     fn first_lease(&mut self, queues: &[String]) -> Result<Option<Duration>> {
         let mut first = None;
         for queue in queues {
-            let rows = self.session.rows("first_lease", (queue, queue.len()))?;
+            let rows = self.session.rows("first_lease", (queue, queue.len(), &self.passed_over))?;
             first = [first, rows.first().and_then(|row| row.millis(0))].into_iter().flatten().min();
         }
         Ok(first)
@@ -221,51 +228,35 @@ impl Adapter for Mysql {
     }
 
     fn take_suspects(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
-        let mut jobs: Vec<Reserved> = Vec::new();
-        for queue in take.queues {
-            let room = most - jobs.len();
-            if room > 0 {
-                for row in self.session.select("take_suspects", (queue, queue.len(), take.charged, room))? {
-                    jobs.push(Reserved { suspect: true, ..read::reserved(row, take, i64::from)? });
-                }
-            }
-        }
+        let jobs = self.lock_suspects(take, most)?;
         self.hold(&jobs, take)?;
         Ok(jobs)
     }
 
     fn has_free_suspect(&mut self, queues: &[String]) -> Result<bool> {
         for queue in queues {
-            if !self.session.rows("free_suspect", (queue, queue.len()))?.is_empty() {
+            let values = (queue, queue.len(), &self.passed_over);
+            if !self.session.rows("free_suspect", values)?.is_empty() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn take_odd(&mut self, take: &Take<'_>, most: usize) -> Result<Odd> {
-        let mut ids = Vec::new();
-        for queue in take.queues {
-            let values = (queue, queue.len(), queue, queue.len());
-            let rows = self.session.rows("find_odd", values)?;
-            ids.extend(rows.iter().filter_map(|row| row.number(0)));
-        }
-        ids.truncate(most);
-        if ids.is_empty() {
-            return Ok(Odd::default());
-        }
-        transaction(self, Survives::Crash, |mysql| {
-            let mut jobs = Vec::new();
-            for id in ids {
-                for row in mysql.session.select("read_odd", (id,))? {
-                    let mut job = read::reserved(row, take, |_| 1)?;
-                    reading::held_without_end(&mut job);
-                    jobs.push(job);
-                }
-            }
-            mysql.hold(&jobs, take)?;
-            Ok(Odd { jobs, mended: false })
-        })
+    fn pass_over(&mut self, ids: &[i64]) {
+        self.passed_over = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+    }
+
+    fn due_ids(&mut self, take: &Take<'_>, kind: Kind, most: usize) -> Result<Vec<i64>> {
+        self.ids_of_due(take, kind, most)
+    }
+
+    fn find_odd(&mut self, take: &Take<'_>, _: usize) -> Result<Odd> {
+        Ok(Odd { ids: self.ids_of_odd(take)?, mended: false })
+    }
+
+    fn take_one(&mut self, take: &Take<'_>, kind: Kind, id: i64) -> Result<Option<Reserved>> {
+        self.take_by_id(take, kind, id)
     }
 
     /// It is the first step of its transaction: when some are lost, it begins anew and removes the others,

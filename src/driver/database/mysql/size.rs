@@ -1,11 +1,10 @@
 //! Counts that stop at a bound. A statement serves one queue: MariaDB lets no subquery count up to a bound for
 //! a row that stands outside of it.
 
-use super::Mysql;
+use super::{HIGHEST, Mysql};
 use crate::driver::Size;
 use crate::driver::database::adapter::millis;
 use crate::error::Result;
-use crate::message::PRIORITY_LIMIT;
 
 pub(super) fn up_to(mysql: &mut Mysql, queues: &[String], most: u64) -> Result<Vec<Size>> {
     let all = match queues {
@@ -34,9 +33,9 @@ fn of(mysql: &mut Mysql, queue: String, most: u64) -> Result<Size> {
     let rows = mysql.session.rows("size_up_to", values)?;
     let count = |column| rows.first().map(|row| row.count(column));
     let mut oldest: Option<i64> = None;
-    let mut below = i64::from(PRIORITY_LIMIT) + 1;
+    let mut below = HIGHEST;
     while let Some(priority) = mysql.next_priority(name, below)? {
-        let first = mysql.session.rows("first_due", (name, length, priority))?;
+        let first = mysql.session.rows("first_due", (name, length, priority, ""))?;
         let due_in = first.first().and_then(|row| row.number(0));
         oldest = [oldest, due_in.filter(|due| *due <= 0)].into_iter().flatten().min();
         below = priority;

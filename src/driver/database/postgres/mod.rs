@@ -4,6 +4,7 @@
 
 mod burial;
 mod explain;
+mod finding;
 mod push_in;
 mod raw;
 mod read;
@@ -18,10 +19,9 @@ use ::postgres::Row as ServerRow;
 
 use self::remote::Remote;
 use self::session::Session;
-use super::adapter::{Adapter, Odd, PutBack, Row, Survives, Take, Value, list};
+use super::adapter::{Adapter, Kind, Odd, PutBack, Row, Survives, Take, Value, list};
 use super::burial::{Buried, Dead};
 use super::cursor::Cursor;
-use super::reading;
 use super::statements::Statements;
 use crate::config::Server;
 use crate::driver::{Extended, Receipt, Reserved};
@@ -35,6 +35,8 @@ struct Postgres {
     session: Remote,
     in_transaction: bool,
     cursor: Cursor<read::Place>,
+    /// The ids that takes pass over.
+    passed_over: Vec<i64>,
 }
 
 /// Connects. `patience` is how long it may take, `limit` how long each statement may.
@@ -50,7 +52,12 @@ pub(super) fn open(
     let config = session::configure(&server.url, patience)?;
     let tls = server.tls;
     let session = Remote::open(move || Session::open(config, &tls, statements, limit), patience, limit)?;
-    Ok(Box::new(Postgres { session, in_transaction: false, cursor: Cursor::default() }))
+    Ok(Box::new(Postgres {
+        session,
+        in_transaction: false,
+        cursor: Cursor::default(),
+        passed_over: Vec::new(),
+    }))
 }
 
 impl Postgres {
@@ -81,7 +88,7 @@ impl Postgres {
         let lost = self
             .fenced(left_out.clone(), |session, ids, tokens| session.query("still_held", &[&ids, &tokens]))?;
         let locked = left_out.into_iter().filter(|receipt| !lost.contains(receipt)).collect();
-        Ok(Extended { lost, locked })
+        Ok(Extended { lost, locked, ..Extended::default() })
     }
 }
 
@@ -137,78 +144,63 @@ impl Adapter for Postgres {
 
     fn first_due(&mut self, queues: &[String]) -> Result<Option<Duration>> {
         let (queues, priorities) = lines(queues);
-        let rows = self.session.call(move |session| session.query("first_due", &[&queues, &priorities]))?;
+        let passed_over = self.passed_over.clone();
+        let rows = self
+            .session
+            .call(move |session| session.query("first_due", &[&queues, &priorities, &passed_over]))?;
         Ok(read::rows(&rows)?.first().and_then(|row| row.millis(0)))
     }
 
     fn first_lease(&mut self, queues: &[String]) -> Result<Option<Duration>> {
-        let rows = self.query("first_lease", &[list(queues)])?;
+        let rows = self.query("first_lease", &[list(queues), list(&self.passed_over)])?;
         Ok(rows.first().and_then(|row| row.millis(0)))
     }
 
     fn take(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
         let (queues, priorities) = lines(take.queues);
         let (token, lease, most) = (take.token, whole_millis(take.lease), count(most));
-        let rows = self
-            .session
-            .call(move |session| session.query("take", &[&queues, &priorities, &token, &lease, &most]))?;
+        let passed_over = self.passed_over.clone();
+        let rows = self.session.call(move |session| {
+            session.query("take", &[&queues, &priorities, &token, &lease, &most, &passed_over])
+        })?;
         read::reserved(&rows, take)
     }
 
     fn take_suspects(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
         let queues = take.queues.to_vec();
         let (token, lease, most, charged) = (take.token, whole_millis(take.lease), count(most), take.charged);
+        let passed_over = self.passed_over.clone();
         let rows = self.session.call(move |session| {
-            session.query("take_suspects", &[&queues, &token, &lease, &most, &charged])
+            session.query("take_suspects", &[&queues, &token, &lease, &most, &charged, &passed_over])
         })?;
         read::reserved(&rows, take)
     }
 
     fn has_free_suspect(&mut self, queues: &[String]) -> Result<bool> {
-        let queues = queues.to_vec();
-        let rows = self.session.call(move |session| session.query("free_suspect", &[&queues]))?;
+        let (queues, passed_over) = (queues.to_vec(), self.passed_over.clone());
+        let rows =
+            self.session.call(move |session| session.query("free_suspect", &[&queues, &passed_over]))?;
         Ok(!rows.is_empty())
     }
 
-    fn take_odd(&mut self, take: &Take<'_>, most: usize) -> Result<Odd> {
-        let (queues, priorities) = lines(take.queues);
-        let (token, lease, most) = (take.token, whole_millis(take.lease), count(most));
-        let rows = self
-            .session
-            .call(move |session| session.query("take_odd", &[&queues, &priorities, &token, &lease, &most]))?;
-        let mut jobs = read::reserved(&rows, take)?;
-        jobs.iter_mut().for_each(reading::held_without_end);
-        Ok(Odd { jobs, mended: false })
+    fn pass_over(&mut self, ids: &[i64]) {
+        self.passed_over = ids.to_vec();
+    }
+
+    fn due_ids(&mut self, take: &Take<'_>, kind: Kind, most: usize) -> Result<Vec<i64>> {
+        self.ids_of_due(take, kind, most)
+    }
+
+    fn find_odd(&mut self, take: &Take<'_>, most: usize) -> Result<Odd> {
+        Ok(Odd { ids: self.ids_of_odd(take, most)?, mended: false })
+    }
+
+    fn take_one(&mut self, take: &Take<'_>, kind: Kind, id: i64) -> Result<Option<Reserved>> {
+        self.take_by_id(take, kind, id)
     }
 
     fn take_unreadable(&mut self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
-        let (queues, priorities) = lines(take.queues);
-        let (token, lease, limit) = (take.token, whole_millis(take.lease), count(most));
-        let taken = self.session.call(move |session| {
-            let mut taken = Vec::new();
-            for due in session.query("due_ids", &[&queues, &priorities, &limit])? {
-                let id: i64 = read::get(&due, 0)?;
-                for column in ["name", "payload", "last_error", "unique_key", "options"] {
-                    match session.query("read_job", &[&id, &column]) {
-                        Err(error) if error.is_invalid() => {
-                            let rows = session.query("take_raw", &[&id, &token, &lease])?;
-                            taken.push((rows, format!("the row cannot be read: {column}: {error}")));
-                            break;
-                        }
-                        read => drop(read?),
-                    }
-                }
-            }
-            Ok(taken)
-        })?;
-        let mut jobs = Vec::new();
-        for (rows, reason) in taken {
-            for mut job in read::reserved(&rows, take)? {
-                job.unreadable.get_or_insert_with(|| reason.clone());
-                jobs.push(job);
-            }
-        }
-        Ok(jobs)
+        self.take_raw(take, most)
     }
 
     fn delete(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>> {
@@ -230,9 +222,10 @@ impl Adapter for Postgres {
         let (since, after): (Vec<_>, Vec<_>) = queues.iter().zip(&priorities).map(behind).unzip();
         let (token, lease, limit) = (take.token, whole_millis(take.lease), count(most));
         let began = Instant::now();
+        let passed_over = self.passed_over.clone();
         let rows = self.session.call(move |session| {
-            let values: [&session::Parameter<'_>; 9] =
-                [&queues, &priorities, &token, &lease, &limit, &ids, &tokens, &since, &after];
+            let values: [&session::Parameter<'_>; 10] =
+                [&queues, &priorities, &token, &lease, &limit, &ids, &tokens, &since, &after, &passed_over];
             session.query("done_and_take", &values)
         })?;
         let (taken, lost) = rows.split_at(rows.partition_point(|row| !read::is_lost(row)));

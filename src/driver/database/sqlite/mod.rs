@@ -3,6 +3,7 @@
 mod connect;
 mod explain;
 mod file;
+mod finding;
 mod push_in;
 mod read;
 mod script;
@@ -17,8 +18,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use self::connect::{connect, set_synchronous};
 use self::explain::explain;
 use self::file::File;
-use super::adapter::{Adapter, Odd, PutBack, Row, Survives, Take, Value, list, millis, transaction};
-use super::reading;
+use super::adapter::{Adapter, Kind, Odd, PutBack, Row, Survives, Take, Value, list, millis, transaction};
 use super::statements::Statements;
 use super::{LONG, Open};
 use crate::config::Durability;
@@ -31,11 +31,11 @@ use crate::time::whole_millis;
 /// A priority, as a column may hold it.
 type Below = rusqlite::types::Value;
 
-/// A row and the instant that its text means.
-type Date = (i64, i64);
-
 /// Above all priorities.
 const HIGHEST: Below = Below::Integer(i64::MAX);
+
+/// No ids.
+const NONE: &str = "[]";
 
 /// An open file.
 struct Sqlite {
@@ -47,6 +47,8 @@ struct Sqlite {
     durability: Durability,
     now: Durability,
     watch: Option<watch::Watch>,
+    /// The ids that takes pass over, as a list in JSON.
+    passed_over: String,
 }
 
 /// Opens the file. `limit` is how long a statement waits for another process to let go of the write lock.
@@ -71,6 +73,7 @@ pub(super) fn open(
         durability,
         now: durability,
         watch: None,
+        passed_over: NONE.to_owned(),
     }))
 }
 
@@ -94,33 +97,10 @@ impl Sqlite {
     /// like, and in how many ms it is due.
     fn front(&self, queue: &str, below: &Below) -> rusqlite::Result<Option<(Below, Option<i64>)>> {
         self.prepare("first_due")?
-            .query_row(params![queue, below], |row| Ok((row.get(0)?, read::number(row.get_ref(1)?))))
+            .query_row(params![queue, below, self.passed_over], |row| {
+                Ok((row.get(0)?, read::number(row.get_ref(1)?)))
+            })
             .optional()
-    }
-
-    /// Gives dates that are text the instant they mean, and answers the ids of all else that no take finds.
-    fn find_odd(&self, queues: &[String]) -> rusqlite::Result<(Vec<Date>, Vec<i64>)> {
-        let (mut dates, mut odd) = (Vec::new(), Vec::new());
-        for queue in queues {
-            let mut below = HIGHEST;
-            while let Some((priority, _)) = self.front(queue, &below)? {
-                let mut statement = self.prepare("find_odd")?;
-                let mut rows = statement.query(params![queue, priority])?;
-                while let Some(row) = rows.next()? {
-                    match row.get(1)? {
-                        Some(instant) => dates.push((row.get(0)?, instant)),
-                        None => odd.push(row.get(0)?),
-                    }
-                }
-                below = priority;
-            }
-        }
-        let mut strays = self.prepare("find_stray")?;
-        let mut rows = strays.query([])?;
-        while let Some(row) = rows.next()? {
-            odd.push(row.get(0)?);
-        }
-        Ok((dates, odd))
     }
 
     fn take_from(
@@ -135,7 +115,8 @@ impl Sqlite {
         while let Some((priority, due_in)) = self.front(queue, &below)? {
             if due_in.is_some_and(|due_in| due_in <= 0) {
                 let lease = whole_millis(take.lease);
-                let values = params![take.token, lease, queue, priority, (full - jobs.len()) as i64];
+                let most = (full - jobs.len()) as i64;
+                let values = params![take.token, lease, queue, priority, most, self.passed_over];
                 let mut statement = self.prepare("take")?;
                 read::reserved(&mut statement, values, take, jobs)?;
             }
@@ -238,7 +219,7 @@ impl Adapter for Sqlite {
     }
 
     fn first_lease(&mut self, queues: &[String]) -> Result<Option<Duration>> {
-        let rows = self.query("first_lease", &[list(queues)])?;
+        let rows = self.query("first_lease", &[list(queues), self.passed_over.as_str().into()])?;
         Ok(rows.first().and_then(|row| row.millis(0)))
     }
 
@@ -256,36 +237,30 @@ impl Adapter for Sqlite {
         let Value::Text(queues) = list(take.queues) else { return Ok(Vec::new()) };
         self.attempt(|sqlite| {
             let mut jobs = Vec::new();
-            let values = params![take.token, whole_millis(take.lease), queues, most as i64, take.charged];
+            let (lease, most) = (whole_millis(take.lease), most as i64);
+            let values = params![take.token, lease, queues, most, take.charged, sqlite.passed_over];
             let mut statement = sqlite.prepare("take_suspects")?;
             read::reserved(&mut statement, values, take, &mut jobs)?;
             Ok(jobs)
         })
     }
 
-    fn take_odd(&mut self, take: &Take<'_>, most: usize) -> Result<Odd> {
-        let (dates, odd) = self.attempt(|sqlite| sqlite.find_odd(take.queues))?;
-        if dates.is_empty() && odd.is_empty() {
-            return Ok(Odd::default());
+    fn pass_over(&mut self, ids: &[i64]) {
+        if let Value::Text(ids) = list(ids) {
+            self.passed_over = ids;
         }
-        transaction(self, Survives::Crash, |sqlite| {
-            sqlite.attempt(|sqlite| {
-                // Another worker may have been quicker.
-                let (dates, odd) = sqlite.find_odd(take.queues)?;
-                let mut mend = sqlite.prepare("mend_date")?;
-                for date in &dates {
-                    mend.execute(*date)?;
-                }
-                let mut jobs = Vec::new();
-                let mut statement = sqlite.prepare("take_odd")?;
-                for id in odd.into_iter().take(most) {
-                    let values = params![take.token, whole_millis(take.lease), id];
-                    read::reserved(&mut statement, values, take, &mut jobs)?;
-                }
-                jobs.iter_mut().for_each(reading::held_without_end);
-                Ok(Odd { jobs, mended: !dates.is_empty() })
-            })
-        })
+    }
+
+    fn due_ids(&mut self, take: &Take<'_>, kind: Kind, most: usize) -> Result<Vec<i64>> {
+        self.ids_of_due(take, kind, most)
+    }
+
+    fn find_odd(&mut self, take: &Take<'_>, _: usize) -> Result<Odd> {
+        self.find_and_mend(take)
+    }
+
+    fn take_one(&mut self, take: &Take<'_>, kind: Kind, id: i64) -> Result<Option<Reserved>> {
+        self.take_by_id(take, kind, id)
     }
 
     fn delete(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>> {

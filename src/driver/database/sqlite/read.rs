@@ -17,7 +17,7 @@ use crate::reserved::{Receipt, Reserved};
 /// The year 9999: what is due then, or later, would never run.
 const FAR: i64 = 253_370_764_800_000;
 
-/// Runs `take.sql`, `take_odd.sql` or `take_suspects.sql`, and adds what was taken in the order in which it was due.
+/// Runs `take.sql`, `take_one.sql` or `take_suspects.sql`, and adds what was taken in the order in which it was due.
 pub(super) fn reserved(
     statement: &mut Statement<'_>,
     values: impl Params,

@@ -16,8 +16,8 @@ fn open_new(name: &str) -> (PathBuf, Sqlite) {
     let connection = connect(&path, Open::Migrate, Durability::Full, Duration::from_secs(1)).unwrap();
     let statements = Arc::new(Statements::new(Dialect::Sqlite, "jobs", "failed_jobs"));
     let (durability, now) = (Durability::Full, Durability::Full);
-    let file = file.opened(&connection);
-    let mut sqlite = Sqlite { connection, path, file, statements, durability, now, watch: None };
+    let (file, watch, passed_over) = (file.opened(&connection), None, NONE.to_owned());
+    let mut sqlite = Sqlite { connection, path, file, statements, durability, now, watch, passed_over };
     let tables = sqlite.statements.get("create_jobs").to_owned();
     sqlite.run_script(&tables).unwrap();
     (folder, sqlite)
