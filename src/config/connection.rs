@@ -45,6 +45,9 @@ impl Connection {
     /// Reads a URL: `sqlite:path`, `postgres://user:password@host:port/database` (or `postgresql://`),
     /// `mysql://…` (or `mariadb://`). A password may hold `@`, `:` and `/` as they are.
     ///
+    /// A server may have several hosts, with commas between, each with a port of its own or without: the first of them
+    /// that answers and lets write is used. PostgreSQL's `target_session_attrs=any` takes also one that does not.
+    ///
     /// A server's URL may end with `?sslmode=` and `disable`, `prefer` (the default), `require` or
     /// `verify-full`, and then with `&sslrootcert=` and the file of the authority to trust; `&sslcert=` and
     /// `&sslkey=` are the files of a certificate to show to the server. TLS needs the feature `tls`.

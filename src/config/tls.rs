@@ -125,6 +125,8 @@ pub(crate) struct Server {
     /// Without the options that are ours; password included.
     pub(crate) url: String,
     pub(crate) tls: Tls,
+    /// Others were named beside it: it has to be one that lets write.
+    pub(crate) is_one_of_several: bool,
 }
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -138,9 +140,24 @@ impl Server {
             let mut url = Url::parse(url)?;
             let tls = take(&mut url)?;
             tls.check().map_err(|(_, wrong)| wrong)?;
-            Ok(Self { url: url.to_string(), tls })
+            Ok(Self { url: url.to_string(), tls, is_one_of_several: url.host.contains(',') })
         };
         read().map_err(|wrong: Wrong| wrong.at("connection"))
+    }
+
+    /// The same of each host that is named, in order.
+    ///
+    /// # Errors
+    /// As [`Server::of`].
+    pub(crate) fn all(url: &str) -> crate::error::Result<Vec<Self>> {
+        let all = Self::of(url)?;
+        let url = Url::parse(&all.url).map_err(|wrong| wrong.at("connection"))?;
+        let one = |host: &str| Self {
+            url: Url { host: host.to_owned(), ..url.clone() }.to_string(),
+            tls: all.tls.clone(),
+            is_one_of_several: all.is_one_of_several,
+        };
+        Ok(url.host.split(',').map(one).collect())
     }
 }
 

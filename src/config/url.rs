@@ -116,8 +116,16 @@ fn is_query(query: &str) -> bool {
         .is_none_or(|(before, _)| before.rsplit('&').next().is_some_and(|it| it.contains('=')))
 }
 
-/// A host as a URL has it: an IPv6 address in brackets, the path of a socket encoded.
+/// A host as a URL has it: an IPv6 address in brackets, the path of a socket encoded. Of several, with commas between,
+/// each may have a port of its own.
 pub(super) fn host_in_url(host: &str, port: Option<u16>) -> String {
+    if host.contains(',') {
+        let one = |host: &str| match split_host(host) {
+            Ok((_, Some(_))) => host.to_owned(),
+            _ => host_in_url(host, port),
+        };
+        return host.split(',').map(|host| one(host.trim())).collect::<Vec<_>>().join(",");
+    }
     let host = match host {
         _ if host.starts_with('/') => encode(host),
         _ if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
@@ -243,5 +251,7 @@ mod tests {
             assert_eq!(url.host_and_port().unwrap(), (host.to_owned(), port));
         }
         assert_eq!(host_in_url("/run/postgresql", None), "%2Frun%2Fpostgresql");
+        assert_eq!(host_in_url("a,b:2,::1,[::2]:3", Some(1)), "a:1,b:2,[::1]:1,[::2]:3");
+        assert_eq!(host_in_url("a,b:2", None), "a,b:2");
     }
 }

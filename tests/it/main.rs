@@ -45,6 +45,7 @@ mod refused_rows;
 mod replaced_files;
 mod retry;
 mod server_faults;
+mod server_hosts;
 mod server_locks;
 mod server_messages;
 mod server_migrations;

@@ -21,6 +21,8 @@ mod burial;
 mod cursor;
 mod failed;
 mod finding;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod hosts;
 mod inspect;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod interned;
@@ -226,11 +228,13 @@ impl Database {
                 sqlite::open(database, open, self.statements.clone(), self.durability, limit)
             }
             #[cfg(feature = "postgres")]
-            Connection::Postgres { url } => Server::of(url)
-                .and_then(|server| postgres::open(server, self.statements.clone(), self.patience, limit)),
+            Connection::Postgres { url } => hosts::first(url, self.patience, |server, patience| {
+                postgres::open(server, self.statements.clone(), patience, limit)
+            }),
             #[cfg(feature = "mysql")]
-            Connection::Mysql { url } => Server::of(url)
-                .and_then(|server| mysql::open(&server, self.statements.clone(), self.patience, limit)),
+            Connection::Mysql { url } => hosts::first(url, self.patience, |server, patience| {
+                mysql::open(&server, self.statements.clone(), patience, limit)
+            }),
             #[allow(unreachable_patterns, reason = "with all three drivers nothing is left")]
             other => Err(not_compiled_in(other)),
         }

@@ -19,7 +19,7 @@ pub mod certificate;
 pub mod folder;
 pub mod mariadb;
 pub mod pgbouncer;
-mod port;
+pub mod port;
 pub mod postgres;
 mod process;
 pub mod programs;

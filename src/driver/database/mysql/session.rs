@@ -41,11 +41,17 @@ impl Session {
         }
         let opts = configure(url, patience, limit);
         let mut connection = connect::connect(&opts, &server.tls)?;
-        let about: Option<(String, i64, usize)> = connection
-            .query_first("SELECT VERSION(), @@auto_increment_increment, @@max_allowed_packet")
+        let about: Option<(String, i64, usize, bool)> = connection
+            .query_first(
+                "SELECT VERSION(), @@auto_increment_increment, @@max_allowed_packet, @@global.read_only",
+            )
             .map_err(|cause| explain(&cause))?;
-        let (version, id_step, packet) = about.unwrap_or_default();
+        let (version, id_step, packet, is_replica) = about.unwrap_or_default();
         check_version(&version)?;
+        if server.is_one_of_several && is_replica {
+            let place = format!("{}:{}", opts.get_ip_or_hostname(), opts.get_tcp_port());
+            return Err(Error::unavailable(format!("MySQL at {place} only lets read, as a replica does")));
+        }
         Ok(Self { connection, statements, id_step, packet, in_the_way: false })
     }
 

@@ -27,6 +27,10 @@ pub(super) fn explain_connect(cause: &Cause, config: &Config) -> Error {
                 Error::config(format!("PostgreSQL at {server} asks for a password"))
                     .with_help("give it in the connection: password = \"${DATABASE_PASSWORD}\"")
             }
+            text if text.contains("database does not allow writes") => {
+                Error::unavailable(format!("PostgreSQL at {server} only lets read, as a standby does"))
+                    .with_help("name the primary, or all servers with commas between")
+            }
             text => Error::unavailable(format!("PostgreSQL at {server} can't be reached: {text}"))
                 .with_help("is it running, and do host and port of the connection lead to it?"),
         };

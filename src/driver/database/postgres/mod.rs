@@ -49,7 +49,7 @@ pub(super) fn open(
     patience: Duration,
     limit: Option<Duration>,
 ) -> Result<Box<dyn Adapter>> {
-    let config = session::configure(&server.url, patience)?;
+    let config = session::configure(&server.url, server.is_one_of_several, patience)?;
     let tls = server.tls;
     let session = Remote::open(move || Session::open(config, &tls, statements, limit), patience, limit)?;
     Ok(Box::new(Postgres {

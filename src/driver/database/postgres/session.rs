@@ -6,7 +6,7 @@ use std::time::Duration;
 
 #[cfg(not(feature = "tls"))]
 use ::postgres::NoTls;
-use ::postgres::config::SslMode;
+use ::postgres::config::{SslMode, TargetSessionAttrs};
 use ::postgres::error::SqlState;
 use ::postgres::types::ToSql;
 use ::postgres::{Client, Config, Row, SimpleQueryMessage, Statement};
@@ -37,13 +37,17 @@ pub(super) struct Session {
 ///
 /// # Errors
 /// The URL has options that the client does not know. The message does not show it.
-pub(super) fn configure(url: &str, patience: Duration) -> Result<Config> {
+pub(super) fn configure(url: &str, is_one_of_several: bool, patience: Duration) -> Result<Config> {
     let mut config: Config = url
         .parse()
         .map_err(|cause| Error::config("the URL of the PostgreSQL server can't be used").because(&cause))?;
     // The system counts keepalives in whole seconds, and refuses none.
     let idle = patience.max(Duration::from_secs(1));
     config.connect_timeout(patience).tcp_user_timeout(patience).keepalives_idle(idle);
+    let several = is_one_of_several || config.get_hosts().len() > 1;
+    if several && !url.contains("target_session_attrs=") {
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
     if config.get_application_name().is_none() {
         config.application_name("craft-queue");
     }
