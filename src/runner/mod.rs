@@ -65,8 +65,8 @@ pub(crate) trait Runner: Send {
     /// Takes back jobs that have not begun, those that came last first; at most this many.
     fn take_back(&mut self, most: usize) -> Vec<Arc<Task>>;
 
-    /// Whether a job that kills what runs it hurts no other, and is known: then suspects need not run
-    /// alone, and a timeout ends its job.
+    /// Whether a job that kills what runs it hurts no other, and is known: then suspects run beside other jobs until a
+    /// worker dies again, and a timeout ends its job.
     fn isolates(&self) -> bool {
         false
     }
