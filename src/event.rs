@@ -26,7 +26,7 @@ pub enum Event<'a> {
     },
     /// A job begins to run. This alone is told from the thread that the job runs in, or that looks after its
     /// process. A job that is running has been told of with `Began`, and with none of `Done`, `Again`, `Buried`,
-    /// `Returned` and `Lost` since. A job is settled without having begun when its worker does not know
+    /// `PutAside`, `Returned` and `Lost` since. A job is settled without having begun when its worker does not know
     /// it, when its attempts were used up before, or when it is given back.
     Began {
         /// The job.
@@ -53,6 +53,16 @@ pub enum Event<'a> {
         job: Told<'a>,
         /// What the failed jobs call it; `None` when they are not kept, or held it already.
         failed_id: Option<&'a JobId>,
+        /// What went wrong.
+        error: &'a str,
+    },
+    /// No run of a job is left, and it could not be kept with the failed jobs, or removed, yet: it is put back, is not
+    /// run again, and the worker that takes it next tries to keep it.
+    PutAside {
+        /// The job.
+        job: Told<'a>,
+        /// How long until that is tried.
+        after: Duration,
         /// What went wrong.
         error: &'a str,
     },
@@ -164,6 +174,10 @@ fn log_event(event: &Event<'_>) {
         }
         Event::Buried { job, failed_id: None, error } => {
             log::error!(target: LOG_TARGET, "{job} is dead: {}", escaped(error))
+        }
+        Event::PutAside { job, after, error } => {
+            let when = format!("is not run again, and could not be kept yet: tried again in {after:.1?}");
+            log::error!(target: LOG_TARGET, "{job} {when}: {}", escaped(error));
         }
         Event::Returned(job) => log::debug!(target: LOG_TARGET, "{job} is given back"),
         Event::Lost(job) => {

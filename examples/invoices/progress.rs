@@ -46,6 +46,7 @@ impl Progress {
             }
             Event::Again { job, after, .. } => counts.tell(job, &format!("again in {after:?}")),
             Event::Buried { job, .. } => counts.tell(job, "kept with the failed jobs"),
+            Event::PutAside { job, .. } => counts.tell(job, "not kept with the failed jobs yet"),
             Event::Warning(text) => println!("  warning: {text}"),
             _ => {}
         }

@@ -122,6 +122,9 @@ pub struct Report {
     pub failed: u64,
     /// Failed attempts that will be made again.
     pub retried: u64,
+    /// Jobs without a run left that could not be kept with the failed jobs yet: they are not run again, and who takes
+    /// one next tries that again.
+    pub put_aside: u64,
     /// Jobs that were given back without having run to an end.
     pub returned: u64,
     /// Jobs whose hold was lost.

@@ -241,8 +241,8 @@ impl Pump {
             }
             (Verdict::Bury(_), _) => self.count_dead(judged, buried, error),
             (Verdict::Exhausted { after, .. }, _) => {
-                self.report.retried += 1;
-                self.tell(&Event::Again { job, after: *after, counted: true, error });
+                self.report.put_aside += 1;
+                self.tell(&Event::PutAside { job, after: *after, error });
             }
             (Verdict::Again { after, counted, .. }, _) => {
                 self.report.retried += 1;

@@ -96,6 +96,12 @@ impl Reporter for Human {
                 self.finish(*job, &format!("{}, {kept}", Self::attempt(*job)), "FAIL", Style::Bad);
                 indented(REASON, error);
             }
+            Event::PutAside { job, after, error } => {
+                let wait = humane(*after);
+                let detail = format!("{}, not kept yet, tried again in {wait}", Self::attempt(*job));
+                self.finish(*job, &detail, "FAIL", Style::Bad);
+                indented(REASON, error);
+            }
             Event::Returned(job) => self.finish(*job, "given back", "BACK", Style::Warning),
             Event::Lost(job) => {
                 self.finish(*job, "its hold was lost, another worker has it", "LOST", Style::Warning);
@@ -149,7 +155,12 @@ impl Reporter for Human {
         let mut counts =
             format!("{} done, {} failed, {} retried", report.done, report.failed, report.retried);
         let unsettled = report.unsettled_in_all;
-        let more = [(report.returned, "given back"), (report.lost, "lost"), (unsettled, "not written down")];
+        let more = [
+            (report.put_aside, "not kept yet"),
+            (report.returned, "given back"),
+            (report.lost, "lost"),
+            (unsettled, "not written down"),
+        ];
         for (count, word) in more {
             if count > 0 {
                 counts.push_str(&format!(", {count} {word}"));

@@ -127,6 +127,8 @@ impl Reporter for Machine {
                 self.job(name, *job, Some(error), Some(*after));
             }
             Event::Buried { job, error, .. } => self.job("dead", *job, Some(error), None),
+            // What is tried again is not the job.
+            Event::PutAside { job, error, .. } => self.job("put_aside", *job, Some(error), None),
             Event::Returned(job) => self.job("returned", *job, None, Some(Duration::ZERO)),
             Event::Lost(job) => self.job("lost", *job, None, None),
             Event::Started => {
@@ -184,6 +186,7 @@ impl Reporter for Machine {
             ("retried", json!(report.retried)),
             ("returned", json!(report.returned)),
             ("lost", json!(report.lost)),
+            ("put_aside", json!(report.put_aside)),
             ("unsettled", json!(report.unsettled_in_all)),
             ("duration_ms", json!((took.as_secs_f64() * 1e5).round() / 100.0)),
         ];

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::fake::{Call, Play, Stage, job, waits};
 use crate::driver::Settlement;
 use crate::error::Error;
+use crate::event::Event;
 use crate::failed::Record;
 use crate::job::JobError;
 use crate::message::JobId;
@@ -194,9 +195,16 @@ fn a_dead_job_that_cannot_be_recorded_by_the_end_is_put_back_without_a_run_left(
         let mut play = Play::new(&stage, fails);
         play.setup.bounds.when_empty = false;
         play.setup.bounds.jobs = Some(1);
+        let (tell, told) = std::sync::mpsc::channel();
+        play.setup.listener = Some(std::sync::Arc::new(move |event: &Event<'_>| match event {
+            Event::PutAside { error, .. } => tell.send(format!("put aside: {error}")).unwrap(),
+            Event::Again { .. } => tell.send("again".to_owned()).unwrap(),
+            _ => {}
+        }));
         let report = play.run().unwrap();
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), ["put aside: refused"]);
         assert_eq!(stage.settled(), [(Receipt(1, 101), "exhausted, in 30s".to_owned())]);
-        assert_eq!((report.retried, report.failed), (1, 0));
+        assert_eq!((report.put_aside, report.retried, report.failed), (1, 0, 0));
         assert_eq!(stage.said(), ["no"], "no hook for what is not written down");
     }
 }
@@ -230,7 +238,7 @@ fn a_failed_job_that_is_refused_is_refused_alone() {
     })
     .run()
     .unwrap();
-    assert_eq!((report.failed, report.retried), (1, 1), "{:#?}", stage.script().calls);
+    assert_eq!((report.failed, report.put_aside, report.retried), (1, 1, 0), "{:#?}", stage.script().calls);
 }
 
 /// However slow the failed jobs are, what runs beside is held.

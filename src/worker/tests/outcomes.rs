@@ -159,7 +159,12 @@ fn one_verdict_that_is_refused_does_not_hold_up_the_others() {
     play.setup.bounds.when_empty = false;
     play.setup.bounds.jobs = Some(2);
     let report = play.run().unwrap();
-    assert_eq!((report.done, report.retried, report.failed), (1, 1, 0), "{:#?}", stage.script().calls);
+    assert_eq!(
+        (report.done, report.put_aside, report.retried, report.failed),
+        (1, 1, 0, 0),
+        "{:#?}",
+        stage.script().calls
+    );
     let put_off = (Receipt(1, 101), "exhausted, in 30s".to_owned());
     assert!(stage.settled().contains(&put_off), "{:#?}", stage.settled());
 }
