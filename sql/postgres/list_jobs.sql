@@ -4,7 +4,8 @@ SELECT id, uuid::text, name, queue, attempts::bigint, priority::bigint,
     CASE WHEN isfinite(available_at) THEN (extract(epoch FROM available_at - now()) * 1000)::bigint END AS due_in,
     created_at,
     CASE WHEN isfinite(lease) THEN (extract(epoch FROM lease - now()) * 1000)::bigint END AS hold_ends_in,
-    suspect
+    suspect,
+    CASE WHEN isfinite(unknown_since) THEN (extract(epoch FROM now() - unknown_since) * 1000)::bigint END AS unknown_for
 FROM jobs
 WHERE id > $1
     AND ($2::text IS NULL OR queue = $2)

@@ -5,6 +5,7 @@ SELECT id, uuid::text, name, queue, attempts::bigint, priority::bigint,
     created_at,
     CASE WHEN isfinite(lease) THEN (extract(epoch FROM lease - now()) * 1000)::bigint END AS hold_ends_in,
     suspect,
+    CASE WHEN isfinite(unknown_since) THEN (extract(epoch FROM now() - unknown_since) * 1000)::bigint END AS unknown_for,
     payload, options, unique_key, last_error
 FROM jobs
 WHERE id = $1;

@@ -2,7 +2,8 @@
 SELECT id, uuid, name, queue, attempts, priority,
     CASE WHEN token IS NOT NULL THEN 'running' WHEN available_at <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) THEN 'waiting' ELSE 'delayed' END AS state,
     CAST(available_at - CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) AS INTEGER), created_at,
-    CAST(lease - CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) AS INTEGER), suspect
+    CAST(lease - CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) AS INTEGER), suspect,
+    CAST(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - unknown_since AS INTEGER)
 FROM jobs
 WHERE id > ?1
     AND (?2 IS NULL OR queue = ?2)

@@ -123,19 +123,26 @@ fn line(job: &QueuedJob) {
         JobState::Delayed => Style::Faint,
         JobState::Waiting => Style::Warning,
     };
+    let unknown = unknown_for(job).map(|span| format!(", a name unknown for {}", humane(span)));
     let rest = format!(
-        " {:>8} {:>8}  {:<16} {:<9} {:<36}  {} on {}",
+        " {:>8} {:>8}  {:<16} {:<9} {:<36}  {} on {}{}",
         job.attempts,
         job.priority,
         due(job),
         age(job).map_or("-".to_owned(), humane),
         job.uuid,
         job.name,
-        job.queue
+        job.queue,
+        unknown.unwrap_or_default()
     );
     let id = format!("#{}", job.id);
     let state = format!("{:<8}", job.state.as_str());
     print::line(Text::from(format!("  {id:<8} ")).styled(state, style).and(rest));
+}
+
+/// For how long no worker that took it has known its name.
+fn unknown_for(job: &QueuedJob) -> Option<Duration> {
+    Some(Duration::from_millis(job.unknown_for_ms?.unsigned_abs()))
 }
 
 /// In how long, or since when.
@@ -175,6 +182,12 @@ fn check_is_shared(opened: &Queue, what: &str) -> Result<()> {
         .with_help("that program can, with Queue::jobs and Queue::cancel")),
         _ => Ok(()),
     }
+}
+
+/// How long a job waits for a worker that knows its name.
+fn fails_after(opened: &Queue) -> Duration {
+    let config = opened.config();
+    config.settings(&config.default).unknown_for
 }
 
 fn zone(opened: &Queue) -> Zone {
@@ -226,7 +239,7 @@ pub(super) fn show_command() -> Command {
 pub(super) fn show(app: App, matches: &ArgMatches) -> Result<Exit> {
     let id = job_id(text(matches, "id").unwrap_or_default());
     let opened = app.open(matches)?;
-    let zone = zone(&opened);
+    let (zone, fails_after) = (zone(&opened), fails_after(&opened));
     let as_json = matches.get_flag("json");
     let alive = check_is_shared(&opened, "show a job").and_then(|()| opened.job(None, &id));
     let found = match alive {
@@ -256,10 +269,19 @@ pub(super) fn show(app: App, matches: &ArgMatches) -> Result<Exit> {
         (JobState::Running, true) => "running, or its worker died; it did once before".to_owned(),
         (state, _) => state.as_str().to_owned(),
     };
+    let unknown = unknown_for(&job).map(|span| {
+        let first = zone.format(Timestamp::now().minus(span));
+        format!(
+            "no worker that took it knows this name, first seen {first}, {} ago; it fails after {}",
+            humane(span),
+            humane(fails_after)
+        )
+    });
     fields(&[
         ("job", Some(job.name.clone())),
         ("queue", Some(job.queue.clone())),
         ("state", Some(state)),
+        ("unknown", unknown),
         ("attempts", number(u64::from(job.attempts))),
         ("priority", number(u64::from(job.priority))),
         ("due", due_at.map(|at| format!("{at}, {}", due(&job)))),

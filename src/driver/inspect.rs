@@ -75,6 +75,8 @@ pub struct QueuedJob {
     pub hold_ends_in_ms: Option<i64>,
     /// Whether a worker died, or was cut off, while it held the job.
     pub suspect: bool,
+    /// For how many milliseconds it has been put back because no worker that took it knows its name.
+    pub unknown_for_ms: Option<i64>,
 }
 
 /// A job with all that is kept of it.

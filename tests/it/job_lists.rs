@@ -48,6 +48,7 @@ fn jobs_are_listed_shown_and_cancelled_while_nobody_holds_them() {
             "queue",
             "state",
             "suspect",
+            "unknown_for_ms",
             "uuid",
         ];
         assert_eq!(keys, expected);
@@ -116,6 +117,27 @@ fn a_job_is_shown_wherever_it_is_by_its_id_or_its_uuid() {
         assert_eq!(say(&folder, &["queue:forget", &uuids[0]]).status, 1, "it is no failed job any more");
         out(&folder, &["queue:work", "--attempts", "1", "--stop-when-empty"]);
         assert_eq!(out(&folder, &["queue:forget", &uuids[0]]), format!("Forgot failed job #{}.\n", uuids[0]));
+    }
+}
+
+#[test]
+fn a_job_that_waits_for_a_worker_that_knows_its_name_says_so() {
+    for (folder, _) in on_each_database() {
+        out(&folder, &["queue:install"]);
+        assert_eq!(say(&folder, &["queue:push", "Nobody"]).status, 0);
+        assert!(!out(&folder, &["queue:show", "1"]).contains("knows this name"));
+        assert_eq!(json(&folder, &["queue:show", "1", "--json"])["unknown_for_ms"], Value::Null);
+        assert_eq!(say(&folder, &["queue:work", "--stop-when-empty"]).status, 0);
+        let shown = out(&folder, &["queue:show", "1"]);
+        assert!(
+            shown.contains("  unknown     no worker that took it knows this name, first seen 20"),
+            "{shown}"
+        );
+        assert!(shown.contains(" ago; it fails after 1h\n"), "{shown}");
+        let listed = out(&folder, &["queue:list"]);
+        assert!(listed.contains(" Nobody on default, a name unknown for "), "{listed}");
+        let unknown_for = json(&folder, &["queue:list", "--json"])[0]["unknown_for_ms"].as_i64().unwrap();
+        assert!((0..60_000).contains(&unknown_for), "{unknown_for}");
     }
 }
 

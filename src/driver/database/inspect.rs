@@ -8,7 +8,7 @@ use crate::payload;
 use crate::time::{Timestamp, Zone};
 
 /// How many columns a job has, before those of its details.
-const COLUMNS: usize = 11;
+const COLUMNS: usize = 12;
 
 pub(super) fn list(adapter: &mut dyn Adapter, filter: &JobFilter<'_>, zone: &Zone) -> Result<Vec<QueuedJob>> {
     let after = match filter.after {
@@ -83,5 +83,6 @@ fn job(row: &Row, zone: &Zone) -> QueuedJob {
         },
         hold_ends_in_ms: row.number(9),
         suspect: row.number(10).is_some_and(|suspect| suspect != 0),
+        unknown_for_ms: row.number(11).map(|unknown_for| unknown_for.max(0)),
     }
 }

@@ -89,6 +89,7 @@ fn shown(job: &Job, hold_ends: Option<Instant>, now: Instant) -> QueuedJob {
         created_at: pushed_at(&job.message.uuid).unwrap_or_default(),
         hold_ends_in_ms: hold_ends.map(|ends| millis_until(ends, now)),
         suspect: job.suspect,
+        unknown_for_ms: job.unknown_since.map(|since| -millis_until(since, now)),
     }
 }
 
