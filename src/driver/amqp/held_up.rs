@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::publisher::{Parcel, Publisher};
+use super::wire::Answers;
 use crate::error::Result;
 
 /// One that was sent and not answered.
@@ -13,15 +14,40 @@ pub(super) struct HeldUp {
     /// The number of its publish.
     number: u64,
     message_id: Option<String>,
+    /// No queue took it; its confirm is still to come.
+    came_back: bool,
     /// The tag of the message that it takes the place of.
     pub(super) tag: u64,
 }
 
 impl HeldUp {
-    pub(super) fn of(parcel: &Parcel<'_>, number: u64) -> Option<Self> {
+    pub(super) fn of(parcel: &Parcel<'_>, number: u64, came_back: bool) -> Option<Self> {
         let message_id = parcel.envelope.message_id.clone();
-        Some(Self { number, message_id, tag: parcel.replaces? })
+        Some(Self { number, message_id, came_back, tag: parcel.replaces? })
     }
+}
+
+/// Takes those out that are answered, and says the tags of those that have arrived. A return may be read long before
+/// the confirm of the same message.
+fn answered(held_up: &mut Vec<HeldUp>, answers: Answers) -> Vec<u64> {
+    for id in answers.returned {
+        // Of several with one id the last one.
+        let is_it = |one: &&mut HeldUp| !one.came_back && one.message_id.as_ref() == Some(&id);
+        if let Some(one) = held_up.iter_mut().rev().find(is_it) {
+            one.came_back = true;
+        }
+    }
+    let mut arrived = Vec::new();
+    for confirm in answers.confirms {
+        let is_meant = |one: &HeldUp| match confirm.multiple {
+            true => one.number <= confirm.number,
+            false => one.number == confirm.number,
+        };
+        let meant = held_up.iter().filter(|one| is_meant(one));
+        arrived.extend(meant.filter(|one| confirm.ok && !one.came_back).map(|one| one.tag));
+        held_up.retain(|one| !is_meant(one));
+    }
+    arrived
 }
 
 impl Publisher {
@@ -37,18 +63,37 @@ impl Publisher {
             return Ok(Vec::new());
         }
         let answers = self.outbox.answers(limit)?;
-        let mut arrived = Vec::new();
-        for confirm in answers.confirms {
-            let is_meant = |one: &HeldUp| match confirm.multiple {
-                true => one.number <= confirm.number,
-                false => one.number == confirm.number,
-            };
-            let came_back =
-                |one: &HeldUp| answers.returned.iter().any(|id| one.message_id.as_ref() == Some(id));
-            let meant = self.held_up.iter().filter(|one| is_meant(one));
-            arrived.extend(meant.filter(|one| confirm.ok && !came_back(one)).map(|one| one.tag));
-            self.held_up.retain(|one| !is_meant(one));
-        }
-        Ok(arrived)
+        Ok(answered(&mut self.held_up, answers))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::amqp::wire::Confirm;
+
+    fn held_up(number: u64, id: &str) -> HeldUp {
+        HeldUp { number, message_id: Some(id.to_owned()), came_back: false, tag: number * 10 }
+    }
+
+    fn answers(returned: &[&str], confirms: &[(u64, bool, bool)]) -> Answers {
+        let returned = returned.iter().map(|id| (*id).to_owned()).collect();
+        let confirm = |&(number, multiple, ok)| Confirm { number, multiple, ok };
+        Answers { returned, confirms: confirms.iter().map(confirm).collect() }
+    }
+
+    #[test]
+    fn what_came_back_before_its_confirm_has_not_arrived() {
+        let mut all = vec![held_up(1, "a"), held_up(2, "b"), held_up(3, "b"), held_up(4, "c")];
+        assert_eq!(answered(&mut all, answers(&["b"], &[(1, false, true)])), [10]);
+        assert_eq!(answered(&mut all, answers(&[], &[(4, true, true)])), [20, 40]);
+        assert!(all.is_empty());
+    }
+
+    #[test]
+    fn what_is_refused_has_not_arrived_though_all_before_a_later_one_have() {
+        let mut all = vec![held_up(1, "a"), held_up(2, "b")];
+        assert_eq!(answered(&mut all, answers(&[], &[(1, false, false)])), [] as [u64; 0]);
+        assert_eq!(answered(&mut all, answers(&[], &[(2, true, true)])), [20]);
     }
 }

@@ -158,10 +158,14 @@ impl Publisher {
             }
             sent?;
             if !tally.is_complete() {
+                // What the broker has answered, or was not sent, is sent by whoever asks again.
+                let ids = letters.iter().map(|letter| letter.parcel.envelope.message_id.as_deref());
                 let open =
-                    letters.iter().zip(first..=self.published).filter(|(letter, _)| !arrived[letter.index]);
-                self.held_up =
-                    open.filter_map(|(letter, number)| HeldUp::of(letter.parcel, number)).collect();
+                    tally.open(ids).into_iter().map(|(at, came_back)| (at, first + at as u64, came_back));
+                self.held_up = open
+                    .filter(|(_, number, _)| *number <= self.published)
+                    .filter_map(|(at, number, came_back)| HeldUp::of(letters[at].parcel, number, came_back))
+                    .collect();
                 return Ok(());
             }
             if let Some(first) = tally.refused.first() {

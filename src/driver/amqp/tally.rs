@@ -86,6 +86,24 @@ impl Tally {
         }
         homeless
     }
+
+    /// Of messages with these ids those without an answer, asked after those that are homeless: where they stand, and
+    /// whether they came back already.
+    pub(super) fn open<'i>(
+        &mut self,
+        ids: impl DoubleEndedIterator<Item = Option<&'i str>>,
+    ) -> Vec<(usize, bool)> {
+        let mut open = Vec::new();
+        for (at, id) in ids.collect::<Vec<_>>().into_iter().enumerate().rev() {
+            if self.answers[at].is_some() {
+                continue;
+            }
+            let left = id.and_then(|id| self.returned.get_mut(id)).filter(|left| **left > 0);
+            open.push((at, left.map(|left| *left -= 1).is_some()));
+        }
+        open.reverse();
+        open
+    }
 }
 
 #[cfg(test)]
@@ -122,6 +140,19 @@ mod tests {
         assert!(tally.is_complete());
         assert_eq!([0, 1, 2].map(|at| tally.is_taken(at)), [true, false, true]);
         assert_eq!(tally.refused, [1]);
+    }
+
+    #[test]
+    fn open_is_what_has_no_answer_and_may_have_come_back() {
+        let mut tally = Tally::new(0, vec![1; 5]);
+        tally.note(confirm(1, false, false));
+        tally.note(confirm(2, false, true));
+        for id in ["b", "b"] {
+            tally.came_back(id.to_owned());
+        }
+        let ids = || [Some("a"), Some("b"), Some("c"), Some("b"), None].into_iter();
+        assert_eq!(tally.homeless(ids()), HashSet::from([1]));
+        assert_eq!(tally.open(ids()), [(2, false), (3, true), (4, false)]);
     }
 
     #[test]
