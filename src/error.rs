@@ -129,7 +129,7 @@ impl Error {
     }
 
     /// A part of it was done.
-    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    #[cfg(feature = "database")]
     #[must_use]
     pub(crate) fn done_in_part(mut self) -> Self {
         self.0.undone = false;
