@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use craft_queue::driver::{
-    Backend, Bell, Driver, Receipt, Reserved, Settled, Settlement, Size, Suspects, Taken, Verdict, Want,
+    Backend, Driver, Notifier, Receipt, Reserved, Settled, Settlement, Size, Suspects, Taken, Verdict, Want,
 };
 use craft_queue::{
     Config, Context, Error, JobId, JobResult, Jobs, Message, Pushed, Queue, Queueable, Result,
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 struct Files(PathBuf);
 
 impl Backend for Files {
-    fn open(&self, _: Bell) -> Result<Box<dyn Driver>> {
+    fn open(&self, _: Notifier) -> Result<Box<dyn Driver>> {
         fs::create_dir_all(&self.0).map_err(failed)?;
         Ok(Box::new(self.clone()))
     }

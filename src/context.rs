@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::error::Result;
 use crate::job::{JobError, Queueable};
 use crate::message::{JobId, Pushed};
-use crate::push::{Desk, Push};
+use crate::push::{Enqueue, Push};
 
 /// Handed to [`Queueable::handle`]: which attempt this is, the application's state, a way to push.
 pub struct Context {
@@ -22,15 +22,15 @@ pub struct Context {
     pub(crate) attempts: u32,
     pub(crate) deadline: Option<Instant>,
     pub(crate) hold: Arc<Hold>,
-    pub(crate) surroundings: Arc<Surroundings>,
+    pub(crate) surroundings: Arc<RunEnv>,
 }
 
 /// What all jobs of a worker share. Each thread that runs jobs has a copy behind an `Arc` of its own: threads
 /// that count the same references for every job would wait for each other.
 #[derive(Clone)]
-pub(crate) struct Surroundings {
+pub(crate) struct RunEnv {
     pub(crate) state: Arc<State>,
-    pub(crate) desk: Arc<dyn Desk>,
+    pub(crate) enqueue: Arc<dyn Enqueue>,
     /// Set when all that runs shall end at once. A thread can't, so only jobs that are programs heed it.
     pub(crate) killed: Arc<AtomicBool>,
     /// Set as soon as the worker is asked to stop: what ends by a signal from now on was most likely sent the
@@ -41,10 +41,10 @@ pub(crate) struct Surroundings {
     pub(crate) environment: Arc<[(&'static str, OsString)]>,
 }
 
-impl Surroundings {
+impl RunEnv {
     /// With nothing in the environment of programs.
-    pub(crate) fn new(state: Arc<State>, desk: Arc<dyn Desk>, stopping: Arc<AtomicBool>) -> Self {
-        Self { state, desk, killed: Arc::default(), stopping, environment: Arc::default() }
+    pub(crate) fn new(state: Arc<State>, enqueue: Arc<dyn Enqueue>, stopping: Arc<AtomicBool>) -> Self {
+        Self { state, enqueue, killed: Arc::default(), stopping, environment: Arc::default() }
     }
 }
 
@@ -113,7 +113,7 @@ impl Context {
 
     /// Starts a push with options, as [`Queue::options`](crate::Queue::options) does.
     pub fn options(&self) -> Push<'_> {
-        Push::new(&*self.surroundings.desk)
+        Push::new(&*self.surroundings.enqueue)
     }
 
     /// Starts a push onto a queue.

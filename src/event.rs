@@ -30,16 +30,16 @@ pub enum Event<'a> {
     /// it, when its attempts were used up before, or when it is given back.
     Began {
         /// The job.
-        job: Told<'a>,
+        job: JobInfo<'a>,
         /// How long it was due before it began; `None` on AMQP, which does not tell.
         waited: Option<Duration>,
     },
     /// A job is done.
-    Done(Told<'a>),
+    Done(JobInfo<'a>),
     /// A job failed or is not ready, and runs again.
     Again {
         /// The job.
-        job: Told<'a>,
+        job: JobInfo<'a>,
         /// How long until it is due.
         after: Duration,
         /// Whether the attempt counted.
@@ -50,7 +50,7 @@ pub enum Event<'a> {
     /// A job is dead.
     Buried {
         /// The job.
-        job: Told<'a>,
+        job: JobInfo<'a>,
         /// What the failed jobs call it; `None` when they are not kept, or held it already.
         failed_id: Option<&'a JobId>,
         /// What went wrong.
@@ -60,16 +60,16 @@ pub enum Event<'a> {
     /// run again, and the worker that takes it next tries to keep it.
     PutAside {
         /// The job.
-        job: Told<'a>,
+        job: JobInfo<'a>,
         /// How long until that is tried.
         after: Duration,
         /// What went wrong.
         error: &'a str,
     },
     /// A job was given back without having run to an end.
-    Returned(Told<'a>),
+    Returned(JobInfo<'a>),
     /// The hold on a job was lost: what its run returned is dropped, another worker has it.
-    Lost(Told<'a>),
+    Lost(JobInfo<'a>),
     /// The back end is away.
     Disconnected {
         /// Why.
@@ -108,7 +108,7 @@ pub enum Event<'a> {
 
 /// A job in an event.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct JobInfo<'a> {
     /// The job.
     pub job: &'a Reserved,
     /// How often it may be attempted.
@@ -134,7 +134,7 @@ pub(crate) fn tell(listener: &Listener, event: &Event<'_>) {
 pub(crate) fn logged(listener: Option<Listener>) -> Listener {
     let is_away = AtomicBool::new(false);
     Arc::new(move |event| {
-        // Told once, and not at each try.
+        // JobInfo once, and not at each try.
         let is_known = match event {
             Event::Disconnected { .. } => is_away.swap(true, Ordering::Relaxed),
             Event::Reconnected => !is_away.swap(false, Ordering::Relaxed),
@@ -206,7 +206,7 @@ fn escaped(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() }).collect()
 }
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for JobInfo<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Reserved { id, message, attempt, .. } = self.job;
         let (name, queue) = (escaped(&message.name), escaped(&message.queue));

@@ -164,12 +164,12 @@ pub trait Queueable: Serialize + DeserializeOwned + 'static {
 /// ```
 pub struct JobError {
     message: String,
-    steer: Steer,
+    steer: RetryHint,
 }
 
 /// What a failed job wishes to happen next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Steer {
+pub(crate) enum RetryHint {
     /// As the policy says: again after the backoff, or dead when the attempts are used up.
     Policy,
     FailNow,
@@ -181,28 +181,28 @@ pub(crate) enum Steer {
 impl JobError {
     /// A failed attempt with a message.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), steer: Steer::Policy }
+        Self { message: message.into(), steer: RetryHint::Policy }
     }
 
     /// No further attempt makes sense: the job goes to the failed jobs now.
     pub fn fail_now(message: impl Into<String>) -> Self {
-        Self { message: message.into(), steer: Steer::FailNow }
+        Self { message: message.into(), steer: RetryHint::FailNow }
     }
 
     /// Not yet: run it again after `delay`, at most 36,600 days, without using up an attempt.
     pub fn again_after(delay: Duration, message: impl Into<String>) -> Self {
-        Self { message: message.into(), steer: Steer::AgainAfter(time::bounded(delay)) }
+        Self { message: message.into(), steer: RetryHint::AgainAfter(time::bounded(delay)) }
     }
 
     /// Not yet: run it again after its backoff, without using up an attempt.
     pub(crate) fn again(message: impl Into<String>) -> Self {
-        Self { message: message.into(), steer: Steer::Again }
+        Self { message: message.into(), steer: RetryHint::Again }
     }
 
     /// A failed attempt with the message of an error and its causes.
     pub fn caused_by(error: &dyn StdError) -> Self {
-        let (message, steer) = Steer::found_in(|| error::chain(error));
-        Self { message, steer: steer.unwrap_or(Steer::Policy) }
+        let (message, steer) = RetryHint::found_in(|| error::chain(error));
+        Self { message, steer: steer.unwrap_or(RetryHint::Policy) }
     }
 
     /// An error in the sense of the standard library, to be returned through functions that know nothing of
@@ -221,7 +221,7 @@ impl JobError {
         Self { message: payload::bounded(self.message), ..self }
     }
 
-    pub(crate) fn steer(&self) -> Steer {
+    pub(crate) fn steer(&self) -> RetryHint {
         self.steer
     }
 }
@@ -251,10 +251,10 @@ impl fmt::Debug for Carried {
 
 thread_local! {
     /// While an error is written down: what the first `JobError` within it asks for.
-    static FOUND: Cell<Option<Option<Steer>>> = const { Cell::new(None) };
+    static FOUND: Cell<Option<Option<RetryHint>>> = const { Cell::new(None) };
 }
 
-impl Steer {
+impl RetryHint {
     /// Writes an error down, and says what the outermost `JobError` in it asks for. A wrapper's type may be
     /// unknown here (`anyhow::Error::msg(job_error)`), so a downcast would not find what it holds; but to be
     /// written down the wrapper must show it.
@@ -290,7 +290,7 @@ mod tests {
 
     type Boxed = Box<dyn StdError + Send + Sync>;
 
-    fn error(handle: impl FnOnce() -> JobResult) -> (String, Steer) {
+    fn error(handle: impl FnOnce() -> JobResult) -> (String, RetryHint) {
         let error = handle().expect_err("the job failed");
         (error.message().to_owned(), error.steer())
     }
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn a_question_mark_takes_every_error_with_its_causes() {
         let missing = || std::fs::File::open("/nowhere/at/all");
-        let policy = |text: &str| (text.to_owned(), Steer::Policy);
+        let policy = |text: &str| (text.to_owned(), RetryHint::Policy);
         let no_file = policy("No such file or directory (os error 2)");
         assert_eq!(
             error(|| {
@@ -367,7 +367,7 @@ mod tests {
     fn what_a_job_error_asks_for_survives_every_way_back() {
         let soon = Duration::from_secs(5);
         let now = || JobError::fail_now("no such order");
-        let now_expected = ("no such order".to_owned(), Steer::FailNow);
+        let now_expected = ("no such order".to_owned(), RetryHint::FailNow);
         assert_eq!(error(|| Err(now())?), now_expected);
         assert_eq!(error(|| Err(now().into_error())?), now_expected);
         assert_eq!(error(|| Err(Boxed::from(now().into_error()))?), now_expected);
@@ -376,12 +376,12 @@ mod tests {
         assert_eq!(error(|| Err(anyhow::anyhow!(now()))?), now_expected);
         let later = || Err::<(), _>(JobError::again_after(soon, "not yet").into_error());
         let below_a_context = error(|| Ok(later().context("order 7")?));
-        assert_eq!(below_a_context, ("order 7: not yet".to_owned(), Steer::AgainAfter(soon)));
+        assert_eq!(below_a_context, ("order 7: not yet".to_owned(), RetryHint::AgainAfter(soon)));
         let as_a_context = error(|| Ok(Err::<(), _>(io()).context(now())?));
-        assert_eq!(as_a_context, ("no such order: the disk is full".to_owned(), Steer::FailNow));
+        assert_eq!(as_a_context, ("no such order: the disk is full".to_owned(), RetryHint::FailNow));
         // One that was turned to text is text.
-        assert_eq!(error(|| Err(now().to_string())?).1, Steer::Policy);
+        assert_eq!(error(|| Err(now().to_string())?).1, RetryHint::Policy);
         // An error is written down for nobody else.
-        assert_eq!(error(|| Err(io())?).1, Steer::Policy);
+        assert_eq!(error(|| Err(io())?).1, RetryHint::Policy);
     }
 }

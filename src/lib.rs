@@ -73,7 +73,7 @@
 //! - [`Queueable`], [`Context`], [`JobError`]: a job, what it is given when it runs, how it fails.
 //! - [`Jobs`], [`Queue`], [`Push`]: the jobs of a program, the queue, a push with options.
 //! - [`Worker`], [`Stopper`], [`Report`], [`Event`]: a worker, how it is stopped, what it reports.
-//! - [`FailedDesk`], [`Retry`]: the failed jobs.
+//! - [`FailedJobsHandle`], [`Retry`]: the failed jobs.
 //! - [`Config`]: queue.toml, the environment, or code.
 //! - [`policy`]: what becomes of a job after it ran. Pure.
 //! - [`driver`]: the trait of a back end, for one of your own. [`failed`]: that of a place for failed jobs.
@@ -99,12 +99,12 @@ pub mod failed;
 pub mod guide;
 mod hash;
 mod job;
-mod jobs;
 mod message;
 pub mod payload;
 pub mod policy;
 mod push;
 mod queue;
+mod registry;
 mod reserved;
 mod runner;
 pub mod time;
@@ -114,15 +114,17 @@ pub use backoff::Backoff;
 #[cfg(feature = "cli")]
 pub use cli::{App, Call, main, stock_jobs};
 pub use config::{
-    AmqpConfig, AsyncConfig, CommandJob, Config, Connection, DatabaseConfig, Durability, Entry, Flag, Mode,
-    QueueType, Settings, Source, Tls, TlsMode,
+    AmqpConfig, AsyncConfig, CommandJob, Config, ConfigEntry, ConfigFlag, ConfigSource, Connection,
+    DatabaseConfig, Durability, Mode, QueueType, Settings, Tls, TlsMode,
 };
 pub use context::Context;
 pub use error::{Error, Result};
-pub use event::{Event, Listener, Told};
+pub use event::{Event, JobInfo, Listener};
 pub use job::{JobError, JobResult, Queueable};
-pub use jobs::Jobs;
 pub use message::{JobId, Message, NAME_LIMIT, Overrides, PRIORITY_LIMIT, Pushed, check_name, new_uuid};
 pub use push::{Delay, Enlist, Push};
-pub use queue::{Builder, FailedDesk, Left, Queue, Recorder, Retried, Retry, Sent, Worker};
-pub use worker::{Ended, Report, Stopper};
+pub use queue::{
+    FailedJobsHandle, Queue, QueueBuilder, RecordedPush, Recorder, Retried, Retry, Unfinished, Worker,
+};
+pub use registry::Jobs;
+pub use worker::{Report, StopReason, Stopper};

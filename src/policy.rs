@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::backoff::Backoff;
-use crate::job::{JobError, Steer};
+use crate::job::{JobError, RetryHint};
 use crate::message::Overrides;
 use crate::time;
 
@@ -188,7 +188,7 @@ impl Policy {
     pub fn judge_unknown(&self, name: &str, known_missing: Option<Duration>) -> Judgement {
         let error = format!("no worker knows a job named \"{name}\"");
         if known_missing.is_some_and(|span| span >= self.unknown_for) {
-            let exception = format!("{error}, for {}", time::humane(self.unknown_for));
+            let exception = format!("{error}, for {}", time::format_duration(self.unknown_for));
             return Judgement::Bury { exception };
         }
         Judgement::Again { after: UNKNOWN_WAIT.min(self.unknown_for), counted: false, error }
@@ -200,17 +200,17 @@ impl Policy {
             Outcome::Ok => return Judgement::Done,
             Outcome::Unrunnable(why) => return Judgement::Bury { exception: why.clone() },
             Outcome::Failed(error) => match error.steer() {
-                Steer::FailNow => return Judgement::Bury { exception: error.to_string() },
-                Steer::AgainAfter(after) => {
+                RetryHint::FailNow => return Judgement::Bury { exception: error.to_string() },
+                RetryHint::AgainAfter(after) => {
                     return Judgement::Again { after, counted: false, error: error.to_string() };
                 }
-                Steer::Again => {
+                RetryHint::Again => {
                     let after = limits.backoff.wait(attempt, chance);
                     return Judgement::Again { after, counted: false, error: error.to_string() };
                 }
-                Steer::Policy => error.to_string(),
+                RetryHint::Policy => error.to_string(),
             },
-            Outcome::TimedOut(limit) => format!("timed out after {}", time::humane(*limit)),
+            Outcome::TimedOut(limit) => format!("timed out after {}", time::format_duration(*limit)),
             Outcome::Died(how) => how.clone(),
         };
         if attempt >= limits.attempts {

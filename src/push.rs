@@ -10,14 +10,14 @@ use crate::message::{Message, Overrides, Pushed};
 use crate::time;
 
 /// Where a push is handed in: the queue, seen from a running job or from the program.
-pub(crate) trait Desk: Send + Sync {
-    fn accept(&self, options: &Options, letters: Vec<Letter>) -> Result<Vec<Pushed>>;
+pub(crate) trait Enqueue: Send + Sync {
+    fn accept(&self, options: &PushOptions, new_jobs: Vec<NewJob>) -> Result<Vec<Pushed>>;
 
     fn accept_in(
         &self,
         transaction: &mut dyn Enlist,
-        options: &Options,
-        letters: Vec<Letter>,
+        options: &PushOptions,
+        new_jobs: Vec<NewJob>,
     ) -> Result<Vec<Pushed>>;
 }
 
@@ -52,7 +52,7 @@ pub trait Enlist {
 
 /// A job that was written down and not yet addressed.
 #[derive(Clone)]
-pub(crate) struct Letter {
+pub(crate) struct NewJob {
     pub(crate) name: Cow<'static, str>,
     pub(crate) payload: Vec<u8>,
     /// The queue that the job's type asks for.
@@ -61,7 +61,7 @@ pub(crate) struct Letter {
 
 /// What one push asks for; what it leaves open comes from the job's type, then the configuration.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Options {
+pub(crate) struct PushOptions {
     pub(crate) driver: Option<String>,
     pub(crate) queue: Option<String>,
     pub(crate) delay: Duration,
@@ -73,14 +73,14 @@ pub(crate) struct Options {
 /// A push in the making: `queue.on("invoices").delay("10 minutes").push(job)`.
 #[must_use = "nothing is pushed until `push` or `push_many` is called"]
 pub struct Push<'a> {
-    desk: &'a dyn Desk,
-    options: Options,
+    enqueue: &'a dyn Enqueue,
+    options: PushOptions,
     wrong: Option<Error>,
 }
 
 impl<'a> Push<'a> {
-    pub(crate) fn new(desk: &'a dyn Desk) -> Self {
-        Self { desk, options: Options::default(), wrong: None }
+    pub(crate) fn new(enqueue: &'a dyn Enqueue) -> Self {
+        Self { enqueue, options: PushOptions::default(), wrong: None }
     }
 
     /// The queue to put the job on.
@@ -182,8 +182,8 @@ impl<'a> Push<'a> {
     /// # Errors
     /// As [`Queue::push`](crate::Queue::push).
     pub fn push<J: Queueable>(self, job: J) -> Result<Pushed> {
-        let letter = Letter::of(&job)?;
-        let mut pushed = self.hand_in(vec![letter])?;
+        let new_job = NewJob::of(&job)?;
+        let mut pushed = self.hand_in(vec![new_job])?;
         pushed.pop().ok_or_else(|| no_answer(J::NAME))
     }
 
@@ -196,9 +196,9 @@ impl<'a> Push<'a> {
     /// # Errors
     /// As [`Queue::push`](crate::Queue::push); and when the driver's jobs lie in no such database.
     pub fn push_in<J: Queueable>(self, transaction: &mut dyn Enlist, job: J) -> Result<Pushed> {
-        let letter = Letter::of(&job)?;
-        let (desk, options) = self.checked()?;
-        let mut pushed = desk.accept_in(transaction, &options, vec![letter])?;
+        let new_job = NewJob::of(&job)?;
+        let (enqueue, options) = self.checked()?;
+        let mut pushed = enqueue.accept_in(transaction, &options, vec![new_job])?;
         pushed.pop().ok_or_else(|| no_answer(J::NAME))
     }
 
@@ -208,8 +208,8 @@ impl<'a> Push<'a> {
     /// As [`Queue::push`](crate::Queue::push). Where one job is refused, none or all of the others may be
     /// on the queue.
     pub fn push_many<J: Queueable>(self, jobs: impl IntoIterator<Item = J>) -> Result<Vec<Pushed>> {
-        let letters = jobs.into_iter().map(|job| Letter::of(&job)).collect::<Result<Vec<_>>>()?;
-        self.hand_in(letters)
+        let new_jobs = jobs.into_iter().map(|job| NewJob::of(&job)).collect::<Result<Vec<_>>>()?;
+        self.hand_in(new_jobs)
     }
 
     /// Pushes many jobs within a transaction of yours, as [`Push::push_in`] does one.
@@ -221,9 +221,9 @@ impl<'a> Push<'a> {
         transaction: &mut dyn Enlist,
         jobs: impl IntoIterator<Item = J>,
     ) -> Result<Vec<Pushed>> {
-        let letters = jobs.into_iter().map(|job| Letter::of(&job)).collect::<Result<Vec<_>>>()?;
-        let (desk, options) = self.checked()?;
-        desk.accept_in(transaction, &options, letters)
+        let new_jobs = jobs.into_iter().map(|job| NewJob::of(&job)).collect::<Result<Vec<_>>>()?;
+        let (enqueue, options) = self.checked()?;
+        enqueue.accept_in(transaction, &options, new_jobs)
     }
 
     /// Pushes a job by its name, with its payload as JSON text, within a transaction of yours.
@@ -231,9 +231,9 @@ impl<'a> Push<'a> {
     /// # Errors
     /// As [`Push::push_in`] and [`Push::push_json`].
     pub fn push_json_in(self, transaction: &mut dyn Enlist, name: &str, payload: &str) -> Result<Pushed> {
-        let letter = Letter::json(name, payload)?;
-        let (desk, options) = self.checked()?;
-        let mut pushed = desk.accept_in(transaction, &options, vec![letter])?;
+        let new_job = NewJob::json(name, payload)?;
+        let (enqueue, options) = self.checked()?;
+        let mut pushed = enqueue.accept_in(transaction, &options, vec![new_job])?;
         pushed.pop().ok_or_else(|| no_answer(name))
     }
 
@@ -243,22 +243,22 @@ impl<'a> Push<'a> {
     /// # Errors
     /// As [`Queue::push`](crate::Queue::push); and when the payload is not JSON.
     pub fn push_json(self, name: &str, payload: &str, count: usize) -> Result<Vec<Pushed>> {
-        let letter = Letter::json(name, payload)?;
-        self.hand_in(vec![letter; count])
+        let new_job = NewJob::json(name, payload)?;
+        self.hand_in(vec![new_job; count])
     }
 
-    fn hand_in(self, letters: Vec<Letter>) -> Result<Vec<Pushed>> {
-        let (desk, options) = self.checked()?;
-        desk.accept(&options, letters)
+    fn hand_in(self, new_jobs: Vec<NewJob>) -> Result<Vec<Pushed>> {
+        let (enqueue, options) = self.checked()?;
+        enqueue.accept(&options, new_jobs)
     }
 
-    fn checked(self) -> Result<(&'a dyn Desk, Options)> {
+    fn checked(self) -> Result<(&'a dyn Enqueue, PushOptions)> {
         let needs_key = self.options.replace && self.options.overrides.unique_key.is_none();
         match self.wrong {
             Some(error) => Err(error),
             None if needs_key => Err(Error::invalid("replace needs a unique key: what shall be replaced?")
                 .with_help("say `.unique(key)` or `.unique_until_start(key)`, too")),
-            None => self.options.overrides.check().map(|()| (self.desk, self.options)),
+            None => self.options.overrides.check().map(|()| (self.enqueue, self.options)),
         }
     }
 }
@@ -268,7 +268,7 @@ fn no_answer(name: &str) -> Error {
     Error::other(format!("cannot push {name}: the driver gave no answer"))
 }
 
-impl Letter {
+impl NewJob {
     fn of<J: Queueable>(job: &J) -> Result<Self> {
         let payload = serde_json::to_vec(job).map_err(|cause| {
             Error::invalid(format!("cannot push {}: cannot write it as JSON", J::NAME)).because(&cause)

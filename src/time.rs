@@ -167,7 +167,7 @@ pub(crate) fn seconds_to_span(seconds: f64) -> Option<Duration> {
 }
 
 /// A span as people read it: `3.02ms`, `500ms`, `1.5s`, `36s`, `4m 5s`, `2h 3m`, `5d 1h`.
-pub fn humane(span: Duration) -> String {
+pub fn format_duration(span: Duration) -> String {
     let seconds = span.as_secs();
     let fraction = span.as_secs_f64();
     if span < Duration::from_secs(1) && span.subsec_nanos().is_multiple_of(1_000_000) {
@@ -262,7 +262,7 @@ mod tests {
             (435_600.0, "5d 1h"),
         ];
         for (seconds, text) in cases {
-            assert_eq!(humane(Duration::from_secs_f64(seconds)), text);
+            assert_eq!(format_duration(Duration::from_secs_f64(seconds)), text);
         }
     }
 }

@@ -68,7 +68,7 @@ fn run() -> Result<bool> {
 
     let start = Instant::now();
     queue.on(QUEUE).push_many(ids.iter().map(|id| CreateInvoice { order_id: id.clone() }))?;
-    let took = craft_queue::time::humane(start.elapsed());
+    let took = craft_queue::time::format_duration(start.elapsed());
     println!("{} CreateInvoice pushed onto \"{QUEUE}\" in {took}\n", ids.len());
 
     work(&queue)?;

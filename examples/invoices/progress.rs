@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use craft_queue::{Event, Told};
+use craft_queue::{Event, JobInfo};
 
 use crate::job::CreateInvoice;
 
@@ -66,7 +66,7 @@ impl Progress {
 }
 
 impl Counts {
-    fn tell(&mut self, told: &Told<'_>, then: &str) {
+    fn tell(&mut self, told: &JobInfo<'_>, then: &str) {
         self.failed_attempts += 1;
         let name = match serde_json::from_slice::<CreateInvoice>(&told.job.message.payload) {
             Ok(job) => format!("order {}", job.order_id),

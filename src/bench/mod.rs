@@ -12,12 +12,12 @@ use serde::Serialize;
 
 use crate::config::{Config, Mode};
 #[cfg(feature = "amqp")]
-use crate::driver::amqp::{AmqpBackend, Options};
+use crate::driver::amqp::{AmqpBackend, AmqpOptions};
 use crate::driver::database::Database;
 use crate::error::{Error, Result};
-use crate::jobs::Jobs;
 use crate::message::new_uuid;
 use crate::queue::Queue;
+use crate::registry::Jobs;
 use crate::time::Timestamp;
 
 use self::ledger::{Ledger, Nothing};
@@ -35,7 +35,7 @@ pub struct Bench {
     /// How many jobs the quick workloads move.
     pub jobs: usize,
     /// How many threads push at once, in the workload that does so.
-    pub pushers: usize,
+    pub batchers: usize,
     /// How many slots the worker of the second drain has.
     pub workers: usize,
     /// How many further jobs wait behind those of `drain_deep`, and are due tomorrow in `drain_future`; 0
@@ -72,7 +72,7 @@ impl Bench {
     /// 20,000 jobs through the configuration's default driver.
     pub fn new(config: Config) -> Self {
         let driver = config.default.clone();
-        Self { config, driver, jobs: 20_000, pushers: 16, workers: 10, backlog: 0, pickups: 20 }
+        Self { config, driver, jobs: 20_000, batchers: 16, workers: 10, backlog: 0, pickups: 20 }
     }
 
     /// What is measured, for the line above the figures: back end, durability, machine, version, time.
@@ -147,7 +147,7 @@ impl Bench {
             "database" => Database::of_jobs(config, &config.database.connection)?.uninstall_jobs(),
             #[cfg(feature = "amqp")]
             "amqp" => {
-                let backend = AmqpBackend::new(Options::from_config(&config.amqp)?);
+                let backend = AmqpBackend::new(AmqpOptions::from_config(&config.amqp)?);
                 backend.remove_queue(&config.amqp.settings.queue).map(drop)
             }
             _ => Ok(()),

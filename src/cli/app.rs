@@ -6,10 +6,10 @@ use clap::ArgMatches;
 
 use super::program::Own;
 use super::usage;
-use crate::config::{Config, Flag};
+use crate::config::{Config, ConfigFlag};
 use crate::error::{Error, Result};
-use crate::jobs::Jobs;
 use crate::queue::Queue;
+use crate::registry::Jobs;
 
 /// What a command works with.
 pub(super) struct App {
@@ -52,21 +52,21 @@ impl App {
     /// The configuration, with the flags of this command on top. Everything is checked here, before
     /// anything is done.
     pub(super) fn config(&self, matches: &ArgMatches) -> Result<Config> {
-        self.config_with(matches, &Flag::ALL)
+        self.config_with(matches, &ConfigFlag::ALL)
     }
 
     /// The same with these flags alone, where the command means something else by the others' names.
-    fn config_with(&self, matches: &ArgMatches, flags: &[Flag]) -> Result<Config> {
+    fn config_with(&self, matches: &ArgMatches, flags: &[ConfigFlag]) -> Result<Config> {
         let mut config = self.base_config()?;
         for flag in flags.iter().copied() {
             let name = flag.name().trim_start_matches("--");
             let given = matches.try_get_one::<String>(name).ok().flatten();
             // A worker's list of queues is its own; what a retry calls a queue is a target.
-            let own = flag == Flag::Queue;
+            let own = flag == ConfigFlag::Queue;
             if let Some(value) = given.filter(|_| !own) {
                 config.set_flag(flag, value).map_err(Error::of_usage)?;
                 // Where jobs wait in a broker, the only connection is that of the failed ones.
-                if flag == Flag::Connection && config.default == "amqp" {
+                if flag == ConfigFlag::Connection && config.default == "amqp" {
                     config.amqp.settings.failed_connection = Some(value.clone());
                 }
             }
@@ -81,7 +81,7 @@ impl App {
 
     /// The same where only `--driver` and `--connection` are about the configuration.
     pub(super) fn open_driver(self, matches: &ArgMatches) -> Result<Queue> {
-        let config = self.config_with(matches, &[Flag::Driver, Flag::Connection])?;
+        let config = self.config_with(matches, &[ConfigFlag::Driver, ConfigFlag::Connection])?;
         self.queue(config)
     }
 

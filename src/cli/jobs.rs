@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::failed::Filter;
 use crate::message::JobId;
 use crate::queue::Queue;
-use crate::time::{Timestamp, Zone, humane};
+use crate::time::{Timestamp, Zone, format_duration};
 
 /// How many are listed when nobody says.
 const LIMIT: usize = 50;
@@ -123,13 +123,13 @@ fn line(job: &QueuedJob) {
         JobState::Delayed => Style::Faint,
         JobState::Waiting => Style::Warning,
     };
-    let unknown = unknown_for(job).map(|span| format!(", a name unknown for {}", humane(span)));
+    let unknown = unknown_for(job).map(|span| format!(", a name unknown for {}", format_duration(span)));
     let rest = format!(
         " {:>8} {:>8}  {:<16} {:<9} {:<36}  {} on {}{}",
         job.attempts,
         job.priority,
         due(job),
-        age(job).map_or("-".to_owned(), humane),
+        age(job).map_or("-".to_owned(), format_duration),
         job.uuid,
         job.name,
         job.queue,
@@ -153,9 +153,11 @@ fn due(job: &QueuedJob) -> String {
     };
     match ms {
         None => "-".to_owned(),
-        Some(ms) if ms > 0 => format!("{future} {}", humane(Duration::from_millis(ms.unsigned_abs()))),
+        Some(ms) if ms > 0 => {
+            format!("{future} {}", format_duration(Duration::from_millis(ms.unsigned_abs())))
+        }
         Some(_) if job.state == JobState::Running => past.to_owned(),
-        Some(ms) => format!("{past} {}", humane(Duration::from_millis(ms.unsigned_abs()))),
+        Some(ms) => format!("{past} {}", format_duration(Duration::from_millis(ms.unsigned_abs()))),
     }
 }
 
@@ -263,7 +265,7 @@ pub(super) fn show(app: App, matches: &ArgMatches) -> Result<Exit> {
     let JobDetails { job, payload, options, unique_key, last_error } = found;
     print::line(format!("  Job #{}", job.id));
     let number = |number: u64| Some(number.to_string());
-    let aged = age(&job).map(|age| format!("{} ago", humane(age)));
+    let aged = age(&job).map(|age| format!("{} ago", format_duration(age)));
     let pushed = aged.map_or(job.created_at.clone(), |aged| format!("{}, {aged}", job.created_at));
     let state = match (job.state, job.suspect) {
         (JobState::Running, true) => "running, or its worker died; it did once before".to_owned(),
@@ -273,8 +275,8 @@ pub(super) fn show(app: App, matches: &ArgMatches) -> Result<Exit> {
         let first = zone.format(Timestamp::now().minus(span));
         format!(
             "no worker that took it knows this name, first seen {first}, {} ago; it fails after {}",
-            humane(span),
-            humane(fails_after)
+            format_duration(span),
+            format_duration(fails_after)
         )
     });
     fields(&[

@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::targets::{database, states, targets};
 use super::{Exit, print};
 use crate::config::Config;
-use crate::driver::database::{File, State, Told, files};
+use crate::driver::database::{File, Migrated, State, files};
 use crate::error::Result;
 
 const FOLDER: &str = "databases/migrations";
@@ -138,9 +138,9 @@ pub(super) fn apply(config: &Config, folder: &Path) -> Result<()> {
     for target in &targets {
         count += target.database.migrate(&target.own(&files), |name, told| {
             print::line(match told {
-                Told::Applied => format!("Applied {name}"),
-                Told::Again => format!("Applied {name} again: what it made was gone"),
-                Told::Noted => format!("Noted {name}: what it makes is there"),
+                Migrated::Applied => format!("Applied {name}"),
+                Migrated::Again => format!("Applied {name} again: what it made was gone"),
+                Migrated::Noted => format!("Noted {name}: what it makes is there"),
             });
             progress.add(1);
         })?;

@@ -8,6 +8,8 @@ mod arguments;
 mod bench;
 mod check;
 mod clear;
+mod control;
+mod demo_jobs;
 mod escape;
 mod failed;
 mod job;
@@ -21,10 +23,8 @@ mod program;
 mod progress;
 mod push;
 mod retry;
-mod signals;
 mod status;
 mod stdout;
-mod stock;
 mod tables;
 mod targets;
 mod work;
@@ -36,10 +36,10 @@ use clap::{ArgMatches, Command};
 
 use self::program::{Own, OwnCommand};
 use crate::error::{Error, Result};
-use crate::jobs::Jobs;
+use crate::registry::Jobs;
 
+pub use self::demo_jobs::jobs as stock_jobs;
 pub use self::program::{App, Call};
-pub use self::stock::jobs as stock_jobs;
 
 /// A command: how it is called, and what it does.
 struct Entry {
@@ -64,9 +64,9 @@ const ENTRIES: &[Entry] = &[
     Entry { command: jobs::show_command, run: jobs::show },
     Entry { command: jobs::cancel_command, run: jobs::cancel },
     Entry { command: monitor::command, run: monitor::run },
-    Entry { command: signals::pause_command, run: signals::pause },
-    Entry { command: signals::resume_command, run: signals::resume },
-    Entry { command: signals::restart_command, run: signals::restart },
+    Entry { command: control::pause_command, run: control::pause },
+    Entry { command: control::resume_command, run: control::resume },
+    Entry { command: control::restart_command, run: control::restart },
     Entry { command: clear::command, run: clear::run },
     Entry { command: failed::list_command, run: failed::list },
     Entry { command: retry::command, run: retry::run },

@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use super::app::App;
 use super::arguments::{connection, driver, given_queues, json, option, span, span_option, whole};
+use super::control::named_queues;
 use super::print::{Style, Text};
-use super::signals::named_queues;
 use super::status::{BOUND, shown};
 use super::{Exit, print};
 use crate::driver::Size;
 use crate::error::Result;
-use crate::time::{humane, seconds_to_span};
+use crate::time::{format_duration, seconds_to_span};
 
 /// Where no limit is given: a queue that anybody should look at.
 const MANY: u64 = 1_000;
@@ -119,13 +119,13 @@ impl Line {
             waiting => shown(waiting, self.capped),
         };
         let oldest = match (self.oldest_wait_s.and_then(seconds_to_span), self.waiting) {
-            (Some(wait), _) => humane(wait),
+            (Some(wait), _) => format_duration(wait),
             (None, Some(0)) => "-".to_owned(),
             (None, _) => "unknown".to_owned(),
         };
         let limit = |name: &&'static str| match (*name, limits.max, limits.max_wait) {
             ("max", Some(max), _) => format!("--max {max}"),
-            (_, _, Some(wait)) => format!("--max-wait {}", humane(wait)),
+            (_, _, Some(wait)) => format!("--max-wait {}", format_duration(wait)),
             (name, ..) => format!("--{name}"),
         };
         let list = |names: &[&'static str]| names.iter().map(limit).collect::<Vec<_>>().join(" and ");

@@ -15,8 +15,8 @@ use crate::driver::Backend;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::failed::FailedBackend;
-use crate::jobs::Jobs;
-use crate::queue::{Builder, Queue};
+use crate::queue::{Queue, QueueBuilder};
+use crate::registry::Jobs;
 
 /// The command line of a program that knows its jobs, with what the program brings itself.
 ///
@@ -66,7 +66,7 @@ pub struct App {
 pub(super) struct Own {
     pub(super) config: Option<Config>,
     /// Adds drivers and a listener.
-    additions: Vec<Box<dyn FnOnce(Builder) -> Builder>>,
+    additions: Vec<Box<dyn FnOnce(QueueBuilder) -> QueueBuilder>>,
 }
 
 impl Own {
@@ -158,24 +158,24 @@ impl App {
         self
     }
 
-    /// Is told every event of every worker, beside what `queue:work` prints; see [`Builder::listener`].
+    /// Is told every event of every worker, beside what `queue:work` prints; see [`QueueBuilder::listener`].
     pub fn listener(self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.adding(|builder| builder.listener(listener))
     }
 
     /// Adds a driver of one's own, for `--driver NAME`, `default = "NAME"` and pushes; see
-    /// [`Builder::add_driver`].
+    /// [`QueueBuilder::add_driver`].
     pub fn driver(self, name: impl Into<String>, backend: impl Backend + 'static) -> Self {
         let name = name.into();
         self.adding(|builder| builder.add_driver(name, backend))
     }
 
-    /// Keeps failed jobs in a place of one's own; see [`Builder::failed_jobs`].
+    /// Keeps failed jobs in a place of one's own; see [`QueueBuilder::failed_jobs`].
     pub fn failed_jobs(self, backend: impl FailedBackend + 'static) -> Self {
         self.adding(|builder| builder.failed_jobs(backend))
     }
 
-    fn adding(mut self, add: impl FnOnce(Builder) -> Builder + 'static) -> Self {
+    fn adding(mut self, add: impl FnOnce(QueueBuilder) -> QueueBuilder + 'static) -> Self {
         self.own.additions.push(Box::new(add));
         self
     }

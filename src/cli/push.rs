@@ -11,11 +11,11 @@ use super::app::App;
 use super::arguments::{
     connection, driver, json as json_flag, option, span, span_option, switch, text, whole,
 };
+use super::control::misnamed;
 use super::progress::Progress;
-use super::signals::misnamed;
 use super::{Exit, print, usage};
 use crate::backoff::Backoff;
-use crate::config::nearest::nearest;
+use crate::config::suggest::nearest;
 use crate::error::{Error, Result};
 use crate::message::{JobId, Pushed};
 use crate::push::Push;

@@ -6,9 +6,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::app::App;
 use super::arguments::{connection, driver, given_queues, option, switch, text};
+use super::control::misnamed;
 use super::progress::Progress;
 use super::push::SHOWN;
-use super::signals::misnamed;
 use super::{Exit, print, usage};
 use crate::error::Result;
 use crate::message::JobId;

@@ -46,7 +46,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
             false => table(&lines),
         }
         match watch {
-            // Ended by Ctrl-C, which ends the process as it is.
+            // StopReason by Ctrl-C, which ends the process as it is.
             Some(span) => std::thread::sleep(span.max(Duration::from_millis(100))),
             None => return Ok(Exit::Fine),
         }
@@ -131,7 +131,8 @@ fn table(lines: &[Line]) {
         "queue", "waiting", "delayed", "running", "failed"
     ));
     for line in lines {
-        let oldest = line.oldest_wait_s.and_then(time::seconds_to_span).map_or("-".to_owned(), time::humane);
+        let oldest =
+            line.oldest_wait_s.and_then(time::seconds_to_span).map_or("-".to_owned(), time::format_duration);
         let paused = if line.paused == Some(true) { "   paused" } else { "" };
         let is_capped = |name| line.capped.contains(&name);
         print::line(format!(

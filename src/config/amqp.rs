@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::kind::{Field, debug};
-use super::mask::MASK;
-use super::{Settings, Tls, kinds};
+use super::redact::MASK;
+use super::{Settings, Tls, schema};
 
 /// `[amqp]`: jobs wait in RabbitMQ.
 #[derive(Clone)]
@@ -78,23 +78,23 @@ impl AmqpConfig {
             publish_timeout,
         } = self;
         let mut fields = vec![
-            Field::new("username", username, kinds::NAME),
-            Field::new("password", password, kinds::PASSWORD),
-            Field::new("port", port, kinds::PORT),
-            Field::new("vhost", vhost, kinds::WORD),
-            Field::new("host", host, kinds::HOST),
-            Field::new("channel", channel, kinds::NAME),
-            Field::new("exchange", exchange, kinds::WORD),
-            Field::new("connection_options", connection_options, kinds::WORD),
+            Field::new("username", username, schema::NAME),
+            Field::new("password", password, schema::PASSWORD),
+            Field::new("port", port, schema::PORT),
+            Field::new("vhost", vhost, schema::WORD),
+            Field::new("host", host, schema::HOST),
+            Field::new("channel", channel, schema::NAME),
+            Field::new("exchange", exchange, schema::WORD),
+            Field::new("connection_options", connection_options, schema::WORD),
         ];
         fields.extend(tls.fields());
         fields.extend([
-            Field::optional("prefetch", prefetch, kinds::PREFETCH),
-            Field::new("queue_type", queue_type, kinds::QUEUE_TYPE),
-            Field::optional("max_priority", max_priority, kinds::MAX_PRIORITY),
-            Field::new("ack_timeout", ack_timeout, kinds::TIMEOUT),
-            Field::new("connect_timeout", connect_timeout, kinds::TIMEOUT),
-            Field::new("publish_timeout", publish_timeout, kinds::TIMEOUT),
+            Field::optional("prefetch", prefetch, schema::PREFETCH),
+            Field::new("queue_type", queue_type, schema::QUEUE_TYPE),
+            Field::optional("max_priority", max_priority, schema::MAX_PRIORITY),
+            Field::new("ack_timeout", ack_timeout, schema::TIMEOUT),
+            Field::new("connect_timeout", connect_timeout, schema::TIMEOUT),
+            Field::new("publish_timeout", publish_timeout, schema::TIMEOUT),
         ]);
         // The broker holds the jobs, and knows no lease.
         fields.extend(settings.fields("connection").into_iter().filter(|field| field.name != "lease"));

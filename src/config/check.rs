@@ -1,8 +1,8 @@
 //! Rules between values, and the check of what a program set.
 
-use super::kinds::ENDINGS;
-use super::nearest::nearest;
-use super::wrong::Wrong;
+use super::schema::ENDINGS;
+use super::suggest::nearest;
+use super::value_error::ValueError;
 use super::{Config, QueueType, Settings};
 use crate::error::Result;
 
@@ -40,7 +40,7 @@ impl Config {
             return Err(self.error(&format!("amqp.{key}"), wrong));
         }
         if self.amqp.queue_type == QueueType::Quorum && self.amqp.max_priority.is_some() {
-            let wrong = Wrong::new("quorum queues have no priorities")
+            let wrong = ValueError::new("quorum queues have no priorities")
                 .with_help("leave max_priority out, or use queue_type = \"classic\"");
             return Err(self.error("amqp.max_priority", wrong));
         }
@@ -51,7 +51,7 @@ impl Config {
         let Settings { poll, lease, .. } = self.database.settings;
         if poll > lease {
             let lease = lease.as_secs_f64();
-            let wrong = Wrong::new(format!(
+            let wrong = ValueError::new(format!(
                 "expected at most the lease of {lease} seconds, found {}",
                 poll.as_secs_f64()
             ));
@@ -76,8 +76,9 @@ impl Config {
             connection == self.database.connection && self.database.is_table(table)
         };
         if self.failed_place(section).is_some_and(shares) {
-            let wrong = Wrong::new(format!("the table \"{}\" holds the jobs that wait", self.database.table))
-                .with_help("give the failed jobs a table of their own");
+            let wrong =
+                ValueError::new(format!("the table \"{}\" holds the jobs that wait", self.database.table))
+                    .with_help("give the failed jobs a table of their own");
             return Err(self.error(&format!("{section}.failed_table"), wrong));
         }
         let collides = |(connection, table): (&str, &str)| {
@@ -88,7 +89,7 @@ impl Config {
             connection == self.database.connection && (belongs(table, jobs) || belongs(jobs, table))
         };
         if self.failed_place(section).is_some_and(collides) {
-            let wrong = Wrong::new(format!(
+            let wrong = ValueError::new(format!(
                 "a table or an index that belongs to the table \"{}\" has that name, or the other way round",
                 self.database.table
             ));
@@ -102,12 +103,12 @@ impl Config {
         self.connections.contains_key(name) || self.unusable.contains_key(name)
     }
 
-    pub(super) fn unknown_connection(&self, name: &str) -> Wrong {
+    pub(super) fn unknown_connection(&self, name: &str) -> ValueError {
         let known: Vec<_> = self.connections.keys().map(String::as_str).collect();
         let hint = match nearest(name, &known) {
             Some(nearest) => format!("did you mean {nearest}?"),
             None => format!("known are {}; add [connections.{name}] to queue.toml", known.join(", ")),
         };
-        Wrong::new(format!("no connection is named \"{name}\"")).with_help(hint)
+        ValueError::new(format!("no connection is named \"{name}\"")).with_help(hint)
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::kind::{Field, debug};
-use super::kinds;
+use super::schema;
 use crate::backoff::Backoff;
 
 /// `[jobs.*]`: a job that is a program.
@@ -40,13 +40,13 @@ impl CommandJob {
     pub(super) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self { command, cwd, env, attempts, backoff, timeout, queue } = self;
         vec![
-            Field::new("command", command, kinds::COMMAND),
-            Field::optional("timeout", timeout, kinds::TIMEOUT),
-            Field::optional("cwd", cwd, kinds::FOLDER),
-            Field::new("env", env, kinds::VARIABLES),
-            Field::optional("attempts", attempts, kinds::ATTEMPTS),
-            Field::optional("backoff", backoff, kinds::BACKOFF),
-            Field::optional("queue", queue, kinds::QUEUE),
+            Field::new("command", command, schema::COMMAND),
+            Field::optional("timeout", timeout, schema::TIMEOUT),
+            Field::optional("cwd", cwd, schema::FOLDER),
+            Field::new("env", env, schema::VARIABLES),
+            Field::optional("attempts", attempts, schema::ATTEMPTS),
+            Field::optional("backoff", backoff, schema::BACKOFF),
+            Field::optional("queue", queue, schema::QUEUE),
         ]
     }
 

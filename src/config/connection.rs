@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::kind::Field;
-use super::kinds;
+use super::schema;
 use super::tls::{self, Tls};
 use super::url::{self, Url};
-use super::wrong::Wrong;
+use super::value_error::ValueError;
 use crate::error::Result;
 
 /// `[connections.*]`: a database.
@@ -83,7 +83,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn read_url(text: &str) -> Result<Self, Wrong> {
+    pub(super) fn read_url(text: &str) -> Result<Self, ValueError> {
         let text = text.trim();
         if let Some(path) = text.strip_prefix("sqlite:") {
             return sqlite_url(path.strip_prefix("//").unwrap_or(path));
@@ -93,7 +93,7 @@ impl Connection {
             Some("mysql" | "mariadb") => server("mysql", Url::parse(text)?),
             found => {
                 let found = found.map_or("none".into(), |scheme| format!("\"{scheme}://\""));
-                Err(Wrong::new(format!(
+                Err(ValueError::new(format!(
                     "expected a URL that starts with sqlite:, postgres:// or mysql://, found {found}"
                 )))
             }
@@ -102,39 +102,41 @@ impl Connection {
 }
 
 /// A file in memory would be another one for each that opens it.
-fn sqlite_file(path: String) -> Result<Connection, Wrong> {
+fn sqlite_file(path: String) -> Result<Connection, ValueError> {
     if path.is_empty() {
-        return Err(Wrong::new("the path of the SQLite file is empty"));
+        return Err(ValueError::new("the path of the SQLite file is empty"));
     }
     if path == ":memory:" || path.starts_with("file:") {
-        return Err(Wrong::new("jobs in SQLite need a file that every process can open, by its path")
+        return Err(ValueError::new("jobs in SQLite need a file that every process can open, by its path")
             .with_help("name a file; for jobs in memory there is the driver async"));
     }
     Ok(Connection::Sqlite { database: path.into() })
 }
 
-fn sqlite_url(rest: &str) -> Result<Connection, Wrong> {
+fn sqlite_url(rest: &str) -> Result<Connection, ValueError> {
     match rest.split_once('?') {
         None => sqlite_file(url::decode(rest)?),
         // What other libraries ask for, and we do anyway.
         Some((path, "mode=rwc")) => sqlite_file(url::decode(path)?),
-        Some(_) => Err(Wrong::new("a SQLite URL takes no options but mode=rwc")
+        Some(_) => Err(ValueError::new("a SQLite URL takes no options but mode=rwc")
             .with_help("a \"?\" in the file's name is written as %3F")),
     }
 }
 
-fn server(driver: &str, mut url: Url) -> Result<Connection, Wrong> {
+fn server(driver: &str, mut url: Url) -> Result<Connection, ValueError> {
     url.scheme = driver.into();
     let names_host = url.query.as_deref().is_some_and(|query| query.contains("host="));
     if url.host.is_empty() && !names_host {
-        return Err(Wrong::new("the URL names no host"));
+        return Err(ValueError::new("the URL names no host"));
     }
     tls::take(&mut url.clone())?.check().map_err(|(_, wrong)| wrong)?;
     if driver == "postgres" {
         return Ok(Connection::Postgres { url: url.to_string() });
     }
     if url.path.is_empty() {
-        return Err(Wrong::new("the URL names no database").with_help("mysql://user:password@host/database"));
+        return Err(
+            ValueError::new("the URL names no database").with_help("mysql://user:password@host/database")
+        );
     }
     Ok(Connection::Mysql { url: url.to_string() })
 }
@@ -177,34 +179,34 @@ impl Parts {
     pub(super) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self { url, driver, database, host, port, username, password, tls } = self;
         let mut fields = vec![
-            Field::optional("url", url, kinds::URL),
-            Field::optional("driver", driver, kinds::CONNECTION_DRIVER),
-            Field::optional("database", database, kinds::DATABASE),
-            Field::optional("host", host, kinds::HOST),
-            Field::optional("port", port, kinds::PORT),
-            Field::optional("username", username, kinds::WORD),
-            Field::optional("password", password, kinds::PASSWORD),
+            Field::optional("url", url, schema::URL),
+            Field::optional("driver", driver, schema::CONNECTION_DRIVER),
+            Field::optional("database", database, schema::DATABASE),
+            Field::optional("host", host, schema::HOST),
+            Field::optional("port", port, schema::PORT),
+            Field::optional("username", username, schema::WORD),
+            Field::optional("password", password, schema::PASSWORD),
         ];
         fields.extend(tls.fields());
         fields
     }
 
     /// The connection, or the key that is wrong ("" for the whole section) and why.
-    pub(super) fn connection(mut self) -> Result<Connection, (&'static str, Wrong)> {
+    pub(super) fn connection(mut self) -> Result<Connection, (&'static str, ValueError)> {
         let parts = self.fields().into_iter().filter(|field| field.name != "url");
         let part = parts.filter(|field| field.show().is_some()).map(|field| field.name).next();
         match (self.url.take(), part) {
             (Some(url), None) => Connection::read_url(&url).map_err(|wrong| ("url", wrong)),
             (Some(_), Some(part)) => Err((
                 part,
-                Wrong::new("the connection has a url already").with_help("write the url or its parts"),
+                ValueError::new("the connection has a url already").with_help("write the url or its parts"),
             )),
             (None, _) => self.put_together(),
         }
     }
 
-    fn put_together(self) -> Result<Connection, (&'static str, Wrong)> {
-        let missing = |what| ("", Wrong::new(format!("{what} is missing")).with_help(EXAMPLE));
+    fn put_together(self) -> Result<Connection, (&'static str, ValueError)> {
+        let missing = |what| ("", ValueError::new(format!("{what} is missing")).with_help(EXAMPLE));
         let driver = self.driver.ok_or_else(|| missing("url or driver"))?;
         let database = self.database.ok_or_else(|| missing("database"))?;
         if driver == "sqlite" {
@@ -221,7 +223,7 @@ impl Parts {
             if let Some((key, _)) = given.into_iter().find(|(_, given)| *given) {
                 return Err((
                     key,
-                    Wrong::new("a SQLite connection has only a database, the path of its file"),
+                    ValueError::new("a SQLite connection has only a database, the path of its file"),
                 ));
             }
             return sqlite_file(database).map_err(|wrong| ("database", wrong));

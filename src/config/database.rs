@@ -1,7 +1,7 @@
 //! `[database]`.
 
 use super::kind::Field;
-use super::{Settings, kinds};
+use super::{Settings, schema};
 
 /// `[database]`: jobs wait in a table.
 #[derive(Clone, Debug)]
@@ -34,10 +34,12 @@ impl DatabaseConfig {
 
     pub(super) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self { settings, connection, table, durability } = self;
-        let mut fields =
-            vec![Field::new("connection", connection, kinds::NAME), Field::new("table", table, kinds::TABLE)];
+        let mut fields = vec![
+            Field::new("connection", connection, schema::NAME),
+            Field::new("table", table, schema::TABLE),
+        ];
         fields.extend(settings.fields("failed_connection"));
-        fields.push(Field::new("durability", durability, kinds::DURABILITY));
+        fields.push(Field::new("durability", durability, schema::DURABILITY));
         fields
     }
 }

@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 
 use super::connection::Connection;
-use super::source::Source;
+use super::provenance::ConfigSource;
 use super::tls;
 use super::url::{self, Url};
 use super::value::Value;
-use super::wrong::Wrong;
+use super::value_error::ValueError;
 use super::{Config, SECTIONS, Tls, TlsMode};
 use crate::error::Result;
 
@@ -16,8 +16,8 @@ pub(super) struct Environment<'a>(pub(super) &'a dyn Fn(&str) -> Option<OsString
 
 impl Environment<'_> {
     /// The value of a variable, when it is set.
-    pub(super) fn get(&self, name: &str) -> Result<Option<String>, Wrong> {
-        let not_text = |_| Wrong::new(format!("the environment variable {name} is not UTF-8"));
+    pub(super) fn get(&self, name: &str) -> Result<Option<String>, ValueError> {
+        let not_text = |_| ValueError::new(format!("the environment variable {name} is not UTF-8"));
         (self.0)(name).map(|value| value.into_string().map_err(not_text)).transpose()
     }
 
@@ -31,7 +31,7 @@ impl Environment<'_> {
 /// A flag of the command line, for [`Config::set_flag`]; most have a variable of the environment beside
 /// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flag {
+pub enum ConfigFlag {
     /// `--driver`, `CRAFT_DRIVER`: the driver to use where none is named.
     Driver,
     /// `--queue`, `CRAFT_QUEUE`: one queue, for every driver.
@@ -58,7 +58,7 @@ pub enum Flag {
     ChildMemory,
 }
 
-impl Flag {
+impl ConfigFlag {
     /// All of them.
     pub const ALL: [Self; 12] = [
         Self::Driver,
@@ -139,17 +139,17 @@ pub(super) fn apply(
     if let Some(url) = environment.filled("AMQP_URL")?
         && let Err(error) = amqp_url(config, &url)
     {
-        config.unusable_broker = Some(Wrong::of(&error));
+        config.unusable_broker = Some(ValueError::of(&error));
     }
     if config.amqp.tls.is_required() && !config.origins.has("amqp.port") {
         config.amqp.port = TLS_PORT;
         config.origins.note_consequence("amqp.port", "amqp.sslmode");
     }
-    for flag in Flag::ALL {
+    for flag in ConfigFlag::ALL {
         let Some(variable) = flag.variable() else { continue };
         let Some(value) = environment.filled(variable)? else { continue };
         for key in flag.keys() {
-            config.set(&key, &Value::loose(&value), Source::Environment(variable))?;
+            config.set(&key, &Value::loose(&value), ConfigSource::Environment(variable))?;
         }
     }
     Ok(())
@@ -162,13 +162,13 @@ pub(super) fn apply(
 /// A file that itself says which connection takes `${DATABASE_URL}` has decided, and is left alone. Hosts set
 /// the variable for whatever database a program has: one that is none of ours is an error where it is used.
 fn database_url(config: &mut Config, url: &str) {
-    let source = Source::Environment("DATABASE_URL");
+    let source = ConfigSource::Environment("DATABASE_URL");
     let connection = match Connection::read_url(url) {
         Ok(connection) => connection,
         Err(wrong) => {
             let name = config.database.connection.clone();
             config.origins.note(&format!("connections.{name}"), source);
-            config.unusable.insert(name, Wrong::of(&wrong.at("DATABASE_URL")));
+            config.unusable.insert(name, ValueError::of(&wrong.at("DATABASE_URL")));
             return;
         }
     };
@@ -185,7 +185,7 @@ fn database_url(config: &mut Config, url: &str) {
 /// TLS: `amqps://` asks for `verify-full` where neither asks for TLS, and with an `sslmode` of its own the URL says
 /// all of it.
 fn amqp_url(config: &mut Config, text: &str) -> Result<()> {
-    let wrong = |wrong: Wrong| wrong.at("AMQP_URL");
+    let wrong = |wrong: ValueError| wrong.at("AMQP_URL");
     let example = "amqp://user:password@host:5672/vhost";
     let is_tls = match url::shown_scheme(text).as_deref() {
         Some("amqp") => false,
@@ -193,13 +193,15 @@ fn amqp_url(config: &mut Config, text: &str) -> Result<()> {
         found => {
             let found = found.map_or("none".into(), |scheme| format!("\"{scheme}://\""));
             let message = format!("expected a URL that starts with amqp:// or amqps://, found {found}");
-            return Err(wrong(Wrong::new(message).with_help(format!("write it as {example}"))));
+            return Err(wrong(ValueError::new(message).with_help(format!("write it as {example}"))));
         }
     };
     let mut url = Url::parse(text).map_err(wrong)?;
     let tls = tls_of_url(config, &mut url, is_tls).map_err(wrong)?;
     if url.host.is_empty() {
-        return Err(wrong(Wrong::new("the URL names no host").with_help(format!("write it as {example}"))));
+        return Err(wrong(
+            ValueError::new("the URL names no host").with_help(format!("write it as {example}")),
+        ));
     }
     let (host, port) = url.host_and_port().map_err(wrong)?;
     let vhost = url::decode(&url.path).map_err(wrong)?;
@@ -217,7 +219,7 @@ fn amqp_url(config: &mut Config, text: &str) -> Result<()> {
         if let Some(text) = value {
             // Nothing of a URL is shown that is not what it should be.
             let value = Value::Loose { text, shown: "${AMQP_URL}".to_owned() };
-            config.set(key, &value, Source::Environment("AMQP_URL"))?;
+            config.set(key, &value, ConfigSource::Environment("AMQP_URL"))?;
         }
     }
     if is_secret {
@@ -228,17 +230,17 @@ fn amqp_url(config: &mut Config, text: &str) -> Result<()> {
     config.amqp.tls = tls;
     for (field, before) in config.amqp.tls.fields().into_iter().zip(said) {
         if field.show() != before {
-            config.origins.note(&format!("amqp.{}", field.name), Source::Environment("AMQP_URL"));
+            config.origins.note(&format!("amqp.{}", field.name), ConfigSource::Environment("AMQP_URL"));
         }
     }
     Ok(())
 }
 
 /// What `AMQP_URL` and the file ask of TLS together. Takes the options out of the URL.
-fn tls_of_url(config: &Config, url: &mut Url, is_tls: bool) -> Result<Tls, Wrong> {
+fn tls_of_url(config: &Config, url: &mut Url, is_tls: bool) -> Result<Tls, ValueError> {
     let own = tls::take(url)?;
     if is_tls && own.mode == Some(TlsMode::Disable) {
-        return Err(Wrong::new("amqps:// asks for TLS, and sslmode=disable forbids it")
+        return Err(ValueError::new("amqps:// asks for TLS, and sslmode=disable forbids it")
             .with_help("write amqp:// for no TLS"));
     }
     let mut tls = match own.mode {

@@ -16,12 +16,12 @@ use super::command::CommandJob;
 use super::connection::{Connection, Parts};
 use super::environment::Environment;
 use super::kind::Field;
-use super::kinds;
 use super::load::Folders;
-use super::nearest::nearest;
-use super::source::{Document, Origins, Source};
+use super::provenance::{ConfigSource, Document, Origins};
+use super::schema;
+use super::suggest::nearest;
 use super::value::Value;
-use super::wrong::Wrong;
+use super::value_error::ValueError;
 use crate::error::{Error, Result};
 use crate::message::check_name;
 
@@ -47,7 +47,7 @@ pub(super) fn read(
     let document = Arc::new(document);
     let root = DeTable::parse(&document.text).map_err(|error| {
         let message = error.message().replace('\n', ", ");
-        document.error_in_no_toml(error.span().unwrap_or(0..0), Wrong::new(message))
+        document.error_in_no_toml(error.span().unwrap_or(0..0), ValueError::new(message))
     })?;
     let origins = Origins::of(document.clone());
     let mut reader = Reader { document: &document, environment, origins, takes_database_url: None };
@@ -55,7 +55,7 @@ pub(super) fn read(
     for (key, value) in in_order(root.get_ref()) {
         match key.get_ref().as_ref() {
             "default" => {
-                let mut field = Field::new("default", &mut config.default, kinds::NAME);
+                let mut field = Field::new("default", &mut config.default, schema::NAME);
                 reader.set("default", "default", &mut field, value)?;
             }
             "database" => reader.section("database", value, config.database.fields())?,
@@ -76,7 +76,7 @@ pub(super) fn read(
     if !config.origins.has("connections") {
         // The built-in one, at its place beside the file.
         config.connections.values_mut().for_each(|connection| connection.resolve(folders.others));
-        config.origins.note("connections.sqlite", Source::BuiltIn);
+        config.origins.note("connections.sqlite", ConfigSource::BuiltIn);
     }
     Ok(FromFile { config, takes_database_url })
 }
@@ -101,8 +101,9 @@ impl Reader<'_> {
             };
             let (written, name) = (format!("{path}.{written}"), format!("{path}.{name}"));
             if self.origins.has(&name) {
-                let twice =
-                    Wrong::new("failed_table and failed_jobs are the same key, and only one may be given");
+                let twice = ValueError::new(
+                    "failed_table and failed_jobs are the same key, and only one may be given",
+                );
                 return Err(self.document.error(&written, key.span(), twice));
             }
             self.set(&written, &name, field, value)?;
@@ -145,7 +146,7 @@ impl Reader<'_> {
                     if self.takes_database_url.as_ref() != Some(&name) {
                         return Err(error);
                     }
-                    config.unusable.insert(name, Wrong::of(&error));
+                    config.unusable.insert(name, ValueError::of(&error));
                 }
             }
         }
@@ -164,8 +165,8 @@ impl Reader<'_> {
             let mut job = CommandJob::default();
             self.section(&path, value, job.fields())?;
             if job.command.is_empty() {
-                let missing =
-                    Wrong::new("command is missing").with_help("write command = [\"python3\", \"job.py\"]");
+                let missing = ValueError::new("command is missing")
+                    .with_help("write command = [\"python3\", \"job.py\"]");
                 return Err(self.document.error(&path, key.span(), missing));
             }
             job.resolve(folder);
@@ -184,7 +185,7 @@ impl Reader<'_> {
             DeValue::Table(table) => Ok(in_order(table)),
             _ => {
                 let wrong =
-                    Wrong::new("expected a table").with_help(format!("write [{path}] above its keys"));
+                    ValueError::new("expected a table").with_help(format!("write [{path}] above its keys"));
                 Err(self.document.error(path, section.span(), wrong))
             }
         }
@@ -195,7 +196,7 @@ impl Reader<'_> {
         let name = key.get_ref().to_string();
         let path = format!("{section}.{name}");
         if check_name("name", &name).is_err() {
-            let wrong = Wrong::new("expected a name of 1 to 255 bytes without control characters");
+            let wrong = ValueError::new("expected a name of 1 to 255 bytes without control characters");
             return Err(self.document.error(section, key.span(), wrong));
         }
         self.origins.note_span(&path, key.span(), false);
@@ -204,7 +205,7 @@ impl Reader<'_> {
 
     fn unknown(&self, path: &str, key: &Key<'_>, known: &[&str]) -> Error {
         let name = key.get_ref();
-        let wrong = Wrong::new(format!("unknown field, expected one of {}", known.join(", ")));
+        let wrong = ValueError::new(format!("unknown field, expected one of {}", known.join(", ")));
         let wrong = match nearest(name, known) {
             Some(nearest) => wrong.with_help(format!("did you mean {nearest}?")),
             None => wrong,
@@ -214,7 +215,7 @@ impl Reader<'_> {
     }
 
     /// The error at a key that was read before.
-    fn error(&self, key: &str, wrong: Wrong) -> Error {
+    fn error(&self, key: &str, wrong: ValueError) -> Error {
         self.origins.error_in_file(key, wrong)
     }
 }

@@ -3,13 +3,13 @@
 //! Done after the file was parsed, so that the value of a variable is never read as TOML.
 
 use super::environment::Environment;
-use super::wrong::Wrong;
+use super::value_error::ValueError;
 
 /// Puts the variables in; `None` when the text has none.
 ///
 /// As in a shell, the default also stands in for a variable that is set and empty. A default goes to
 /// the next `}` and is taken as it is.
-pub(super) fn interpolate(text: &str, environment: &Environment<'_>) -> Result<Option<String>, Wrong> {
+pub(super) fn interpolate(text: &str, environment: &Environment<'_>) -> Result<Option<String>, ValueError> {
     if !text.contains("${") {
         return Ok(None);
     }
@@ -24,7 +24,7 @@ pub(super) fn interpolate(text: &str, environment: &Environment<'_>) -> Result<O
             continue;
         }
         let (inside, after) = found[2..].split_once('}').ok_or_else(|| {
-            Wrong::new("a ${ has no closing }").with_help("write $${ where a plain ${ is meant")
+            ValueError::new("a ${ has no closing }").with_help("write $${ where a plain ${ is meant")
         })?;
         complete.push_str(before);
         complete.push_str(&variable(inside, environment)?);
@@ -42,21 +42,21 @@ pub(super) fn variables(text: &str) -> impl Iterator<Item = &str> {
 /// What a job's program finds in its environment, and this file does not.
 const OF_JOBS: [&str; 4] = ["CRAFT_JOB_ID", "CRAFT_JOB_NAME", "CRAFT_ATTEMPT", "CRAFT_QUEUE"];
 
-fn variable(inside: &str, environment: &Environment<'_>) -> Result<String, Wrong> {
+fn variable(inside: &str, environment: &Environment<'_>) -> Result<String, ValueError> {
     let (name, default) = match inside.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inside, None),
     };
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !starts_well || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        return Err(Wrong::new("a ${…} names no variable of the environment")
+        return Err(ValueError::new("a ${…} names no variable of the environment")
             .with_help("write ${NAME} or ${NAME:-default}, and $${ where a plain ${ is meant"));
     }
     match (environment.get(name)?, default) {
         (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
         (Some(value), _) => Ok(value),
         (None, Some(default)) => Ok(default.to_owned()),
-        (None, None) => Err(Wrong::new(format!("the environment variable {name} is not set")).with_help(
+        (None, None) => Err(ValueError::new(format!("the environment variable {name} is not set")).with_help(
             match OF_JOBS.contains(&name) {
                 true => format!("the program of a job has it while it runs: write $${{{name}}}, which leaves ${{{name}}} to its shell"),
                 false => format!("set it, or give a default: ${{{name}:-…}}"),
@@ -69,7 +69,7 @@ fn variable(inside: &str, environment: &Environment<'_>) -> Result<String, Wrong
 mod tests {
     use super::*;
 
-    fn interpolated(text: &str) -> Result<Option<String>, Wrong> {
+    fn interpolated(text: &str) -> Result<Option<String>, ValueError> {
         let variable = |name: &str| match name {
             "HOST" => Some("db.example".into()),
             "_P1" => Some("p\"]\n${HOST}".into()),

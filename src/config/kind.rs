@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::value::Value;
-use super::wrong::Wrong;
+use super::value_error::ValueError;
 
 /// What a value may be: how it is read, checked and shown. All kinds there are stand in `kinds.rs`.
 pub(super) struct Kind<T> {
@@ -41,7 +41,7 @@ impl<T> Kind<T> {
         self
     }
 
-    fn take(&self, value: &Value) -> Result<T, Wrong> {
+    fn take(&self, value: &Value) -> Result<T, ValueError> {
         let found = || if self.secret { value.sort() } else { value.to_string() };
         let read = |value: &Value| (self.read)(value).filter(self.valid);
         read(value).ok_or_else(|| match value {
@@ -55,7 +55,7 @@ impl<T> Kind<T> {
         })
     }
 
-    fn check(&self, value: &T) -> Result<(), Wrong> {
+    fn check(&self, value: &T) -> Result<(), ValueError> {
         if (self.valid)(value) {
             return Ok(());
         }
@@ -67,8 +67,8 @@ impl<T> Kind<T> {
         })
     }
 
-    fn wrong(&self, found: &str) -> Wrong {
-        Wrong::new(format!("expected {}, found {found}", self.expected))
+    fn wrong(&self, found: &str) -> ValueError {
+        ValueError::new(format!("expected {}, found {found}", self.expected))
     }
 }
 
@@ -90,12 +90,12 @@ impl<'a> Field<'a> {
     }
 
     /// Sets the value, when it is right.
-    pub(super) fn set(&mut self, value: &Value) -> Result<(), Wrong> {
+    pub(super) fn set(&mut self, value: &Value) -> Result<(), ValueError> {
         self.place.set(value)
     }
 
     /// Checks the value that is there.
-    pub(super) fn check(&self) -> Result<(), Wrong> {
+    pub(super) fn check(&self) -> Result<(), ValueError> {
         self.place.check()
     }
 
@@ -120,19 +120,19 @@ pub(super) fn debug(f: &mut fmt::Formatter<'_>, name: &str, fields: &[Field<'_>]
 }
 
 trait Place {
-    fn set(&mut self, value: &Value) -> Result<(), Wrong>;
-    fn check(&self) -> Result<(), Wrong>;
+    fn set(&mut self, value: &Value) -> Result<(), ValueError>;
+    fn check(&self) -> Result<(), ValueError>;
     fn show(&self) -> Option<String>;
     fn is_secret(&self) -> bool;
 }
 
 impl<T> Place for (&mut T, Kind<T>) {
-    fn set(&mut self, value: &Value) -> Result<(), Wrong> {
+    fn set(&mut self, value: &Value) -> Result<(), ValueError> {
         *self.0 = self.1.take(value)?;
         Ok(())
     }
 
-    fn check(&self) -> Result<(), Wrong> {
+    fn check(&self) -> Result<(), ValueError> {
         self.1.check(self.0)
     }
 
@@ -146,12 +146,12 @@ impl<T> Place for (&mut T, Kind<T>) {
 }
 
 impl<T> Place for (&mut Option<T>, Kind<T>) {
-    fn set(&mut self, value: &Value) -> Result<(), Wrong> {
+    fn set(&mut self, value: &Value) -> Result<(), ValueError> {
         *self.0 = Some(self.1.take(value)?);
         Ok(())
     }
 
-    fn check(&self) -> Result<(), Wrong> {
+    fn check(&self) -> Result<(), ValueError> {
         self.0.as_ref().map_or(Ok(()), |value| self.1.check(value))
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::environment::{self, Environment};
 use super::file::{self, FromFile};
-use super::source::Document;
+use super::provenance::Document;
 use crate::error::{Error, Result};
 
 /// Where a queue.toml is looked for when none is named.

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::kind::Field;
-use super::{Settings, kinds};
+use super::{Settings, schema};
 
 /// `[async]`: jobs wait in memory.
 #[derive(Clone, Debug)]
@@ -20,8 +20,8 @@ impl AsyncConfig {
     pub(super) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self { settings, blocking, capacity } = self;
         let mut fields = vec![
-            Field::new("blocking", blocking, kinds::SWITCH),
-            Field::new("capacity", capacity, kinds::CAPACITY),
+            Field::new("blocking", blocking, schema::SWITCH),
+            Field::new("capacity", capacity, schema::CAPACITY),
         ];
         // Jobs in memory end with their worker: nobody else could take them when a lease is over.
         fields.extend(settings.fields("connection").into_iter().filter(|field| field.name != "lease"));

@@ -1,6 +1,6 @@
 //! The configuration: the chapter's dictionary, key for key.
 //!
-//! Flag > environment > file > built-in. No file is needed for the embedded default.
+//! ConfigFlag > environment > file > built-in. No file is needed for the embedded default.
 //!
 //! `load` finds the text, `file` walks it, `environment` and flags go on top, `check` compares. Each key
 //! stands once, in the `fields` of its section; what a value may be stands once, in `kinds`.
@@ -15,21 +15,21 @@ mod file;
 mod interpolate;
 mod keys;
 mod kind;
-mod kinds;
 mod load;
-mod mask;
 mod memory;
-pub(crate) mod nearest;
+mod provenance;
+mod redact;
+mod schema;
 mod settings;
 mod snippet;
-mod source;
+pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod url;
 mod value;
+mod value_error;
 mod visible;
-mod wrong;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -39,10 +39,10 @@ pub use amqp::{AmqpConfig, QueueType};
 pub use command::CommandJob;
 pub use connection::Connection;
 pub use database::{DatabaseConfig, Durability};
-pub use environment::Flag;
+pub use environment::ConfigFlag;
 pub use memory::AsyncConfig;
+pub use provenance::{ConfigEntry, ConfigSource};
 pub use settings::{Mode, Settings};
-pub use source::{Entry, Source};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use tls::Server;
 pub use tls::{Tls, TlsMode};
@@ -50,9 +50,9 @@ pub use tls::{Tls, TlsMode};
 use crate::error::{Error, Result};
 use environment::Environment;
 use kind::Field;
-use source::Origins;
+use provenance::Origins;
 use value::Value;
-use wrong::Wrong;
+use value_error::ValueError;
 
 /// What queue.toml, the environment and the program say, checked.
 ///
@@ -82,9 +82,9 @@ pub struct Config {
     /// Where relative paths start; empty: in the current folder.
     folder: PathBuf,
     /// Connections that the environment says, and that are none we know; whoever uses one is told.
-    unusable: BTreeMap<String, Wrong>,
+    unusable: BTreeMap<String, ValueError>,
     /// The same of the broker's.
-    unusable_broker: Option<Wrong>,
+    unusable_broker: Option<ValueError>,
 }
 
 /// The sections of drivers.
@@ -157,10 +157,10 @@ impl Config {
     ///
     /// # Errors
     /// The value is wrong; the message names the flag.
-    pub fn set_flag(&mut self, flag: Flag, value: &str) -> Result<()> {
+    pub fn set_flag(&mut self, flag: ConfigFlag, value: &str) -> Result<()> {
         let keys = flag.keys();
         for key in &keys {
-            self.set(key, &Value::loose(value), Source::Flag(flag.name()))?;
+            self.set(key, &Value::loose(value), ConfigSource::ConfigFlag(flag.name()))?;
         }
         let shown = self.shown().into_iter().filter(|(key, _)| keys.contains(key));
         self.origins.seal(shown);
@@ -168,18 +168,18 @@ impl Config {
     }
 
     /// Every value with its source, in the order of the chapter, secrets masked.
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> Vec<ConfigEntry> {
         let built_in: BTreeMap<_, _> = Self::default().shown().into_iter().collect();
         let is_set = |(key, now): &(String, Option<String>)| now.is_some() || !key.starts_with("jobs.");
         let entry = |(key, now): (String, Option<String>)| {
             let source = self.origins.source(&key, &now, built_in.get(&key));
             let secret = self.origins.is_secret(&key);
             let value = match now {
-                Some(_) if secret => mask::MASK.into(),
+                Some(_) if secret => redact::MASK.into(),
                 Some(empty) if empty.is_empty() => "\"\"".into(),
                 now => now.unwrap_or("none".into()),
             };
-            Entry { key, value, source }
+            ConfigEntry { key, value, source }
         };
         self.shown().into_iter().filter(is_set).map(entry).collect()
     }
@@ -259,16 +259,16 @@ impl Config {
     /// The error `key: message` that shows where the value of a key comes from: the line of the file,
     /// the variable or the flag. For what can only be judged later, such as the name of a driver.
     pub fn error_at(&self, key: &str, message: impl Into<String>) -> Error {
-        self.error(key, Wrong::new(message))
+        self.error(key, ValueError::new(message))
     }
 
-    fn error(&self, key: &str, wrong: Wrong) -> Error {
+    fn error(&self, key: &str, wrong: ValueError) -> Error {
         let source = self.entries().into_iter().find(|entry| entry.key == key).map(|entry| entry.source);
-        let error = self.origins.error(key, source.as_ref().unwrap_or(&Source::Program), wrong);
-        if matches!(source, Some(Source::Flag(_))) { error.of_usage() } else { error }
+        let error = self.origins.error(key, source.as_ref().unwrap_or(&ConfigSource::Program), wrong);
+        if matches!(source, Some(ConfigSource::ConfigFlag(_))) { error.of_usage() } else { error }
     }
 
-    fn set(&mut self, key: &str, value: &Value, source: Source) -> Result<()> {
+    fn set(&mut self, key: &str, value: &Value, source: ConfigSource) -> Result<()> {
         if let Some((_, mut field)) = self.fields().into_iter().find(|(path, _)| path == key) {
             field.set(value).map_err(|wrong| wrong.at(&source.to_string()))?;
         }
@@ -279,7 +279,7 @@ impl Config {
     /// Every key but those of connections, with its place.
     fn fields(&mut self) -> Vec<(String, Field<'_>)> {
         let Self { default, database, amqp, memory, commands, .. } = self;
-        let mut all = vec![("default".to_owned(), Field::new("default", default, kinds::NAME))];
+        let mut all = vec![("default".to_owned(), Field::new("default", default, schema::NAME))];
         let sections = [database.fields(), amqp.fields(), memory.fields()];
         for (section, fields) in SECTIONS.into_iter().zip(sections) {
             all.extend(fields.into_iter().map(|field| (format!("{section}.{}", field.name), field)));

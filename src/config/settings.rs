@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::kind::Field;
-use super::kinds;
+use super::schema;
 use crate::backoff::Backoff;
 use crate::policy::{Limits, Policy};
 use crate::time::Zone;
@@ -82,22 +82,22 @@ impl Settings {
             failed_table,
         } = self;
         vec![
-            Field::new("failed_table", failed_table, kinds::FAILED_TABLE),
-            Field::new("attempts", attempts, kinds::ATTEMPTS),
-            Field::new("poll", poll, kinds::POLL),
-            Field::new("tz", tz, kinds::ZONE),
-            Field::new("lease", lease, kinds::LEASE),
-            Field::new("backoff", backoff, kinds::BACKOFF),
-            Field::new("queue", queue, kinds::QUEUE),
-            Field::optional("timeout", timeout, kinds::TIMEOUT),
-            Field::new("grace", grace, kinds::GRACE),
-            Field::new("unknown_for", unknown_for, kinds::SPAN),
-            Field::new("callback", callback, kinds::NAME),
-            Field::new("mode", mode, kinds::MODE),
-            Field::new("workers", workers, kinds::WORKERS),
-            Field::optional("max_jobs_per_child", max_jobs_per_child, kinds::JOBS_PER_CHILD),
-            Field::optional("child_memory", child_memory, kinds::CHILD_MEMORY),
-            Field::optional(failed_connection_key, failed_connection, kinds::NAME),
+            Field::new("failed_table", failed_table, schema::FAILED_TABLE),
+            Field::new("attempts", attempts, schema::ATTEMPTS),
+            Field::new("poll", poll, schema::POLL),
+            Field::new("tz", tz, schema::ZONE),
+            Field::new("lease", lease, schema::LEASE),
+            Field::new("backoff", backoff, schema::BACKOFF),
+            Field::new("queue", queue, schema::QUEUE),
+            Field::optional("timeout", timeout, schema::TIMEOUT),
+            Field::new("grace", grace, schema::GRACE),
+            Field::new("unknown_for", unknown_for, schema::SPAN),
+            Field::new("callback", callback, schema::NAME),
+            Field::new("mode", mode, schema::MODE),
+            Field::new("workers", workers, schema::WORKERS),
+            Field::optional("max_jobs_per_child", max_jobs_per_child, schema::JOBS_PER_CHILD),
+            Field::optional("child_memory", child_memory, schema::CHILD_MEMORY),
+            Field::optional(failed_connection_key, failed_connection, schema::NAME),
         ]
     }
 

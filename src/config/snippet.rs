@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::mask::MASK;
+use super::redact::MASK;
 use super::visible::visible;
 
 /// The number of the line, from 1, that the byte `offset` lies in.

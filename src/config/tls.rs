@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::kind::Field;
-use super::kinds;
+use super::schema;
 use super::url::{self, Url};
-use super::wrong::Wrong;
+use super::value_error::ValueError;
 
 /// What is asked of TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,10 +40,10 @@ impl Tls {
     pub(super) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self { mode, authorities, certificate, key } = self;
         vec![
-            Field::optional("sslmode", mode, kinds::SSLMODE),
-            Field::optional("sslrootcert", authorities, kinds::FILE),
-            Field::optional("sslcert", certificate, kinds::FILE),
-            Field::optional("sslkey", key, kinds::FILE),
+            Field::optional("sslmode", mode, schema::SSLMODE),
+            Field::optional("sslrootcert", authorities, schema::FILE),
+            Field::optional("sslcert", certificate, schema::FILE),
+            Field::optional("sslkey", key, schema::FILE),
         ]
     }
 
@@ -54,9 +54,9 @@ impl Tls {
 
     /// Whether the values fit each other, or the key that does not and why: a file that nobody would look at is not
     /// accepted as if it protected.
-    pub(super) fn check(&self) -> Result<(), (&'static str, Wrong)> {
+    pub(super) fn check(&self) -> Result<(), (&'static str, ValueError)> {
         let Self { mode, authorities, certificate, key } = self;
-        let wrong = |key, text: &str, help: &str| Err((key, Wrong::new(text).with_help(help)));
+        let wrong = |key, text: &str, help: &str| Err((key, ValueError::new(text).with_help(help)));
         match (certificate, key) {
             _ if authorities.is_some() && *mode != Some(TlsMode::VerifyFull) => wrong(
                 "sslrootcert",
@@ -79,9 +79,9 @@ impl Tls {
     }
 
     /// The same for a broker.
-    pub(super) fn check_broker(&self) -> Result<(), (&'static str, Wrong)> {
+    pub(super) fn check_broker(&self) -> Result<(), (&'static str, ValueError)> {
         let wrong = |key, text: &str| {
-            Err((key, Wrong::new(text).with_help("set sslmode = \"verify-full\", or \"require\"")))
+            Err((key, ValueError::new(text).with_help("set sslmode = \"verify-full\", or \"require\"")))
         };
         match self.mode {
             Some(TlsMode::Prefer) => wrong(
@@ -142,7 +142,7 @@ impl Server {
             tls.check().map_err(|(_, wrong)| wrong)?;
             Ok(Self { url: url.to_string(), tls, is_one_of_several: url.host.contains(',') })
         };
-        read().map_err(|wrong: Wrong| wrong.at("connection"))
+        read().map_err(|wrong: ValueError| wrong.at("connection"))
     }
 
     /// The same of each host that is named, in order.
@@ -192,7 +192,7 @@ pub(super) fn why_no_mode(text: &str) -> Option<&'static str> {
 }
 
 /// Takes the options that are ours out of a URL, and answers what they ask for.
-pub(super) fn take(url: &mut Url) -> Result<Tls, Wrong> {
+pub(super) fn take(url: &mut Url) -> Result<Tls, ValueError> {
     let mut tls = Tls::default();
     let mut others = Vec::new();
     for option in url.query.as_deref().unwrap_or_default().split('&') {
@@ -227,12 +227,12 @@ fn key(name: &str) -> Option<&'static str> {
     })
 }
 
-fn read_mode(asked: &str) -> Result<TlsMode, Wrong> {
+fn read_mode(asked: &str) -> Result<TlsMode, ValueError> {
     TlsMode::named(asked).ok_or_else(|| {
         // What is no word may be two options, one of them a password.
         let is_word = asked.len() <= 20 && asked.chars().all(|c| c.is_ascii_alphabetic() || "-_".contains(c));
         let found = if is_word { format!("\"{asked}\"") } else { "other text".to_owned() };
-        let wrong = Wrong::new(format!("expected sslmode to be {MODES}, found {found}"));
+        let wrong = ValueError::new(format!("expected sslmode to be {MODES}, found {found}"));
         match why_no_mode(asked) {
             Some(help) => wrong.with_help(help),
             None => wrong,

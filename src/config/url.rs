@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use super::mask::MASK;
-use super::wrong::Wrong;
+use super::redact::MASK;
+use super::value_error::ValueError;
 
 /// `scheme://username:password@host/path?query`.
 #[derive(Clone, Default, PartialEq)]
@@ -27,15 +27,15 @@ pub(super) struct Url {
 
 impl Url {
     /// Takes a URL apart. What is wrong is said without showing the URL.
-    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
-        let no_url = || Wrong::new("expected a URL, scheme://user:password@host:port/name");
+    pub(super) fn parse(text: &str) -> Result<Self, ValueError> {
+        let no_url = || ValueError::new("expected a URL, scheme://user:password@host:port/name");
         let (scheme, rest) = text.trim().split_once("://").ok_or_else(no_url)?;
         let (place, query) = match rest.split_once('?') {
             Some((place, query)) => (place, Some(query.to_owned())),
             None => (rest, None),
         };
         if !place.contains('@') && query.as_ref().is_some_and(|query| !is_query(query)) {
-            return Err(Wrong::new("the URL has an @ behind its ?")
+            return Err(ValueError::new("the URL has an @ behind its ?")
                 .with_help("a password that holds \"?\" must be percent-encoded: %3F"));
         }
         let (user, place) = match place.rsplit_once('@') {
@@ -63,7 +63,7 @@ impl Url {
     }
 
     /// The host's name and its port; the brackets of an IPv6 address are taken off.
-    pub(super) fn host_and_port(&self) -> Result<(String, Option<u16>), Wrong> {
+    pub(super) fn host_and_port(&self) -> Result<(String, Option<u16>), ValueError> {
         let (host, port) = split_host(&self.host)?;
         Ok((host.trim_matches(['[', ']']).to_owned(), port))
     }
@@ -134,29 +134,29 @@ pub(super) fn host_in_url(host: &str, port: Option<u16>) -> String {
     port.map_or(host.clone(), |port| format!("{host}:{port}"))
 }
 
-fn split_host(host: &str) -> Result<(&str, Option<u16>), Wrong> {
+fn split_host(host: &str) -> Result<(&str, Option<u16>), ValueError> {
     let (address, port) = match host.strip_prefix('[').map(|inside| inside.find(']')) {
-        Some(None) => return Err(Wrong::new("an address in the URL has no closing ]")),
+        Some(None) => return Err(ValueError::new("an address in the URL has no closing ]")),
         Some(Some(end)) => host.split_at(end + 2),
         None => host.split_at(host.find(':').unwrap_or(host.len())),
     };
     let is_odd = |c: char| c.is_whitespace() || c.is_control() || "[]@\"'".contains(c);
     if address.trim_start_matches('[').trim_end_matches(']').contains(is_odd) {
-        return Err(Wrong::new("the URL's host is none").with_help("scheme://user:password@host/name"));
+        return Err(ValueError::new("the URL's host is none").with_help("scheme://user:password@host/name"));
     }
     match port.strip_prefix(':') {
         None if port.is_empty() => Ok((address, None)),
-        None => Err(Wrong::new("the URL's host is none")
+        None => Err(ValueError::new("the URL's host is none")
             .with_help("behind the ] of an address only a port may stand")),
         Some(port)
             if port.contains(':') && host.chars().all(|c| c.is_ascii_hexdigit() || ":.".contains(c)) =>
         {
-            Err(Wrong::new("the URL's host is an IPv6 address without brackets")
+            Err(ValueError::new("the URL's host is an IPv6 address without brackets")
                 .with_help("write it as [::1]"))
         }
         Some(port) => match port.parse() {
             Ok(port) if port > 0 => Ok((address, Some(port))),
-            _ => Err(Wrong::new("the URL's port is not a number from 1 to 65535")
+            _ => Err(ValueError::new("the URL's port is not a number from 1 to 65535")
                 .with_help("a password that holds \"?\" or \"%\" must be percent-encoded: %3F, %25")),
         },
     }
@@ -175,7 +175,7 @@ pub(super) fn encode(text: &str) -> String {
 }
 
 /// Decodes `%41` to `A`. A `%` without two hexadecimal digits is a plain `%`.
-pub(super) fn decode(text: &str) -> Result<String, Wrong> {
+pub(super) fn decode(text: &str) -> Result<String, ValueError> {
     let mut decoded = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
@@ -183,7 +183,7 @@ pub(super) fn decode(text: &str) -> Result<String, Wrong> {
         decoded.push(escape.unwrap_or(*first));
         rest = if escape.is_some() { &after[2..] } else { after };
     }
-    String::from_utf8(decoded).map_err(|_| Wrong::new("the URL's percent-encoded text is not UTF-8"))
+    String::from_utf8(decoded).map_err(|_| ValueError::new("the URL's percent-encoded text is not UTF-8"))
 }
 
 fn hexadecimal(digits: &[u8]) -> Option<u8> {

@@ -7,8 +7,8 @@ use toml::de::DeValue;
 
 use super::environment::Environment;
 use super::interpolate::{interpolate, variables};
-use super::mask;
-use super::wrong::Wrong;
+use super::redact;
+use super::value_error::ValueError;
 
 /// What the file, a variable of the environment, or a flag says.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,7 @@ pub(super) enum Value {
 
 impl Value {
     /// A value of the file, with the environment's variables put into strings.
-    pub(super) fn of_file(value: &DeValue<'_>, environment: &Environment<'_>) -> Result<Self, Wrong> {
+    pub(super) fn of_file(value: &DeValue<'_>, environment: &Environment<'_>) -> Result<Self, ValueError> {
         let nested = |value: &Spanned<DeValue<'_>>| Self::of_file(value.get_ref(), environment);
         Ok(match value {
             DeValue::String(text) => match interpolate(text, environment)? {
@@ -56,7 +56,7 @@ impl Value {
             DeValue::Table(table) => {
                 let entries =
                     table.iter().map(|(key, value)| Ok((key.get_ref().to_string(), nested(value)?)));
-                Self::Table(entries.collect::<Result<_, Wrong>>()?)
+                Self::Table(entries.collect::<Result<_, ValueError>>()?)
             }
         })
     }
@@ -92,7 +92,7 @@ impl Value {
     /// Whether a variable that went into it is likely to hold a secret.
     pub(super) fn holds_secret(&self) -> bool {
         match self {
-            Self::Loose { shown, .. } => variables(shown).any(mask::is_secret),
+            Self::Loose { shown, .. } => variables(shown).any(redact::is_secret),
             Self::List(list) => list.iter().any(Self::holds_secret),
             Self::Table(table) => table.iter().any(|(_, value)| value.holds_secret()),
             _ => false,
@@ -127,7 +127,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) | Self::Loose { shown: text, .. } => {
-                let mut text = mask::shown(text).to_owned();
+                let mut text = redact::shown(text).to_owned();
                 if let Some((end, _)) = text.char_indices().nth(SHOWN) {
                     text.truncate(end);
                     text.push('…');

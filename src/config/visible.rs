@@ -7,8 +7,8 @@
 use std::ops::Range;
 
 use super::keys::{is_known, keys};
-use super::mask::{is_harmless, is_secret};
-use super::nearest::{distance, nearest};
+use super::redact::{is_harmless, is_secret};
+use super::suggest::{distance, nearest};
 
 /// What a key's value may be.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! A worker that lost its hold to another changes nothing, whatever it says.
 
-use super::hand::{again, again_uncounted, names, unknown, unstarted};
-use super::stage::{LONG, Stage};
+use super::fixture::{Fixture, LONG};
+use super::handle::{again, again_uncounted, names, unknown, unstarted};
 use crate::driver::Verdict;
 
 /// One worker loses a job to another, and settles it afterwards.
-fn is_lost(stage: &Stage<'_>, verdict: Verdict) {
-    let (mut slow, mut quick) = (stage.hand(), stage.hand());
+fn is_lost(fixture: &Fixture<'_>, verdict: Verdict) {
+    let (mut slow, mut quick) = (fixture.handle(), fixture.handle());
     slow.add_each(&["a"]);
     let lost = slow.take_briefly(1).remove(0);
     slow.lose();
@@ -22,31 +22,31 @@ fn is_lost(stage: &Stage<'_>, verdict: Verdict) {
     quick.settle(&job, Verdict::Done);
 }
 
-pub(super) fn a_late_done_removes_nothing(stage: &Stage<'_>) {
-    is_lost(stage, Verdict::Done);
+pub(super) fn a_late_done_removes_nothing(fixture: &Fixture<'_>) {
+    is_lost(fixture, Verdict::Done);
 }
 
-pub(super) fn a_late_again_puts_nothing_back(stage: &Stage<'_>) {
-    is_lost(stage, again());
-    is_lost(stage, again_uncounted());
+pub(super) fn a_late_again_puts_nothing_back(fixture: &Fixture<'_>) {
+    is_lost(fixture, again());
+    is_lost(fixture, again_uncounted());
 }
 
-pub(super) fn a_late_unknown_puts_nothing_back(stage: &Stage<'_>) {
-    is_lost(stage, unknown());
+pub(super) fn a_late_unknown_puts_nothing_back(fixture: &Fixture<'_>) {
+    is_lost(fixture, unknown());
 }
 
-pub(super) fn a_late_unstarted_puts_nothing_back(stage: &Stage<'_>) {
-    is_lost(stage, unstarted());
+pub(super) fn a_late_unstarted_puts_nothing_back(fixture: &Fixture<'_>) {
+    is_lost(fixture, unstarted());
 }
 
-pub(super) fn a_late_bury_buries_nothing(stage: &Stage<'_>) {
-    is_lost(stage, super::burying::bury());
-    let failed = super::failed_jobs::all(stage, &mut *stage.failed());
+pub(super) fn a_late_bury_buries_nothing(fixture: &Fixture<'_>) {
+    is_lost(fixture, super::burying::bury());
+    let failed = super::failed_jobs::all(fixture, &mut *fixture.failed());
     assert!(failed.is_empty(), "nothing is recorded of a lost job, but {failed:?}");
 }
 
-pub(super) fn a_late_extend_is_lost(stage: &Stage<'_>) {
-    let (mut slow, mut quick) = (stage.hand(), stage.hand());
+pub(super) fn a_late_extend_is_lost(fixture: &Fixture<'_>) {
+    let (mut slow, mut quick) = (fixture.handle(), fixture.handle());
     slow.add_each(&["a", "b"]);
     let lost = slow.take_briefly(2);
     slow.lose();
@@ -57,12 +57,12 @@ pub(super) fn a_late_extend_is_lost(stage: &Stage<'_>) {
     assert_eq!(quick.extend(&[&held[0], &held[1]], LONG), [], "the other's holds are still good");
 }
 
-pub(super) fn an_extend_tells_the_lost_from_the_good(stage: &Stage<'_>) {
-    let mut hand = stage.hand();
-    hand.add_each(&["a", "b"]);
-    let jobs = hand.take(2);
-    hand.settle(&jobs[0], Verdict::Done);
-    assert_eq!(hand.extend(&[&jobs[0], &jobs[1]], LONG), [jobs[0].receipt]);
-    hand.settle(&jobs[1], again());
-    assert_eq!(names(&hand.take(1)), names(&jobs[1..]));
+pub(super) fn an_extend_tells_the_lost_from_the_good(fixture: &Fixture<'_>) {
+    let mut handle = fixture.handle();
+    handle.add_each(&["a", "b"]);
+    let jobs = handle.take(2);
+    handle.settle(&jobs[0], Verdict::Done);
+    assert_eq!(handle.extend(&[&jobs[0], &jobs[1]], LONG), [jobs[0].receipt]);
+    handle.settle(&jobs[1], again());
+    assert_eq!(names(&handle.take(1)), names(&jobs[1..]));
 }

@@ -156,11 +156,11 @@ macro_rules! conformance_checks {
                 other_queues_are_left_alone []
                 a_queue_can_be_used_after_it_was_cleared []
             }
-            bells {
+            notifiers {
                 a_job_is_found_though_no_bell_told_of_it []
                 a_bell_is_heard_at_most_once_for_each_time_somebody_listens []
             }
-            signals {
+            control {
                 a_queue_that_nobody_paused_is_not_paused [signals]
                 a_paused_queue_is_told_until_it_is_resumed [signals]
                 what_is_told_twice_is_not_new [signals]

@@ -30,24 +30,24 @@
 mod list;
 
 mod attempts;
-mod bells;
 mod burying;
 mod clearing;
+mod control;
 mod delays;
 mod failed_jobs;
-mod hand;
+mod fixture;
+mod handle;
 mod holds;
 mod inspecting;
 mod late;
 mod leases;
+mod notifiers;
 mod order;
 mod pushing;
 mod put_back;
 mod retries;
 mod settling;
-mod signals;
 mod sizes;
-mod stage;
 mod subject;
 mod suspects;
 #[cfg(test)]
@@ -58,7 +58,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use self::stage::Stage;
+use self::fixture::Fixture;
 pub use self::subject::{Can, Subject};
 
 /// One rule of the contract.
@@ -66,7 +66,7 @@ pub struct Check {
     chapter: &'static str,
     name: &'static str,
     needs: &'static [fn(&Can) -> bool],
-    run: fn(&Stage<'_>),
+    run: fn(&Fixture<'_>),
 }
 
 impl Check {
@@ -86,7 +86,7 @@ impl Check {
     }
 
     fn broken_by(&self, subject: &Subject) -> Option<String> {
-        let run = || (self.run)(&Stage::new(subject));
+        let run = || (self.run)(&Fixture::new(subject));
         catch_unwind(AssertUnwindSafe(run)).err().map(|panic| format!("{self}: {}", text_of(&*panic)))
     }
 }

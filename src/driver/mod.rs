@@ -21,20 +21,20 @@
 
 #[cfg(feature = "amqp")]
 pub mod amqp;
-mod bell;
+mod control;
 #[cfg(feature = "database")]
 pub mod database;
 mod inspect;
 pub mod memory;
-mod signal;
+mod notifier;
 #[cfg(feature = "rustls")]
 mod tls;
 
 use std::time::Duration;
 
-pub use bell::Bell;
+pub use control::{ControlFlags, ControlMessage};
 pub use inspect::{Cancelled, JobDetails, JobFilter, JobState, QueuedJob};
-pub use signal::{Signal, Signals};
+pub use notifier::Notifier;
 
 use crate::error::{Error, Result};
 use crate::failed::Failure;
@@ -45,13 +45,13 @@ pub use crate::reserved::{Receipt, Reserved};
 pub trait Backend: Send + Sync {
     /// Opens a driver. Called again after an error; the caller waits between tries.
     ///
-    /// The driver rings `bell` when a reserve may now find something. It may ring too often, and never
+    /// The driver rings `notifier` when a reserve may now find something. It may ring too often, and never
     /// needs to ring: a worker that hears nothing looks by itself.
     ///
     /// # Errors
     /// The back end can't be reached ([`is_unavailable`](crate::Error::is_unavailable)), or can't be used
     /// as it is configured.
-    fn open(&self, bell: Bell) -> Result<Box<dyn Driver>>;
+    fn open(&self, notifier: Notifier) -> Result<Box<dyn Driver>>;
 
     /// How the back end is shown to people, without secrets: `sqlite database.sqlite3`.
     fn describe(&self) -> String;
@@ -213,12 +213,12 @@ pub trait Driver: Send {
     }
 
     /// What the workers of this driver are told. A worker asks once a poll, and before its first job. Provided:
-    /// nothing; overridden by a driver that keeps [`Signal`]s.
+    /// nothing; overridden by a driver that keeps [`ControlMessage`]s.
     ///
     /// # Errors
     /// The back end did not answer.
-    fn signals(&mut self) -> Result<Signals> {
-        Ok(Signals::default())
+    fn signals(&mut self) -> Result<ControlFlags> {
+        Ok(ControlFlags::default())
     }
 
     /// Tells all workers of this driver something, durably, and says whether that is new to them: a restart
@@ -226,7 +226,7 @@ pub trait Driver: Send {
     ///
     /// # Errors
     /// It keeps no signals ([`is_unsupported`](crate::Error::is_unsupported)), or did not answer.
-    fn signal(&mut self, signal: &Signal<'_>) -> Result<bool> {
+    fn signal(&mut self, signal: &ControlMessage<'_>) -> Result<bool> {
         let _ = signal;
         Err(Error::unsupported("this driver has no place to keep what its workers are told")
             .with_help("stop the workers by themselves, with SIGTERM or systemctl"))

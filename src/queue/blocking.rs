@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Outlet;
-use super::desk::Inner;
+use super::ConfiguredDriver;
+use super::enqueue::QueueInner;
 use crate::context::inside_a_job;
 use crate::error::{Error, Result};
 use crate::failed::Failure;
@@ -22,14 +22,18 @@ use crate::time;
 const FOR_EVER: Duration = Duration::MAX;
 
 /// Runs each job to its end. The first one that is dead makes the push an error; the others still run.
-pub(super) fn run_all(inner: &Inner, outlet: &Outlet, messages: Vec<Message>) -> Result<Vec<Pushed>> {
+pub(super) fn run_all(
+    inner: &QueueInner,
+    configured: &ConfiguredDriver,
+    messages: Vec<Message>,
+) -> Result<Vec<Pushed>> {
     let mut pushed = Vec::with_capacity(messages.len());
     let mut first_error = None;
     for message in messages {
         if !message.delay.is_zero() {
             log::info!("{}: its delay is ignored, as the driver is blocking", message.name);
         }
-        match run(inner, outlet, message) {
+        match run(inner, configured, message) {
             Ok(id) => pushed.push(Pushed::Added(id)),
             Err(error) => drop(first_error.get_or_insert(error)),
         }
@@ -37,7 +41,7 @@ pub(super) fn run_all(inner: &Inner, outlet: &Outlet, messages: Vec<Message>) ->
     first_error.map_or(Ok(pushed), Err)
 }
 
-fn run(inner: &Inner, outlet: &Outlet, message: Message) -> Result<JobId> {
+fn run(inner: &QueueInner, configured: &ConfiguredDriver, message: Message) -> Result<JobId> {
     let Some(kind) = inner.kinds.get(&*message.name) else {
         return Err(Error::not_found(format!("no job named \"{}\" is registered", message.name))
             .with_help("add it with Jobs::add"));
@@ -52,7 +56,7 @@ fn run(inner: &Inner, outlet: &Outlet, message: Message) -> Result<JobId> {
         let task = Task::new(job, limits.clone(), Some(kind.clone()));
         let begun = Instant::now();
         task.begin(begun);
-        let context = task.context(&Arc::new(inner.surroundings(&outlet.name, Arc::default())));
+        let context = task.context(&Arc::new(inner.surroundings(&configured.name, Arc::default())));
         let run = inside_a_job(|| kind.run(&message.payload, &settings.callback, &context));
         let Ok(outcome) = run else {
             return Err(Error::unavailable(format!("{} could not be run now", message.name))
@@ -67,14 +71,20 @@ fn run(inner: &Inner, outlet: &Outlet, message: Message) -> Result<JobId> {
             }
             Judgement::Bury { exception } => exception,
         };
-        return Err(bury(inner, outlet, &task, &limits, &exception));
+        return Err(bury(inner, configured, &task, &limits, &exception));
     }
 }
 
-fn bury(inner: &Inner, outlet: &Outlet, task: &Task, limits: &Limits, exception: &str) -> Error {
-    let failure = Failure::now(&outlet.name, &outlet.connection, exception);
+fn bury(
+    inner: &QueueInner,
+    configured: &ConfiguredDriver,
+    task: &Task,
+    limits: &Limits,
+    exception: &str,
+) -> Error {
+    let failure = Failure::now(&configured.name, &configured.connection, exception);
     let name = &task.job.message.name;
-    let place = outlet.failed.of_worker(&outlet.name);
+    let place = configured.failed.of_worker(&configured.name);
     let kept =
         place.and_then(|place| place.map(|place| place.open()?.record(&task.job, &failure)).transpose());
     if let Err(error) = kept {
@@ -83,7 +93,7 @@ fn bury(inner: &Inner, outlet: &Outlet, task: &Task, limits: &Limits, exception:
     if let Some(kind) = &task.kind {
         let (error, context) = (
             JobError::new(exception),
-            task.context(&Arc::new(inner.surroundings(&outlet.name, Arc::default()))),
+            task.context(&Arc::new(inner.surroundings(&configured.name, Arc::default()))),
         );
         let called = inside_a_job(|| kind.failed(&task.job.message.payload, &error, &context));
         if let Err(why) = called {

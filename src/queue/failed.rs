@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Outlet;
-use super::desk::Inner;
+use super::ConfiguredDriver;
+use super::enqueue::QueueInner;
 use crate::error::Result;
 use crate::failed::{FailedCount, FailedJob, FailedJobs, Filter};
 use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed, check_queue};
@@ -14,8 +14,8 @@ use crate::payload;
 const PAGE: usize = 500;
 
 /// The failed jobs of one driver.
-pub struct FailedDesk {
-    inner: Arc<Inner>,
+pub struct FailedJobsHandle {
+    inner: Arc<QueueInner>,
     driver: Option<String>,
 }
 
@@ -66,8 +66,8 @@ pub enum Retried {
     Unknown(JobId),
 }
 
-impl FailedDesk {
-    pub(super) fn new(inner: Arc<Inner>) -> Self {
+impl FailedJobsHandle {
+    pub(super) fn new(inner: Arc<QueueInner>) -> Self {
         Self { inner, driver: None }
     }
 
@@ -83,15 +83,15 @@ impl FailedDesk {
     /// # Errors
     /// The driver keeps no failed jobs, or they can't be reached.
     pub fn list(&self, filter: &Filter<'_>) -> Result<Vec<FailedJob>> {
-        let (outlet, mut open) = self.open()?;
-        open.list(&Filter { driver: Some(&outlet.name), ..*filter })
+        let (configured, mut open) = self.open()?;
+        open.list(&Filter { driver: Some(&configured.name), ..*filter })
     }
 
     /// Hands them on by pages of a size, the oldest first, and says how many they were: all of them may be more than
     /// fits into memory.
     ///
     /// # Errors
-    /// As [`FailedDesk::list`].
+    /// As [`FailedJobsHandle::list`].
     #[cfg(feature = "cli")]
     pub(crate) fn list_by_pages(
         &self,
@@ -101,11 +101,12 @@ impl FailedDesk {
     ) -> Result<usize> {
         let limit = if filter.limit == 0 { usize::MAX } else { filter.limit };
         // One look at all: a broker goes through all of its dead for each.
-        let (outlet, mut open) = self.open()?;
+        let (configured, mut open) = self.open()?;
         let (mut listed, mut after) = (0, filter.after.cloned());
         while listed < limit {
             let wanted = size.min(limit - listed);
-            let page = Filter { driver: Some(&outlet.name), after: after.as_ref(), limit: wanted, ..*filter };
+            let page =
+                Filter { driver: Some(&configured.name), after: after.as_ref(), limit: wanted, ..*filter };
             let page = open.list(&page)?;
             tell(&page);
             listed += page.len();
@@ -120,7 +121,7 @@ impl FailedDesk {
     /// Counts them by driver and queue; those of all drivers that share the table.
     ///
     /// # Errors
-    /// As [`FailedDesk::list`].
+    /// As [`FailedJobsHandle::list`].
     pub fn count(&self) -> Result<Vec<FailedCount>> {
         self.open()?.1.count()
     }
@@ -128,7 +129,7 @@ impl FailedDesk {
     /// The same for people who look: a database counts `most` of them at most, of all drivers together.
     ///
     /// # Errors
-    /// As [`FailedDesk::list`].
+    /// As [`FailedJobsHandle::list`].
     pub fn count_up_to(&self, most: u64) -> Result<Vec<FailedCount>> {
         self.open()?.1.count_up_to(most)
     }
@@ -136,7 +137,7 @@ impl FailedDesk {
     /// Removes these, and says how many were there.
     ///
     /// # Errors
-    /// As [`FailedDesk::list`].
+    /// As [`FailedJobsHandle::list`].
     pub fn forget(&self, ids: &[JobId]) -> Result<u64> {
         self.open()?.1.forget(ids)
     }
@@ -145,7 +146,7 @@ impl FailedDesk {
     /// many.
     ///
     /// # Errors
-    /// As [`FailedDesk::list`].
+    /// As [`FailedJobsHandle::list`].
     pub fn prune(&self, older_than: Duration) -> Result<u64> {
         self.prune_those(&Filter { before: Some(older_than), ..Filter::default() }, |_| {})
     }
@@ -154,11 +155,11 @@ impl FailedDesk {
     /// that some were. The filter's `driver`, `after` and `limit` are not asked.
     ///
     /// # Errors
-    /// As [`FailedDesk::list`]. What was told is removed.
+    /// As [`FailedJobsHandle::list`]. What was told is removed.
     pub fn prune_those(&self, filter: &Filter<'_>, mut tell: impl FnMut(u64)) -> Result<u64> {
-        let (outlet, mut open) = self.open()?;
+        let (configured, mut open) = self.open()?;
         let before = filter.before.filter(|span| !span.is_zero());
-        let filter = Filter { driver: Some(&outlet.name), before, after: None, limit: 0, ..*filter };
+        let filter = Filter { driver: Some(&configured.name), before, after: None, limit: 0, ..*filter };
         let mut removed = 0;
         self.each_page(&mut *open, &filter, |open, page| {
             let ids: Vec<_> = page.into_iter().map(|failed| failed.id).collect();
@@ -180,28 +181,28 @@ impl FailedDesk {
     /// it began. A job that the driver refuses stays, and keeps no other from being put back.
     ///
     /// # Errors
-    /// As [`FailedDesk::list`], and when the driver can't be reached. What was told is done.
+    /// As [`FailedJobsHandle::list`], and when the driver can't be reached. What was told is done.
     pub fn retry(&self, retry: &Retry, mut tell: impl FnMut(Retried)) -> Result<()> {
         if let Some(queue) = &retry.onto {
             check_queue("name of the queue", queue)?;
         }
-        let (outlet, mut open) = self.open()?;
+        let (configured, mut open) = self.open()?;
         if !retry.ids.is_empty() {
             for page in retry.ids.chunks(PAGE) {
                 let mut found = Vec::new();
                 for id in page {
-                    let filter = Filter { id: Some(id), ..self.filter(retry, &outlet) };
+                    let filter = Filter { id: Some(id), ..self.filter(retry, &configured) };
                     match open.list(&filter)?.pop() {
                         Some(failed) => found.push(failed),
                         None => tell(Retried::Unknown(id.clone())),
                     }
                 }
-                self.retry_page(retry, &outlet, &mut *open, found, &mut tell)?;
+                self.retry_page(retry, &configured, &mut *open, found, &mut tell)?;
             }
             return Ok(());
         }
-        self.each_page(&mut *open, &self.filter(retry, &outlet), |open, page| {
-            self.retry_page(retry, &outlet, open, page, &mut tell)
+        self.each_page(&mut *open, &self.filter(retry, &configured), |open, page| {
+            self.retry_page(retry, &configured, open, page, &mut tell)
         })
     }
 
@@ -235,9 +236,9 @@ impl FailedDesk {
         }
     }
 
-    fn filter<'a>(&self, retry: &'a Retry, outlet: &'a Outlet) -> Filter<'a> {
+    fn filter<'a>(&self, retry: &'a Retry, configured: &'a ConfiguredDriver) -> Filter<'a> {
         Filter {
-            driver: Some(&outlet.name),
+            driver: Some(&configured.name),
             queue: retry.from.as_deref(),
             job: retry.job.as_deref(),
             ..Filter::default()
@@ -247,7 +248,7 @@ impl FailedDesk {
     fn retry_page(
         &self,
         retry: &Retry,
-        outlet: &Outlet,
+        configured: &ConfiguredDriver,
         open: &mut dyn FailedJobs,
         page: Vec<FailedJob>,
         tell: &mut dyn FnMut(Retried),
@@ -256,15 +257,15 @@ impl FailedDesk {
         let queues: Vec<_> = jobs.iter().map(|(_, message)| message.queue.to_string()).collect();
         let answers = match retry.dry_run {
             true => vec![None; jobs.len()],
-            false => match self.move_back(outlet, open, jobs) {
+            false => match self.move_back(configured, open, jobs) {
                 Ok(answers) => answers,
                 // One of them can't be pushed: it stays alone.
                 Err(error) if error.is_invalid() || error.is_unsupported() => {
                     let mut page = page;
                     if page.len() > 1 {
                         let rest = page.split_off(page.len() / 2);
-                        self.retry_page(retry, outlet, open, page, tell)?;
-                        return self.retry_page(retry, outlet, open, rest, tell);
+                        self.retry_page(retry, configured, open, page, tell)?;
+                        return self.retry_page(retry, configured, open, rest, tell);
                     }
                     let refused = |failed| Retried::Refused { failed, why: error.to_string() };
                     page.into_iter().map(refused).for_each(tell);
@@ -288,27 +289,27 @@ impl FailedDesk {
 
     fn move_back(
         &self,
-        outlet: &Outlet,
+        configured: &ConfiguredDriver,
         open: &mut dyn FailedJobs,
         jobs: Vec<(JobId, Message)>,
     ) -> Result<Vec<Option<Pushed>>> {
         match open.put_back(&jobs)? {
             Some(answers) => Ok(answers),
-            None => self.push_marked(outlet, open, jobs),
+            None => self.push_marked(configured, open, jobs),
         }
     }
 
     /// Failed jobs and jobs lie in different places: mark, push, forget what is still marked.
     fn push_marked(
         &self,
-        outlet: &Outlet,
+        configured: &ConfiguredDriver,
         open: &mut dyn FailedJobs,
         jobs: Vec<(JobId, Message)>,
     ) -> Result<Vec<Option<Pushed>>> {
         let ids: Vec<_> = jobs.iter().map(|(id, _)| id.clone()).collect();
         let ours = open.mark(&ids)?;
         let messages = jobs.into_iter().filter(|(id, _)| ours.contains(id)).map(|(_, message)| message);
-        let sent = self.inner.send(outlet, messages.collect());
+        let sent = self.inner.send(configured, messages.collect());
         if sent.as_ref().is_err_and(|error| error.is_invalid() || error.is_unsupported()) {
             open.unmark(&ours)?;
         }
@@ -330,10 +331,10 @@ impl FailedDesk {
         Ok(answers)
     }
 
-    fn open(&self) -> Result<(Arc<Outlet>, Box<dyn FailedJobs>)> {
-        let outlet = self.inner.outlet(self.driver.as_deref())?.clone();
-        let open = outlet.failed.open(&outlet.name)?;
-        Ok((outlet, open))
+    fn open(&self) -> Result<(Arc<ConfiguredDriver>, Box<dyn FailedJobs>)> {
+        let configured = self.inner.configured(self.driver.as_deref())?.clone();
+        let open = configured.failed.open(&configured.name)?;
+        Ok((configured, open))
     }
 }
 

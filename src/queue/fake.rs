@@ -7,7 +7,7 @@ use crate::driver::Size;
 use crate::error::{Error, Result};
 use crate::job::Queueable;
 use crate::message::{JobId, Overrides, Pushed, check_name, check_queue};
-use crate::push::{Letter, Options};
+use crate::push::{NewJob, PushOptions};
 
 /// What was pushed to a [`Queue::fake`](crate::Queue::fake).
 ///
@@ -19,16 +19,16 @@ pub struct Recorder(Arc<Mutex<Records>>);
 
 #[derive(Default)]
 struct Records {
-    sent: Vec<Sent>,
+    sent: Vec<RecordedPush>,
     /// Pushed within transactions whose end is not known.
-    enlisted: Vec<Sent>,
+    enlisted: Vec<RecordedPush>,
     last_id: i64,
 }
 
 /// One recorded push.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Sent {
+pub struct RecordedPush {
     /// What the push was answered.
     pub id: JobId,
     /// The job's name.
@@ -45,7 +45,7 @@ pub struct Sent {
     pub payload: Vec<u8>,
 }
 
-impl Sent {
+impl RecordedPush {
     /// The job itself.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl Sent {
 impl Recorder {
     /// Everything that was pushed so far, in order. A push whose unique key is taken adds nothing here,
     /// either, and one that replaces takes the place of the one that waits: nothing runs, so all of it waits.
-    pub fn sent(&self) -> Vec<Sent> {
+    pub fn sent(&self) -> Vec<RecordedPush> {
         self.lock().sent.clone()
     }
 
@@ -73,7 +73,7 @@ impl Recorder {
 
     /// What was pushed within transactions, in order, since the last [`commit`](Recorder::commit) or
     /// [`roll_back`](Recorder::roll_back).
-    pub fn enlisted(&self) -> Vec<Sent> {
+    pub fn enlisted(&self) -> Vec<RecordedPush> {
         self.lock().enlisted.clone()
     }
 
@@ -100,12 +100,12 @@ impl Recorder {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn record(&self, options: &Options, letters: Vec<Letter>) -> Result<Vec<Pushed>> {
-        letters.into_iter().map(|letter| self.lock().add(options, letter, false)).collect()
+    pub(super) fn record(&self, options: &PushOptions, new_jobs: Vec<NewJob>) -> Result<Vec<Pushed>> {
+        new_jobs.into_iter().map(|new_job| self.lock().add(options, new_job, false)).collect()
     }
 
-    pub(super) fn enlist(&self, options: &Options, letters: Vec<Letter>) -> Result<Vec<Pushed>> {
-        letters.into_iter().map(|letter| self.lock().add(options, letter, true)).collect()
+    pub(super) fn enlist(&self, options: &PushOptions, new_jobs: Vec<NewJob>) -> Result<Vec<Pushed>> {
+        new_jobs.into_iter().map(|new_job| self.lock().add(options, new_job, true)).collect()
     }
 
     /// How much waits in these queues, or in all when none is named.
@@ -118,7 +118,7 @@ impl Recorder {
             names.dedup();
         }
         let count = |name: &str, is_due: bool| {
-            let counts = |sent: &&Sent| sent.queue == name && sent.delay.is_zero() == is_due;
+            let counts = |sent: &&RecordedPush| sent.queue == name && sent.delay.is_zero() == is_due;
             Some(records.sent.iter().filter(counts).count() as u64)
         };
         let size = |queue: String| Size {
@@ -142,21 +142,21 @@ impl Recorder {
 }
 
 impl Records {
-    fn add(&mut self, options: &Options, letter: Letter, is_enlisted: bool) -> Result<Pushed> {
-        check_name("name of the job", &letter.name)?;
-        let queue = options.queue.as_deref().or(letter.queue).unwrap_or("default");
+    fn add(&mut self, options: &PushOptions, new_job: NewJob, is_enlisted: bool) -> Result<Pushed> {
+        check_name("name of the job", &new_job.name)?;
+        let queue = options.queue.as_deref().or(new_job.queue).unwrap_or("default");
         check_queue("name of the queue", queue)?;
-        let mut sent = Sent {
+        let mut sent = RecordedPush {
             id: JobId::Number(self.last_id + 1),
-            name: letter.name.to_string(),
+            name: new_job.name.to_string(),
             queue: queue.to_owned(),
             driver: options.driver.clone(),
             delay: options.delay,
             overrides: options.overrides.clone(),
-            payload: letter.payload,
+            payload: new_job.payload,
         };
         let key = options.overrides.unique_key.as_ref();
-        let waits = |other: &&mut Sent| key.is_some() && other.overrides.unique_key.as_ref() == key;
+        let waits = |other: &&mut RecordedPush| key.is_some() && other.overrides.unique_key.as_ref() == key;
         if let Some(other) = self.sent.iter_mut().chain(&mut self.enlisted).find(waits) {
             let id = other.id.clone();
             if !options.replace {

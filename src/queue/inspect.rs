@@ -1,6 +1,6 @@
 //! Single jobs, where they wait or run, and how much waits, for people who look.
 
-use super::{Outlet, Queue};
+use super::{ConfiguredDriver, Queue};
 use crate::driver::{Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Size};
 use crate::error::{Error, Result};
 use crate::message::JobId;
@@ -14,7 +14,7 @@ impl Queue {
     pub fn size_up_to(&self, driver: Option<&str>, queues: &[String], most: u64) -> Result<Vec<Size>> {
         match &self.0.0.recorder {
             Some(recorder) => Ok(recorder.size(queues)),
-            None => self.0.0.outlet(driver)?.open()?.size_up_to(queues, most),
+            None => self.0.0.configured(driver)?.open()?.size_up_to(queues, most),
         }
     }
 
@@ -62,9 +62,9 @@ impl Queue {
         what: &str,
         look: impl FnOnce(&mut dyn Driver) -> Result<T>,
     ) -> Result<T> {
-        let outlet: &Outlet = self.0.0.outlet(driver)?;
-        look(&mut *outlet.open()?).map_err(|error: Error| match error.is_unsupported() {
-            true => error.context(format!("cannot {what} of driver \"{}\"", outlet.name)),
+        let configured: &ConfiguredDriver = self.0.0.configured(driver)?;
+        look(&mut *configured.open()?).map_err(|error: Error| match error.is_unsupported() {
+            true => error.context(format!("cannot {what} of driver \"{}\"", configured.name)),
             false => error,
         })
     }

@@ -1,43 +1,43 @@
-//! The desk: where jobs are handed in, workers are made, and failed jobs are looked after.
+//! The queue: where jobs are handed in, workers are made, and failed jobs are looked after.
 
+mod async_worker;
+mod batcher;
 mod blocking;
-mod desk;
+mod control;
+mod drivers;
+mod enqueue;
 mod failed;
+mod failed_store;
 mod fake;
-mod graveyard;
 mod inspect;
 #[cfg(feature = "cli")]
-mod known;
-mod left;
-mod outlet;
-mod pool;
-mod pusher;
-mod signals;
+mod name_check;
+mod unfinished;
 #[cfg(all(feature = "amqp", feature = "database"))]
-mod told;
-mod work;
+mod with_control;
+mod worker_builder;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::failed::{FailedDesk, Retried, Retry};
-pub use self::fake::{Recorder, Sent};
+pub use self::failed::{FailedJobsHandle, Retried, Retry};
+pub use self::fake::{RecordedPush, Recorder};
 #[cfg(feature = "cli")]
-pub(crate) use self::known::Known;
-pub use self::left::Left;
-pub use self::work::Worker;
+pub(crate) use self::name_check::Known;
+pub use self::unfinished::Unfinished;
+pub use self::worker_builder::Worker;
 
-use self::desk::Inner;
-use self::outlet::{Outlet, Own};
+use self::drivers::{ConfiguredDriver, Own};
+use self::enqueue::QueueInner;
 use crate::config::Config;
 use crate::driver::{Backend, Size};
 use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::failed::FailedBackend;
 use crate::job::Queueable;
-use crate::jobs::Jobs;
 use crate::message::Pushed;
 use crate::push::{Enlist, Push};
+use crate::registry::Jobs;
 
 /// A queue: cheap to clone, and used from many threads at once.
 ///
@@ -49,7 +49,7 @@ use crate::push::{Enlist, Push};
 pub struct Queue(Arc<Handle>);
 
 /// Counts the handles of users: jobs hold the inside of the queue only weakly.
-struct Handle(Arc<Inner>);
+struct Handle(Arc<QueueInner>);
 
 impl Drop for Handle {
     fn drop(&mut self) {
@@ -67,8 +67,8 @@ impl Queue {
     }
 
     /// Opens a queue with drivers of one's own, or a listener.
-    pub fn builder(config: Config, jobs: Jobs) -> Builder {
-        Builder { config, jobs, own: Own::default(), listener: None }
+    pub fn builder(config: Config, jobs: Jobs) -> QueueBuilder {
+        QueueBuilder { config, jobs, own: Own::default(), listener: None }
     }
 
     /// A queue for tests: it records what is pushed, as if it waited for ever, and runs nothing. Its size is
@@ -93,7 +93,7 @@ impl Queue {
     /// ```
     pub fn fake() -> (Self, Recorder) {
         let recorder = Recorder::default();
-        let inner = Inner::recording(recorder.clone());
+        let inner = QueueInner::recording(recorder.clone());
         (Self(Arc::new(Handle(inner))), recorder)
     }
 
@@ -153,8 +153,8 @@ impl Queue {
     }
 
     /// The failed jobs of the default driver.
-    pub fn failed(&self) -> FailedDesk {
-        FailedDesk::new(self.0.0.clone())
+    pub fn failed(&self) -> FailedJobsHandle {
+        FailedJobsHandle::new(self.0.0.clone())
     }
 
     /// Makes the tables that the configuration names and that are missing, on the database driver's
@@ -174,7 +174,7 @@ impl Queue {
     pub fn size(&self, driver: Option<&str>, queues: &[String]) -> Result<Vec<Size>> {
         match &self.0.0.recorder {
             Some(recorder) => Ok(recorder.size(queues)),
-            None => self.0.0.outlet(driver)?.open()?.size(queues),
+            None => self.0.0.configured(driver)?.open()?.size(queues),
         }
     }
 
@@ -183,7 +183,7 @@ impl Queue {
     /// # Errors
     /// As [`Queue::size`].
     pub fn clear(&self, driver: Option<&str>, queue: &str) -> Result<u64> {
-        self.0.0.outlet(driver)?.open()?.clear(queue)
+        self.0.0.configured(driver)?.open()?.clear(queue)
     }
 
     /// How a driver's back end is shown to people, without secrets: `sqlite database.sqlite3`.
@@ -191,7 +191,7 @@ impl Queue {
     /// # Errors
     /// There is no such driver.
     pub fn describe(&self, driver: Option<&str>) -> Result<String> {
-        Ok(self.0.0.outlet(driver)?.backend.describe())
+        Ok(self.0.0.configured(driver)?.backend.describe())
     }
 
     /// The configuration it was opened with.
@@ -204,7 +204,7 @@ impl Queue {
     ///
     /// # Errors
     /// The pool's worker ended with an error, before or while this waited: what waits is not run any more.
-    pub fn close(&self, patience: Duration) -> Result<Left> {
+    pub fn close(&self, patience: Duration) -> Result<Unfinished> {
         self.0.0.pool.close(patience)?;
         self.0.0.left()
     }
@@ -212,14 +212,14 @@ impl Queue {
 
 /// A queue in the making.
 #[must_use = "nothing is opened until `open` is called"]
-pub struct Builder {
+pub struct QueueBuilder {
     config: Config,
     jobs: Jobs,
     own: Own,
     listener: Option<Listener>,
 }
 
-impl Builder {
+impl QueueBuilder {
     /// Adds a driver of one's own under a name. Its settings are those of `[database]`.
     pub fn add_driver(mut self, name: impl Into<String>, backend: impl Backend + 'static) -> Self {
         self.own.drivers.insert(name.into(), Arc::new(backend));
@@ -245,8 +245,8 @@ impl Builder {
     /// As [`Queue::open`].
     pub fn open(self) -> Result<Queue> {
         self.config.check()?;
-        let outlets = outlet::all(&self.config, self.own)?;
-        let inner = Inner::open(self.config, self.jobs, outlets, self.listener)?;
+        let drivers = drivers::all(&self.config, self.own)?;
+        let inner = QueueInner::open(self.config, self.jobs, drivers, self.listener)?;
         Ok(Queue(Arc::new(Handle(inner))))
     }
 }

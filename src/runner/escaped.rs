@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::system::{Ask, adopts_orphans, ask_process, reap, reap_group};
+use super::unix::{Ask, adopts_orphans, ask_process, reap, reap_group};
 
 const MOST_LOOKS: u32 = 50;
 

@@ -1,45 +1,45 @@
 //! How a job is run: in a thread, or in a child process. The seam between the worker and what runs.
 
 #[cfg(unix)]
-mod death;
+mod command;
 #[cfg(unix)]
 mod escaped;
+#[cfg(unix)]
+mod exit_status;
 #[cfg(all(unix, feature = "cli"))]
 mod orphans;
 #[cfg(unix)]
-mod process;
+mod process_pool;
 #[cfg(unix)]
-mod program;
+mod reaper;
 #[cfg(unix)]
 mod shortage;
-#[cfg(unix)]
-mod system;
 mod thread;
 #[cfg(unix)]
-mod warden;
+mod unix;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::context::{Context, Hold, Surroundings};
+use crate::context::{Context, Hold, RunEnv};
 use crate::error::{Error, Result};
-use crate::event::{self, Event, Listener, Told};
-use crate::jobs::Kind;
+use crate::event::{self, Event, JobInfo, Listener};
 use crate::policy::{Limits, NotRun, Outcome};
+use crate::registry::Kind;
 use crate::reserved::Reserved;
 use crate::time;
 
+#[cfg(unix)]
+pub(crate) use command::Program;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use orphans::reap_orphans;
 #[cfg(unix)]
-pub(crate) use process::{Processes, Rules};
-#[cfg(unix)]
-pub(crate) use program::Program;
-#[cfg(unix)]
-pub(crate) use system::{Ignored, is_ignored};
-#[cfg(all(unix, feature = "cli"))]
-pub(crate) use system::{hear_of_children, stdout_becomes_stderr};
+pub(crate) use process_pool::{Processes, Rules};
 pub(crate) use thread::Threads;
+#[cfg(unix)]
+pub(crate) use unix::{Ignored, is_ignored};
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) use unix::{hear_of_children, stdout_becomes_stderr};
 
 /// Whether this process is told how its children end, those that are programs included.
 ///
@@ -152,7 +152,7 @@ impl Task {
             && let Some(Witness { listener, taken }) = &self.witness
         {
             let waited = self.job.due_for.map(|due_for| due_for + at.saturating_duration_since(*taken));
-            let job = Told { job: &self.job, attempts: self.limits.attempts, took: None };
+            let job = JobInfo { job: &self.job, attempts: self.limits.attempts, took: None };
             event::tell(listener, &Event::Began { job, waited });
         }
     }
@@ -167,7 +167,7 @@ impl Task {
         self.deadline().filter(|_| self.kind.as_ref().is_none_or(|kind| !kind.is_program()))
     }
 
-    pub(crate) fn context(&self, surroundings: &Arc<Surroundings>) -> Context {
+    pub(crate) fn context(&self, surroundings: &Arc<RunEnv>) -> Context {
         Context {
             id: self.job.id.clone(),
             uuid: self.job.message.uuid.clone(),

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::escaped::{self, Stat};
-use super::system::{adopts_orphans, reap};
-use super::warden;
+use super::reaper;
+use super::unix::{adopts_orphans, reap};
 use crate::error::{Error, Result};
 
 const LOOK: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ fn look(own: u32, group: u32, before: &HashSet<u32>) -> HashSet<u32> {
     let is_orphan = |stat: &Stat| stat.is_dead && stat.parent == own && stat.group != group;
     let all = escaped::all();
     let dead =
-        all.iter().filter(|(id, stat)| is_orphan(stat) && !warden::is_watched(**id)).map(|(id, _)| *id);
+        all.iter().filter(|(id, stat)| is_orphan(stat) && !reaper::is_watched(**id)).map(|(id, _)| *id);
     let (old, new): (Vec<_>, Vec<_>) = dead.partition(|id| before.contains(id));
     old.into_iter().for_each(reap);
     new.into_iter().collect()

@@ -7,13 +7,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::{Finished, Runner, Task, Tell, Work};
-use crate::context::{Surroundings, inside_a_job};
+use crate::context::{RunEnv, inside_a_job};
 use crate::error::{Error, Result};
 use crate::job::JobError;
 
 /// A pool of threads. It ends, without waiting for what runs, when it is dropped.
 pub(crate) struct Threads {
-    shelf: Arc<Shelf>,
+    shelf: Arc<WorkQueue>,
     killed: Arc<AtomicBool>,
 }
 
@@ -22,13 +22,8 @@ impl Threads {
     ///
     /// # Errors
     /// The system gives no more threads.
-    pub(crate) fn start(
-        count: usize,
-        callback: &str,
-        surroundings: &Surroundings,
-        tell: &Tell,
-    ) -> Result<Self> {
-        let shelf = Arc::new(Shelf::default());
+    pub(crate) fn start(count: usize, callback: &str, surroundings: &RunEnv, tell: &Tell) -> Result<Self> {
+        let shelf = Arc::new(WorkQueue::default());
         for number in 1..=count {
             let slot = Slot {
                 shelf: shelf.clone(),
@@ -84,7 +79,7 @@ impl Drop for Threads {
 /// Where work waits for a thread. Not a channel: its threads look out for a while before they sleep, and ten
 /// that do so for jobs of a microsecond leave no processor for the jobs.
 #[derive(Default)]
-struct Shelf {
+struct WorkQueue {
     waiting: Mutex<Waiting>,
     wake: Condvar,
 }
@@ -99,7 +94,7 @@ struct Waiting {
     is_closed: bool,
 }
 
-impl Shelf {
+impl WorkQueue {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // No code of a user's runs under this lock.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
@@ -133,9 +128,9 @@ impl Shelf {
 }
 
 struct Slot {
-    shelf: Arc<Shelf>,
+    shelf: Arc<WorkQueue>,
     callback: String,
-    surroundings: Arc<Surroundings>,
+    surroundings: Arc<RunEnv>,
     tell: Tell,
 }
 
@@ -152,7 +147,7 @@ impl Slot {
 }
 
 /// Runs a job in this thread.
-pub(super) fn run(task: Arc<Task>, callback: &str, surroundings: &Arc<Surroundings>) -> Finished {
+pub(super) fn run(task: Arc<Task>, callback: &str, surroundings: &Arc<RunEnv>) -> Finished {
     let begun = Instant::now();
     if task.hold.is_over(begun) {
         return Finished::too_late(task);
@@ -169,7 +164,7 @@ pub(super) fn run(task: Arc<Task>, callback: &str, surroundings: &Arc<Surroundin
     Finished::Ran(task, outcome, took)
 }
 
-pub(super) fn call_hook(task: &Task, error: String, surroundings: &Arc<Surroundings>) -> Finished {
+pub(super) fn call_hook(task: &Task, error: String, surroundings: &Arc<RunEnv>) -> Finished {
     if let Some(kind) = &task.kind {
         let (error, context) = (JobError::new(error), task.context(surroundings));
         let called = inside_a_job(|| kind.failed(&task.job.message.payload, &error, &context));

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::held::Holding;
-use super::verdicts::Judged;
-use super::{Pump, Stop};
+use super::in_flight::Held;
+use super::settle::Judged;
+use super::{EventLoop, Stop};
 use crate::error::Error;
 use crate::event::Event;
 
-impl Pump {
+impl EventLoop {
     /// The back end answered: what was refused before is forgotten once nothing waits to be written down.
     pub(super) fn exchanged(&mut self) {
         let is_written = self.judged.is_empty() && self.parked.is_empty() && self.burials.len() == 0;
@@ -44,13 +44,13 @@ impl Pump {
     }
 
     /// What is held and has not ended.
-    pub(super) fn undecided(&self) -> impl Iterator<Item = &Holding> {
+    pub(super) fn undecided(&self) -> impl Iterator<Item = &Held> {
         let judged = self.judged.iter().chain(&self.parked).map(|judged| judged.task.job.receipt);
         let decided: Vec<_> = judged.chain(self.burials.receipts()).collect();
         self.held.all().filter(move |holding| !decided.contains(&holding.task.job.receipt))
     }
 
-    pub(super) fn is_stuck(&self, holding: &Holding, now: Instant) -> bool {
+    pub(super) fn is_stuck(&self, holding: &Held, now: Instant) -> bool {
         holding.task.stuck_after().is_some_and(|at| at + self.setup.grace <= now)
     }
 

@@ -1,32 +1,32 @@
 //! The loop: asks the driver for jobs, has the runner run them, asks the policy, tells the driver.
 //!
-//! One thread, the pump, owns the driver. It sleeps in one place, on one inbox, which carries outcomes,
-//! requests to stop, and the bell. A turn of the loop is: read the inbox, look at the clock, exchange with
+//! One thread, the event loop, owns the driver. It sleeps in one place, on one inbox, which carries outcomes,
+//! requests to stop, and the notifier. A turn of the loop is: read the inbox, look at the clock, exchange with
 //! the back end (extend, settle, reserve, in that order), sleep. Its correctness rests on its own polls;
-//! the bell only makes it quicker.
+//! the notifier only makes it quicker.
 //!
 //! Invariants: the worker names no driver; it decides nothing that the policy decides; a job that it
 //! holds is in `held` until its outcome is written down or its hold is lost and its run is over.
 
 mod backlog;
-mod burials;
-mod clock;
-mod exchange;
+mod connection;
+mod control;
+mod failed_thread;
+mod failed_writes;
 mod faults;
-mod held;
-mod line;
-mod locked;
-mod pace;
-mod recorder;
-mod setup;
+mod give_back;
+mod in_flight;
+mod locked_rows;
+mod options;
+mod poll;
+mod prefetch;
+mod schedule;
+mod settle;
 mod share;
-mod signals;
-mod stalled;
 mod suspects;
 #[cfg(test)]
 mod tests;
-mod unknown;
-mod verdicts;
+mod unknown_names;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,19 +36,19 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
-use self::burials::Burials;
-use self::held::Held;
-use self::line::Line;
-use self::locked::Locked;
-use self::pace::Pace;
-pub(crate) use self::setup::{Bounds, Setup};
-pub use self::setup::{Ended, Report, Stopper};
-use self::signals::Orders;
-use self::stalled::Stall;
-use self::suspects::SuspectWatch;
-use self::unknown::Unknown;
-use self::verdicts::Judged;
-use crate::driver::Bell;
+use self::connection::Connection;
+use self::control::ControlState;
+use self::failed_writes::FailedWrites;
+use self::give_back::Stall;
+use self::in_flight::InFlight;
+use self::locked_rows::Locked;
+pub(crate) use self::options::{Bounds, WorkerOptions};
+pub use self::options::{Report, StopReason, Stopper};
+use self::prefetch::Prefetch;
+use self::settle::Judged;
+use self::suspects::SuspectSchedule;
+use self::unknown_names::Unknown;
+use crate::driver::Notifier;
 use crate::error::{Error, Result};
 use crate::event::{self, Event};
 use crate::failed::FailedJobs;
@@ -56,11 +56,11 @@ use crate::policy::{Judgement, NotRun};
 use crate::reserved::Reserved;
 use crate::runner::{Finished, MakeRunner, Runner, Task, Witness, Work};
 
-/// What wakes the pump.
-pub(crate) enum Note {
+/// What wakes the event loop.
+pub(crate) enum Wakeup {
     Finished(Finished),
-    Tended(recorder::Answer),
-    Bell,
+    Tended(failed_thread::Answer),
+    Notifier,
     /// The connection is gone.
     Gone,
     Stop,
@@ -70,9 +70,9 @@ pub(crate) enum Note {
 
 /// The inbox of a worker, made before the worker so that it can be stopped from its first moment.
 pub(crate) struct Inbox {
-    notes: Receiver<Note>,
-    sender: Sender<Note>,
-    /// Set with the first request to stop, before the pump has read it.
+    notes: Receiver<Wakeup>,
+    sender: Sender<Wakeup>,
+    /// Set with the first request to stop, before the event loop has read it.
     stopping: Arc<AtomicBool>,
 }
 
@@ -96,9 +96,9 @@ impl Inbox {
 ///
 /// # Errors
 /// The back end can't be used at the start; or a job is stuck in a thread ([`is_stuck`](Error::is_stuck)).
-pub(crate) fn run(setup: Setup, runner: MakeRunner, inbox: Inbox) -> Result<Report> {
+pub(crate) fn run(setup: WorkerOptions, runner: MakeRunner, inbox: Inbox) -> Result<Report> {
     let (driver, bound) = (setup.driver.clone(), setup.bounded());
-    let worked = catch_unwind(AssertUnwindSafe(|| Pump::start(bound, runner, inbox)?.run()));
+    let worked = catch_unwind(AssertUnwindSafe(|| EventLoop::start(bound, runner, inbox)?.run()));
     // A worker that is gone is never silence: whoever waits for it is told.
     worked.unwrap_or_else(|panic| {
         let why = panic_text(&*panic);
@@ -113,16 +113,16 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("for an unknown reason")
 }
 
-struct Pump {
-    setup: Setup,
-    inbox: Receiver<Note>,
+struct EventLoop {
+    setup: WorkerOptions,
+    inbox: Receiver<Wakeup>,
     /// Into the inbox.
-    notes: Sender<Note>,
-    line: Line,
+    notes: Sender<Wakeup>,
+    line: Connection,
     /// Opened at the start, for the recorder.
     failed_jobs: Option<Box<dyn FailedJobs>>,
     runner: Box<dyn Runner>,
-    held: Held,
+    held: InFlight,
     /// What is decided and not yet written down.
     judged: Vec<Judged>,
     /// A good many of these were not taken.
@@ -132,25 +132,25 @@ struct Pump {
     parked: Vec<Judged>,
     locked: Locked,
     /// The same, of what concerns the failed jobs.
-    burials: Burials,
+    burials: FailedWrites,
     /// Since when the back end has refused what no second try mends: nothing is taken meanwhile.
     refused_since: Option<Instant>,
     /// After a settle that was refused: one by one, so that a bad one fails alone.
     one_by_one: bool,
-    pace: Pace,
+    pace: Prefetch,
     report: Report,
     hooks: usize,
     /// How many jobs were begun.
     begun: u64,
     /// The last extend failed: what is over is written down before the next one.
     extend_failed: bool,
-    suspects: SuspectWatch,
+    suspects: SuspectSchedule,
     stall: Stall,
     unknown: Unknown,
     /// How often in a row something was due and could not be taken.
     in_vain: u32,
     stop: Stop,
-    orders: Orders,
+    orders: ControlState,
     /// When the last look began, if it found nothing.
     found_nothing_at: Option<Instant>,
     started: Instant,
@@ -170,11 +170,11 @@ enum Stop {
     No,
     /// It takes nothing new and waits for what runs: until `deadline` when it was asked to stop, and for as
     /// long as it takes when it ends by itself.
-    Waiting { why: Ended, deadline: Option<Instant> },
+    Waiting { why: StopReason, deadline: Option<Instant> },
     /// A job is stuck in its thread: it takes nothing new and waits for the others.
     Stuck,
     /// It ends now, whatever runs.
-    Now(Ended),
+    Now(StopReason),
     /// Nothing can be run any more.
     Broken(Error),
 }
@@ -185,38 +185,41 @@ impl Stop {
     }
 }
 
-impl Pump {
-    fn start(setup: Setup, runner: MakeRunner, inbox: Inbox) -> Result<Self> {
+impl EventLoop {
+    fn start(setup: WorkerOptions, runner: MakeRunner, inbox: Inbox) -> Result<Self> {
         let Inbox { notes: inbox, sender: notes, .. } = inbox;
         let (wake, gone) = (notes.clone(), notes.clone());
-        let bell = Bell::with_gone(move || drop(wake.send(Note::Bell)), move || drop(gone.send(Note::Gone)));
-        let mut line = Line::open(setup.backend.clone(), bell)?;
+        let notifier = Notifier::with_gone(
+            move || drop(wake.send(Wakeup::Notifier)),
+            move || drop(gone.send(Wakeup::Gone)),
+        );
+        let mut line = Connection::open(setup.backend.clone(), notifier)?;
         let buries = line.driver().is_some_and(|driver| driver.buries());
         // A missing table of failed jobs is told now, and not when the first job dies.
         let failed_jobs = setup.failed.as_ref().map(|failed| failed.open()).transpose()?;
         let told = notes.clone();
-        let tell = Arc::new(move |finished| drop(told.send(Note::Finished(finished))));
+        let tell = Arc::new(move |finished| drop(told.send(Wakeup::Finished(finished))));
         let runner = runner(tell)?;
         let now = Instant::now();
-        let suspects = SuspectWatch::new(now, setup.lease);
-        let mut pump = Self {
+        let suspects = SuspectSchedule::new(now, setup.lease);
+        let mut event_loop = Self {
             next_extend: now + setup.lease / 3,
-            orders: Orders::new(&setup.queues, now),
+            orders: ControlState::new(&setup.queues, now),
             setup,
             inbox,
             notes,
             line,
             failed_jobs,
             runner,
-            held: Held::default(),
+            held: InFlight::default(),
             judged: Vec::new(),
             backlog_is_full: false,
             parked: Vec::new(),
             locked: Locked::default(),
-            burials: Burials::new(buries, now),
+            burials: FailedWrites::new(buries, now),
             refused_since: None,
             one_by_one: false,
-            pace: Pace::new(now),
+            pace: Prefetch::new(now),
             report: Report::default(),
             hooks: 0,
             begun: 0,
@@ -234,8 +237,8 @@ impl Pump {
             stuck_at: None,
             own_retries_until: now,
         };
-        pump.ignore_past_restarts()?;
-        Ok(pump)
+        event_loop.ignore_past_restarts()?;
+        Ok(event_loop)
     }
 
     fn run(mut self) -> Result<Report> {
@@ -262,19 +265,19 @@ impl Pump {
         }
     }
 
-    fn read(&mut self, note: Note) {
+    fn read(&mut self, note: Wakeup) {
         match note {
-            Note::Finished(finished) => self.finished(finished),
-            Note::Tended(answer) => self.tended(answer),
-            Note::Bell => {
+            Wakeup::Finished(finished) => self.finished(finished),
+            Wakeup::Tended(answer) => self.tended(answer),
+            Wakeup::Notifier => {
                 self.next_look = Instant::now();
                 self.orders.next_look = self.next_look;
             }
             // The driver answers with the error; if it is another one by now, it renews the holds.
-            Note::Gone => self.next_extend = Instant::now(),
-            Note::Stop => self.begin_to_stop(Ended::Stopped),
-            Note::StopNow => self.stop = Stop::Now(Ended::StoppedNow),
-            Note::Finish => self.setup.bounds.when_empty = true,
+            Wakeup::Gone => self.next_extend = Instant::now(),
+            Wakeup::Stop => self.begin_to_stop(StopReason::Stopped),
+            Wakeup::StopNow => self.stop = Stop::Now(StopReason::StoppedNow),
+            Wakeup::Finish => self.setup.bounds.when_empty = true,
         }
     }
 
@@ -376,7 +379,7 @@ impl Pump {
         match self.inbox.recv_timeout(nap) {
             Ok(note) => self.read(note),
             Err(RecvTimeoutError::Timeout) => {}
-            // The runner and the bell keep senders, so this is never seen; if it were, it must not spin.
+            // The runner and the notifier keep senders, so this is never seen; if it were, it must not spin.
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(nap),
         }
     }

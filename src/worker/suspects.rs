@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::exchange::SELDOM;
+use super::poll::SELDOM;
 use crate::driver::Suspects;
 
 /// Slots are not kept empty for longer than this at a stretch.
@@ -26,7 +26,7 @@ pub(super) struct Found {
     pub(super) isolates: bool,
 }
 
-pub(super) struct SuspectWatch {
+pub(super) struct SuspectSchedule {
     /// One is to be taken, alone.
     pub(super) due: bool,
     /// The last look saw one that may be taken, now or when the worker has settled in.
@@ -42,7 +42,7 @@ pub(super) struct SuspectWatch {
     in_vain: u32,
 }
 
-impl SuspectWatch {
+impl SuspectSchedule {
     pub(super) fn new(now: Instant, lease: Duration) -> Self {
         let first_drain = (lease / 3).clamp(SELDOM, LONGEST_DRAIN);
         Self {
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn one_that_is_gone_keeps_no_slot_empty() {
         let now = Instant::now();
-        let mut watch = SuspectWatch::new(now, LEASE);
+        let mut watch = SuspectSchedule::new(now, LEASE);
         watch.looked(now, &found(Suspects::Look, false, true), PAUSE);
         assert!(watch.due && watch.seen);
         assert_eq!(watch.next_look, now + PAUSE, "it looks again while others run");
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn one_that_cannot_be_taken_is_left_alone_for_longer_each_time() {
         let now = Instant::now();
-        let mut watch = SuspectWatch::new(now, LEASE);
+        let mut watch = SuspectSchedule::new(now, LEASE);
         let mut before = Duration::ZERO;
         for _ in 0..20 {
             watch.looked(now, &found(Suspects::Look, false, true), PAUSE);
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn clean_jobs_have_their_turn_beside_a_job_that_runs_for_hours() {
         let start = Instant::now();
-        let mut watch = SuspectWatch::new(start, LEASE);
+        let mut watch = SuspectSchedule::new(start, LEASE);
         let (mut now, mut empty) = (start, Duration::ZERO);
         while now < start + Duration::from_secs(7_200) {
             watch.looked(now, &found(Suspects::Look, false, true), PAUSE);
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn in_processes_the_next_ones_are_taken_at_once() {
         let now = Instant::now();
-        let mut watch = SuspectWatch::new(now, LEASE);
+        let mut watch = SuspectSchedule::new(now, LEASE);
         watch.looked(now, &Found { isolates: true, ..found(Suspects::TakeUncharged(4), true, true) }, PAUSE);
         assert!(!watch.due);
         assert_eq!(watch.next_look, now);
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn in_processes_suspects_and_clean_jobs_take_turns_while_suspects_are_due() {
         let now = Instant::now();
-        let mut watch = SuspectWatch::new(now, LEASE);
+        let mut watch = SuspectSchedule::new(now, LEASE);
         let found = |asked, took| Found { isolates: true, ..found(asked, took, true) };
         for _ in 0..3 {
             watch.looked(now, &found(Suspects::Look, false), PAUSE);
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn in_processes_what_others_leave_runs_alone() {
         let now = Instant::now();
-        let mut watch = SuspectWatch::new(now, LEASE);
+        let mut watch = SuspectSchedule::new(now, LEASE);
         let found = |asked, took| Found { isolates: true, ..found(asked, took, true) };
         for _ in 0..3 {
             watch.looked(now, &found(Suspects::TakeUncharged(4), false), PAUSE);
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn before_it_has_settled_in_it_only_notes_that_there_are_some() {
         let now = Instant::now();
-        let mut watch = SuspectWatch::new(now, LEASE);
+        let mut watch = SuspectSchedule::new(now, LEASE);
         watch.looked(now, &Found { settled_in: false, ..found(Suspects::Look, false, true) }, PAUSE);
         assert!(!watch.due && watch.seen);
     }

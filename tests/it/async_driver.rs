@@ -4,7 +4,7 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
 use craft_queue::failed::Filter;
-use craft_queue::{Config, Context, JobResult, Jobs, Left, Queue, Queueable};
+use craft_queue::{Config, Context, JobResult, Jobs, Queue, Queueable, Unfinished};
 use serde::{Deserialize, Serialize};
 
 use crate::support::{Act, Diary, Folder, PATIENCE, Then, config, hooks};
@@ -92,9 +92,9 @@ fn without_a_table_of_failed_jobs_it_works_and_makes_no_file() {
 fn a_job_may_push_into_a_full_queue_that_only_it_can_empty() {
     let folder = Folder::new();
     let (queue, diary) = open(&folder, |config| config.memory.capacity = 1);
-    queue.push(Act::new("pusher", Then::Push("other".into()))).unwrap();
+    queue.push(Act::new("batcher", Then::Push("other".into()))).unwrap();
     drop(queue);
-    assert_eq!(diary.lines(), ["pusher 1", "pushed 1"]);
+    assert_eq!(diary.lines(), ["batcher 1", "pushed 1"]);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn closing_tells_what_is_left_and_refuses_more() {
     diary.wait_for("waiting");
     queue.options().delay("1h").push(Act::new("later", Then::Succeed)).unwrap();
     let left = queue.close(Duration::from_millis(100)).unwrap();
-    assert_eq!(left, Left { waiting: 0, delayed: 1, running: 1 });
+    assert_eq!(left, Unfinished { waiting: 0, delayed: 1, running: 1 });
     let refused = queue.push(Act::new("too late", Then::Succeed)).unwrap_err();
     assert!(refused.to_string().contains("its queue was closed"), "{refused}");
     drop(gate);
@@ -162,8 +162,8 @@ fn blocking_runs_the_job_in_the_pushing_thread_and_returns_its_error() {
     queue.install().unwrap();
     queue.push(Act::new("here", Then::Succeed)).unwrap();
     assert_eq!(diary.lines(), ["here 1"], "it is done when push returns");
-    queue.push(Act::new("pusher", Then::Push("other".into()))).unwrap();
-    assert_eq!(diary.lines()[1..], ["pusher 1", "pushed 1"]);
+    queue.push(Act::new("batcher", Then::Push("other".into()))).unwrap();
+    assert_eq!(diary.lines()[1..], ["batcher 1", "pushed 1"]);
     let error = queue.push(Act::new("blocked", Then::Fail)).unwrap_err();
     assert!(error.is_job_failed());
     assert_eq!(error.to_string(), "Act failed in attempt 3 of 3: it does not work");

@@ -7,7 +7,7 @@ use std::thread;
 use craft_queue::Config;
 use craft_queue::conformance::Subject;
 use craft_queue::driver::database::Database;
-use craft_queue::driver::{Backend, Bell};
+use craft_queue::driver::{Backend, Notifier};
 
 craft_queue::conformance_tests!(subject());
 
@@ -40,7 +40,7 @@ fn a_new_file_can_be_opened_by_many_at_once() {
         let together = Barrier::new(8);
         let open = || {
             together.wait();
-            Backend::open(&database, Bell::silent()).map(drop)
+            Backend::open(&database, Notifier::silent()).map(drop)
         };
         let opened: Vec<_> = thread::scope(|scope| {
             let openers: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();

@@ -126,11 +126,11 @@ fn an_unknown_name_costs_no_attempt_and_fails_after_its_time() {
 fn a_job_that_pushes_elsewhere_moves_nobody() {
     let folder = Folder::new();
     let (queue, diary) = queue(config(&folder));
-    queue.on("first").push(Act::new("pusher", Then::Push("second".into()))).unwrap();
+    queue.on("first").push(Act::new("batcher", Then::Push("second".into()))).unwrap();
     queue.on("first").push(Act::new("next", Then::Succeed)).unwrap();
     let report = queue.worker().on("first").stop_when_empty().run().unwrap();
     assert_eq!(report.done, 2);
-    assert_eq!(diary.lines(), ["pusher 1", "next 1"]);
+    assert_eq!(diary.lines(), ["batcher 1", "next 1"]);
     let sizes = queue.size(None, &[]).unwrap();
     assert_eq!((sizes[0].queue.as_str(), sizes[0].waiting), ("second", Some(1)));
 }

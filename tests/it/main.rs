@@ -9,6 +9,7 @@ mod conformance_memory;
 mod conformance_mysql;
 mod conformance_postgres;
 mod conformance_sqlite;
+mod control;
 mod example_fourth_driver;
 mod example_invoices;
 mod fakes;
@@ -58,7 +59,6 @@ mod server_row_locks;
 mod server_tls;
 #[allow(dead_code, reason = "a harness: not all of it is used by every test")]
 mod servers;
-mod signals;
 mod support;
 mod terminal;
 mod tidy;

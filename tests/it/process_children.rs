@@ -94,7 +94,7 @@ fn a_killed_worker_leaves_no_orphan() {
     let worker = Running::start(test_jobs(&site.folder, &["queue:work"]));
     wait_until("all to run", || grandchild.exists() && !site.read("ledger").is_empty());
     let children = children_of(worker.id());
-    // Three children, and the warden.
+    // Three children, and the reaper.
     wait_until("three children", || children_of(worker.id()).len() == 4);
     worker.kill();
     wait_until("the end of all", || {
@@ -125,7 +125,7 @@ fn neither_descriptors_nor_zombies_gather() {
         });
     };
     run(0, 2);
-    // Both children run, and the warden.
+    // Both children run, and the reaper.
     wait_until("the children's return", || count().1 <= 3);
     let before = count();
     run(1_000, 60);

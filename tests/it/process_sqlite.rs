@@ -72,9 +72,9 @@ fn eight_workers_and_eight_pushers_share_one_file() {
         worker.wait_for("event=started");
     }
     let file = site.file("ledger");
-    let pushers: Vec<_> = (0..8)
-        .map(|pusher| {
-            let payload = format!("{{\"file\":{file:?},\"number\":{pusher}}}");
+    let batchers: Vec<_> = (0..8)
+        .map(|batcher| {
+            let payload = format!("{{\"file\":{file:?},\"number\":{batcher}}}");
             let mut command = test_jobs(&site.folder, &["queue:push", "Ledger", &payload, "--count", "1"]);
             // Many short pushes each, so that they really compete.
             let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
@@ -87,8 +87,8 @@ fn eight_workers_and_eight_pushers_share_one_file() {
             })
         })
         .collect();
-    for pusher in pushers {
-        pusher.join().unwrap();
+    for batcher in batchers {
+        batcher.join().unwrap();
     }
     wait_until("the end of all", || site.left() == 0);
     for worker in &workers {

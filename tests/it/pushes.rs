@@ -88,7 +88,7 @@ fn a_job_becomes_due_without_a_write_and_is_found_by_a_sleeping_worker() {
     });
 }
 
-/// The bell: another process wrote.
+/// The notifier: another process wrote.
 #[test]
 fn a_push_of_another_process_wakes_an_idle_worker_long_before_its_poll() {
     let folder = Folder::new();

@@ -1,4 +1,4 @@
-//! An SQLite file that is replaced, moved or removed while workers and pushers have it open, as a deploy or a
+//! An SQLite file that is replaced, moved or removed while workers and batchers have it open, as a deploy or a
 //! restored backup does.
 
 use std::path::Path;

@@ -134,13 +134,13 @@ fn a_mariadb_that_hangs_up_on_the_idle_is_called_again() {
 fn crowd(config: Config) {
     let (queue, diary) = queue(config);
     thread::scope(|scope| {
-        for pusher in 0..4 {
+        for batcher in 0..4 {
             let queue = &queue;
             scope.spawn(move || {
                 for at in 0..50 {
                     let then = if at % 5 == 0 { Then::FailTimes(1) } else { Then::Succeed };
-                    let push = queue.options().unique(format!("{pusher}-{at}"));
-                    push.push(Act::new(&format!("job{pusher}{at:02}"), then)).unwrap();
+                    let push = queue.options().unique(format!("{batcher}-{at}"));
+                    push.push(Act::new(&format!("job{batcher}{at:02}"), then)).unwrap();
                 }
             });
         }

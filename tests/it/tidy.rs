@@ -13,7 +13,7 @@ const FLOORS: [(&str, u8); 30] = [
     ("context", 1),
     ("event", 1),
     ("job", 1),
-    ("jobs", 1),
+    ("registry", 1),
     ("message", 1),
     ("payload", 1),
     ("policy", 1),
@@ -118,7 +118,7 @@ fn each_of_these_is_said_in_one_place() {
         ("amiquip", &["src/driver/amqp/client.rs"]),
         ("println!", &["src/cli/", "src/lib.rs"]),
         ("print!", &["src/cli/", "src/lib.rs"]),
-        ("process::exit", &["src/cli/", "src/main.rs", "src/runner/process/"]),
+        ("process::exit", &["src/cli/", "src/main.rs", "src/runner/process_pool/"]),
         ("SystemTime", &[]),
         ("Timestamp::now().as", &["src/time.rs"]),
     ];
@@ -138,7 +138,7 @@ fn each_of_these_is_said_in_one_place() {
 fn a_driver_decides_nothing_and_opens_no_payload() {
     for (name, text) in sources("src/driver") {
         let code = without_tests(&text);
-        for word in ["crate::policy", "crate::jobs", "crate::job::", "serde_json::from_slice"] {
+        for word in ["crate::policy", "crate::registry", "crate::job::", "serde_json::from_slice"] {
             assert!(!code.contains(word), "{name} says `{word}`");
         }
     }

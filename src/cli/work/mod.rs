@@ -1,8 +1,8 @@
 //! `queue:work`: a worker in the foreground.
 
-mod human;
-mod machine;
+mod pretty;
 mod signals;
+mod structured;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use clap::{ArgMatches, Command};
 
-use self::human::Human;
-use self::machine::{Form, Machine};
+use self::pretty::Pretty;
+use self::structured::{Form, Structured};
 use super::Exit;
 use super::app::App;
 use super::arguments::{
@@ -24,7 +24,7 @@ use crate::event::Event;
 use crate::message::check_queue;
 use crate::queue::Worker;
 use crate::time::Zone;
-use crate::worker::{Ended, Report};
+use crate::worker::{Report, StopReason};
 
 pub(super) fn command() -> Command {
     Command::new("queue:work")
@@ -106,8 +106,8 @@ fn exit(report: &Report, last_signal: u8) -> Result<Exit> {
         return Err(Error::unavailable(Report::of_unsettled(&report.unsettled, report.unsettled_in_all)));
     }
     Ok(match report.ended {
-        Ended::MemoryLimit => Exit::Status(12),
-        Ended::StoppedNow => Exit::Status(128 + last_signal),
+        StopReason::MemoryLimit => Exit::Status(12),
+        StopReason::StoppedNow => Exit::Status(128 + last_signal),
         _ => Exit::Fine,
     })
 }
@@ -177,9 +177,9 @@ impl View {
 
     fn reporter(self, back_end: &str, jobs: &[String]) -> Box<dyn Reporter> {
         match (self.json, self.terminal) {
-            (true, _) => Box::new(Machine::new(self, Form::Json)),
-            (false, true) => Box::new(Human::new(self, back_end, jobs)),
-            (false, false) => Box::new(Machine::new(self, Form::KeyValue)),
+            (true, _) => Box::new(Structured::new(self, Form::Json)),
+            (false, true) => Box::new(Pretty::new(self, back_end, jobs)),
+            (false, false) => Box::new(Structured::new(self, Form::KeyValue)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Flag > environment > file > built-in.
+//! ConfigFlag > environment > file > built-in.
 
 use super::*;
 
@@ -8,12 +8,12 @@ fn each_variable_beats_the_file_and_each_flag_beats_the_variable() {
                 [amqp]\npoll = 5\n[connections]\na = { url = 'sqlite:a' }\nb = { url = 'sqlite:b' }\n\
                 c = { url = 'sqlite:c' }";
     let table = [
-        (Flag::Driver, "CRAFT_DRIVER", "default", "async", "amqp", "own"),
-        (Flag::Queue, "CRAFT_QUEUE", "database.queue", "f", "v", "w"),
-        (Flag::Connection, "CRAFT_CONNECTION", "database.connection", "a", "b", "c"),
-        (Flag::Poll, "CRAFT_POLL", "database.poll", "5", "0.5", "0.25"),
-        (Flag::Attempts, "CRAFT_ATTEMPTS", "database.attempts", "9", "2", "1"),
-        (Flag::Workers, "CRAFT_WORKERS", "database.workers", "9", "2", "3"),
+        (ConfigFlag::Driver, "CRAFT_DRIVER", "default", "async", "amqp", "own"),
+        (ConfigFlag::Queue, "CRAFT_QUEUE", "database.queue", "f", "v", "w"),
+        (ConfigFlag::Connection, "CRAFT_CONNECTION", "database.connection", "a", "b", "c"),
+        (ConfigFlag::Poll, "CRAFT_POLL", "database.poll", "5", "0.5", "0.25"),
+        (ConfigFlag::Attempts, "CRAFT_ATTEMPTS", "database.attempts", "9", "2", "1"),
+        (ConfigFlag::Workers, "CRAFT_WORKERS", "database.workers", "9", "2", "3"),
     ];
     for (flag, variable, key, in_file, in_environment, on_command_line) in table {
         let config = parse(file).unwrap();
@@ -35,10 +35,10 @@ fn flags_and_variables_hold_for_every_driver() {
     let mut config =
         parse_with("[amqp]\nattempts = 9", &[("CRAFT_ATTEMPTS", "2"), ("CRAFT_POLL", "0.5")]).unwrap();
     let flags = [
-        (Flag::Mode, "mode", "multiprocess"),
-        (Flag::Timeout, "timeout", "60"),
-        (Flag::Backoff, "backoff", "1,10"),
-        (Flag::Grace, "grace", "5"),
+        (ConfigFlag::Mode, "mode", "multiprocess"),
+        (ConfigFlag::Timeout, "timeout", "60"),
+        (ConfigFlag::Backoff, "backoff", "1,10"),
+        (ConfigFlag::Grace, "grace", "5"),
     ];
     for (flag, _, value) in flags {
         config.set_flag(flag, value).unwrap();
@@ -50,7 +50,7 @@ fn flags_and_variables_hold_for_every_driver() {
             assert_eq!(entry(&config, &format!("{section}.{key}")), format!("{value} ({})", flag.name()));
         }
     }
-    assert!(Flag::ALL.iter().all(|flag| flag.name().starts_with("--")));
+    assert!(ConfigFlag::ALL.iter().all(|flag| flag.name().starts_with("--")));
 }
 
 #[test]
@@ -112,9 +112,9 @@ fn a_wrong_variable_or_flag_is_named_instead_of_a_line() {
         assert_eq!(error.to_string(), expected);
         assert!(error.is_config());
     }
-    let error = Config::new().set_flag(Flag::Poll, "soon").unwrap_err();
+    let error = Config::new().set_flag(ConfigFlag::Poll, "soon").unwrap_err();
     assert_eq!(error.to_string(), "--poll: expected seconds from 0.001 to 86400, found \"soon\"");
-    let error = Config::new().set_flag(Flag::Connection, "pg").unwrap_err();
+    let error = Config::new().set_flag(ConfigFlag::Connection, "pg").unwrap_err();
     assert_eq!(error.to_string(), "--connection: no connection is named \"pg\"");
 }
 
@@ -122,7 +122,7 @@ fn a_wrong_variable_or_flag_is_named_instead_of_a_line() {
 fn a_variable_that_is_empty_overrides_nothing() {
     let variables = ["CRAFT_POLL", "CRAFT_QUEUE", "DATABASE_URL", "AMQP_URL"].map(|name| (name, ""));
     let config = parse_with("", &variables).unwrap();
-    assert!(config.entries().iter().all(|entry| entry.source == Source::BuiltIn));
+    assert!(config.entries().iter().all(|entry| entry.source == ConfigSource::BuiltIn));
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_database_url_that_is_none_of_ours_stops_only_who_uses_it() {
         assert!(config.connection(&name).unwrap_err().to_string().starts_with(message));
         assert!(entry(&config, &format!("connections.{name}")).starts_with("can't be used ("));
         for driver in ["async", "amqp"] {
-            config.set_flag(Flag::Driver, driver).unwrap();
+            config.set_flag(ConfigFlag::Driver, driver).unwrap();
             config.check().unwrap();
         }
     }

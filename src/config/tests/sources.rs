@@ -9,7 +9,7 @@ fn every_value_has_a_source() {
                 [amqp]\npassword = 'p'";
     let variables = [("CRAFT_QUEUE", "mail"), ("API_TOKEN", "x")];
     let mut config = parse_with(file, &variables).unwrap();
-    config.set_flag(Flag::Attempts, "5").unwrap();
+    config.set_flag(ConfigFlag::Attempts, "5").unwrap();
     config.database.settings.workers = 4;
     config.commands.insert("B".into(), CommandJob { command: vec!["ls".into()], ..CommandJob::default() });
     let table = [
@@ -62,7 +62,7 @@ fn what_can_only_be_judged_later_is_shown_at_its_source() {
 
     let mut config = parse_with("", &[("CRAFT_DRIVER", "redis")]).unwrap();
     assert_eq!(config.error_at("default", "no").to_string(), "CRAFT_DRIVER: no");
-    config.set_flag(Flag::Driver, "kafka").unwrap();
+    config.set_flag(ConfigFlag::Driver, "kafka").unwrap();
     assert_eq!(config.error_at("default", "no").to_string(), "--driver: no");
     config.default = "nats".into();
     assert_eq!(config.error_at("default", "no").to_string(), "default: no");

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::driver::{
-    Cancelled, Driver, JobFilter, QueuedJob, Receipt, Reserved, Settled, Settlement, Signal, Signals, Size,
-    Suspects, Taken, Verdict, Want,
+    Cancelled, ControlFlags, ControlMessage, Driver, JobFilter, QueuedJob, Receipt, Reserved, Settled,
+    Settlement, Size, Suspects, Taken, Verdict, Want,
 };
 use crate::error::Result;
 use crate::message::{JobId, Message, Pushed, new_uuid};
@@ -26,9 +26,9 @@ pub(super) enum Fault {
     Extend(Extend),
     Size(fn(&mut dyn Driver, &[String]) -> Result<Vec<Size>>),
     Clear(fn(&mut dyn Driver, &str) -> Result<u64>),
-    Signal(fn(&mut dyn Driver, &Signal<'_>) -> Result<bool>),
+    ControlMessage(fn(&mut dyn Driver, &ControlMessage<'_>) -> Result<bool>),
     /// Changes what the workers are told.
-    Signals(fn(&mut Signals)),
+    ControlFlags(fn(&mut ControlFlags)),
     Jobs(fn(&mut dyn Driver, &JobFilter<'_>) -> Result<Vec<QueuedJob>>),
     /// Knows jobs by their ids only.
     NoUuids,

@@ -17,8 +17,8 @@ use self::inspecting::INSPECTING;
 use super::{Check, Subject, checks};
 use crate::driver::memory::Memory;
 use crate::driver::{
-    Backend, Bell, Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled,
-    Settlement, Signal, Signals, Size, Taken, Verdict, Want,
+    Backend, Cancelled, ControlFlags, ControlMessage, Driver, JobDetails, JobFilter, Notifier, QueuedJob,
+    Receipt, Reserved, Settled, Settlement, Size, Taken, Verdict, Want,
 };
 use crate::error::Result;
 use crate::message::{JobId, Message, Pushed};
@@ -40,8 +40,12 @@ impl<B> Mutant<B> {
 }
 
 impl<B: Backend> Backend for Mutant<B> {
-    fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
-        Ok(Box::new(Handle { sound: self.sound.open(bell)?, fault: self.fault, latest: self.latest.clone() }))
+    fn open(&self, notifier: Notifier) -> Result<Box<dyn Driver>> {
+        Ok(Box::new(Handle {
+            sound: self.sound.open(notifier)?,
+            fault: self.fault,
+            latest: self.latest.clone(),
+        }))
     }
 
     fn describe(&self) -> String {
@@ -164,17 +168,17 @@ impl Driver for Handle {
         }
     }
 
-    fn signals(&mut self) -> Result<Signals> {
+    fn signals(&mut self) -> Result<ControlFlags> {
         let mut signals = self.sound.signals()?;
-        if let Fault::Signals(change) = self.fault {
+        if let Fault::ControlFlags(change) = self.fault {
             change(&mut signals);
         }
         Ok(signals)
     }
 
-    fn signal(&mut self, signal: &Signal<'_>) -> Result<bool> {
+    fn signal(&mut self, signal: &ControlMessage<'_>) -> Result<bool> {
         match self.fault {
-            Fault::Signal(tell) => tell(&mut *self.sound, signal),
+            Fault::ControlMessage(tell) => tell(&mut *self.sound, signal),
             _ => self.sound.signal(signal),
         }
     }

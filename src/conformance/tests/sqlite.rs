@@ -6,7 +6,7 @@ use super::{Mutant, all_are_caught, hasty};
 use crate::config::Config;
 use crate::conformance::Subject;
 use crate::driver::database::Database;
-use crate::driver::{Settlement, Signal, Verdict};
+use crate::driver::{ControlMessage, Settlement, Verdict};
 
 const BURYING: &[(&str, Fault)] = &[
     ("late: a late bury buries nothing", Fault::Unfenced),
@@ -31,26 +31,29 @@ const BURYING: &[(&str, Fault)] = &[
 ];
 
 const SIGNALS: &[(&str, Fault)] = &[
-    ("signals: a paused queue is told until it is resumed", Fault::Signals(|signals| signals.paused.clear())),
     (
-        "signals: what is told twice is not new",
-        Fault::Signal(|driver, signal| driver.signal(signal).map(|_| true)),
+        "control: a paused queue is told until it is resumed",
+        Fault::ControlFlags(|signals| signals.paused.clear()),
     ),
     (
-        "signals: queues that differ by case or spaces are paused by themselves",
-        Fault::Signal(|driver, signal| match signal {
-            Signal::Pause(queue) => driver.signal(&Signal::Pause(queue.trim_end())),
+        "control: what is told twice is not new",
+        Fault::ControlMessage(|driver, signal| driver.signal(signal).map(|_| true)),
+    ),
+    (
+        "control: queues that differ by case or spaces are paused by themselves",
+        Fault::ControlMessage(|driver, signal| match signal {
+            ControlMessage::Pause(queue) => driver.signal(&ControlMessage::Pause(queue.trim_end())),
             other => driver.signal(other),
         }),
     ),
     (
-        "signals: each restart has a number of its own",
-        Fault::Signals(|signals| signals.restart = signals.restart.map(|_| 1)),
+        "control: each restart has a number of its own",
+        Fault::ControlFlags(|signals| signals.restart = signals.restart.map(|_| 1)),
     ),
     (
-        "signals: a pause changes nothing for the jobs",
-        Fault::Signal(|driver, signal| {
-            if let Signal::Pause(queue) = signal {
+        "control: a pause changes nothing for the jobs",
+        Fault::ControlMessage(|driver, signal| {
+            if let ControlMessage::Pause(queue) = signal {
                 driver.clear(queue)?;
             }
             driver.signal(signal)
@@ -86,7 +89,7 @@ fn every_fault_of_burying_is_caught() {
 }
 
 #[test]
-fn every_fault_of_signals_is_caught() {
+fn every_fault_of_control_is_caught() {
     all_are_caught(SIGNALS.iter().map(|(rule, fault)| (*rule, subject(*fault, FailedFault::None))).collect());
 }
 

@@ -20,12 +20,12 @@ use amiquip::{
 };
 use crossbeam::channel::{self, Receiver, RecvTimeoutError};
 
-use super::options::Options;
+use super::client_trait::{Address, Answers, Client, Confirm, Envelope, Inbox, Object, Outbox, WINDOW_BYTES};
 #[cfg(feature = "rustls")]
-use super::refusal::no_tls;
-use super::refusal::{no_broker, not_let_in, refusal};
-use super::wire::{Address, Answers, Client, Confirm, Envelope, Inbox, Object, Outbox, WINDOW_BYTES};
-use crate::driver::Bell;
+use super::errors::no_tls;
+use super::errors::{no_broker, not_let_in, refusal};
+use super::options::AmqpOptions;
+use crate::driver::Notifier;
 #[cfg(feature = "rustls")]
 use crate::driver::tls;
 use crate::error::{Error, Result};
@@ -33,19 +33,19 @@ use crate::time;
 
 mod consuming;
 mod declaring;
-mod gate;
+mod frame_checker;
 mod link;
-mod mending;
 mod properties;
 mod receiving;
+mod sanitize;
 #[cfg(feature = "rustls")]
 mod secure;
 
-use gate::{Findings, Gated};
+use frame_checker::{CheckedStream, FrameFindings};
 use link::Link;
 use properties::{envelope, properties};
 
-impl amiquip::IoStream for Gated {}
+impl amiquip::IoStream for CheckedStream {}
 
 /// Foreign headers and properties of a message, which a copy keeps.
 pub(super) type Rest = AmqpProperties;
@@ -60,17 +60,17 @@ const FRAMES: usize = 4_096;
 
 /// Opens connections with amiquip.
 pub(super) struct Amiquip {
-    options: Arc<Options>,
+    options: Arc<AmqpOptions>,
     /// Whether the broker ever let this user in.
     let_in: AtomicBool,
 }
 
 impl Amiquip {
-    pub(super) fn new(options: Arc<Options>) -> Self {
+    pub(super) fn new(options: Arc<AmqpOptions>) -> Self {
         Self { options, let_in: AtomicBool::new(false) }
     }
 
-    fn connect(&self) -> Result<(KillSwitch, Connection, Arc<Findings>)> {
+    fn connect(&self) -> Result<(KillSwitch, Connection, Arc<FrameFindings>)> {
         let options = &*self.options;
         let stream = dial(options).map_err(|error| {
             Error::unavailable(format!("cannot reach RabbitMQ at {}", options.place()))
@@ -86,14 +86,14 @@ impl Amiquip {
             true => self.secure(stream, &kill, before)?,
             false => Link::plain(stream).map_err(broken)?,
         };
-        let (stream, findings) = Gated::new(link);
+        let (stream, findings) = CheckedStream::new(link);
         let seconds = u16::try_from(options.heartbeat.as_secs()).unwrap_or(u16::MAX);
         let auth = Auth::Plain { username: options.username.clone(), password: options.password.clone() };
         let settings = ConnectionOptions::default()
             .auth(auth)
             .virtual_host(&*options.vhost)
             .heartbeat(seconds)
-            .frame_max(gate::FRAME_LIMIT);
+            .frame_max(frame_checker::FRAME_LIMIT);
         let tuning = ConnectionTuning::default().mem_channel_bound(FRAMES);
         let left = options.connect_timeout.saturating_sub(began.elapsed());
         let opened = kill.within(left, || Connection::insecure_open_stream(stream, settings, tuning));
@@ -117,7 +117,7 @@ impl Amiquip {
                 Err(Error::unavailable(format!(
                     "RabbitMQ at {} did not log us in within {}",
                     options.place(),
-                    time::humane(options.connect_timeout)
+                    time::format_duration(options.connect_timeout)
                 )))
             }
             Err(AmqpError::InvalidCredentials) if findings.has_greeted() => Err(not_let_in(options, before)),
@@ -144,7 +144,7 @@ impl Amiquip {
                 return Error::unavailable(format!(
                     "RabbitMQ at {} did not answer by TLS within {}",
                     options.place(),
-                    time::humane(options.connect_timeout)
+                    time::format_duration(options.connect_timeout)
                 ))
                 .with_help("does this port speak TLS? RabbitMQ's usual one is 5671");
             }
@@ -187,14 +187,14 @@ impl Client for Amiquip {
         }))
     }
 
-    fn inbox(&self, bell: Bell) -> Result<Box<dyn Inbox>> {
+    fn inbox(&self, notifier: Notifier) -> Result<Box<dyn Inbox>> {
         let (kill, connection, _) = self.connect()?;
-        let inbox = receiving::Receiving::start(Arc::clone(&self.options), kill, connection, bell)?;
+        let inbox = receiving::Receiving::start(Arc::clone(&self.options), kill, connection, notifier)?;
         Ok(Box::new(inbox))
     }
 }
 
-fn dial(options: &Options) -> io::Result<TcpStream> {
+fn dial(options: &AmqpOptions) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in (&*options.host, options.port).to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, options.connect_timeout) {
@@ -247,8 +247,8 @@ struct Sending {
     returns: Receiver<Return>,
     blocked_news: Receiver<ConnectionBlockedNotification>,
     blocked: Option<String>,
-    options: Arc<Options>,
-    findings: Arc<Findings>,
+    options: Arc<AmqpOptions>,
+    findings: Arc<FrameFindings>,
     connection: Option<Connection>,
 }
 
@@ -379,7 +379,7 @@ fn confirm(confirm: amiquip::Confirm) -> Confirm {
 }
 
 /// An amiquip error for a person.
-fn explain(options: &Options, doing: &str, error: AmqpError) -> Error {
+fn explain(options: &AmqpOptions, doing: &str, error: AmqpError) -> Error {
     match error {
         AmqpError::ServerClosedChannel { code, message, .. }
         | AmqpError::ServerClosedConnection { code, message } => refusal(options, doing, code, &message),

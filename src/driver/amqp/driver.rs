@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::accepted::Accepted;
-use super::intake::Intake;
-use super::ladder;
-use super::letter;
-use super::options::Options;
-use super::outcome::copy;
-use super::process_holds::ProcessHolds;
-use super::publisher::{A_MOMENT, Parcel, Place, Published, Publisher};
+use super::client_trait::Client;
+use super::codec;
+use super::consumer::Consumer;
+use super::delay_queues;
+use super::options::AmqpOptions;
+use super::process_deliveries::ProcessDeliveries;
+use super::publisher::{A_MOMENT, Place, Publish, Published, Publisher};
+use super::put_back::copy;
 use super::state::State;
 use super::topology;
-use super::wire::Client;
 use crate::driver::{
-    Bell, Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled, Settlement,
-    Signal, Size, Taken, Verdict, Want,
+    Cancelled, ControlMessage, Driver, JobDetails, JobFilter, Notifier, QueuedJob, Receipt, Reserved,
+    Settled, Settlement, Size, Taken, Verdict, Want,
 };
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
@@ -26,18 +26,18 @@ use crate::time;
 /// What the drivers of a process share.
 #[derive(Clone, Default)]
 pub(super) struct Shared {
-    pub(super) holds: Arc<ProcessHolds>,
+    pub(super) holds: Arc<ProcessDeliveries>,
     pub(super) accepted: Arc<Accepted>,
 }
 
 /// A pair of connections: one publishes, the other one, opened when it is first needed, receives.
 pub(super) struct AmqpDriver {
     client: Arc<dyn Client>,
-    options: Arc<Options>,
-    bell: Bell,
+    options: Arc<AmqpOptions>,
+    notifier: Notifier,
     shared: Shared,
     publisher: Publisher,
-    intake: Option<Intake>,
+    intake: Option<Consumer>,
     /// The queues that were named here.
     seen: BTreeSet<Arc<str>>,
     /// When the last job that was put back here is due, and when it should be there at the latest.
@@ -47,7 +47,7 @@ pub(super) struct AmqpDriver {
     well: bool,
 }
 
-/// How much later than it is due a delayed job may be in its queue: the ladder rounds up, and takes its time.
+/// How much later than it is due a delayed job may be in its queue: the delay_queues rounds up, and takes its time.
 const LATE: Duration = Duration::from_millis(1_125);
 
 /// How long after it is asked for, what was held before may still come back to this process.
@@ -56,8 +56,8 @@ pub(super) const SETTLING: Duration = Duration::from_secs(5);
 impl AmqpDriver {
     pub(super) fn open(
         client: Arc<dyn Client>,
-        options: Arc<Options>,
-        bell: Bell,
+        options: Arc<AmqpOptions>,
+        notifier: Notifier,
         shared: Shared,
     ) -> Result<Self> {
         let publisher = Publisher::new(client.outbox()?, Arc::clone(&options));
@@ -65,7 +65,7 @@ impl AmqpDriver {
         Ok(Self {
             client,
             options,
-            bell,
+            notifier,
             shared,
             publisher,
             intake: None,
@@ -85,11 +85,11 @@ impl AmqpDriver {
         }
     }
 
-    fn intake(&mut self) -> Result<(&mut Intake, &mut Publisher)> {
+    fn intake(&mut self) -> Result<(&mut Consumer, &mut Publisher)> {
         if self.intake.is_none() {
-            let inbox = self.client.inbox(self.bell.clone())?;
+            let inbox = self.client.inbox(self.notifier.clone())?;
             let holds = Arc::clone(&self.shared.holds);
-            self.intake = Some(Intake::new(inbox, Arc::clone(&self.options), holds));
+            self.intake = Some(Consumer::new(inbox, Arc::clone(&self.options), holds));
         }
         match &mut self.intake {
             Some(intake) => Ok((intake, &mut self.publisher)),
@@ -121,13 +121,13 @@ impl AmqpDriver {
         else {
             return;
         };
-        let due = time::after(Instant::now(), (*after).min(ladder::LONGEST));
+        let due = time::after(Instant::now(), (*after).min(delay_queues::LONGEST));
         if self.returning.is_none_or(|(last, _)| last < due) {
             self.returning = Some((due, due + LATE));
         }
     }
 
-    /// In how long a job that was put back here is due, which comes down the ladder a little later.
+    /// In how long a job that was put back here is due, which comes down the delay_queues a little later.
     fn return_due(&self) -> Option<Duration> {
         let now = Instant::now();
         let (due, there) = self.returning?;
@@ -136,15 +136,15 @@ impl AmqpDriver {
 
     fn publish_jobs(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
         self.see(messages.iter().map(|message| &*message.queue));
-        let mut parcels = Vec::with_capacity(messages.len());
+        let mut publishes = Vec::with_capacity(messages.len());
         let mut sent = Vec::with_capacity(messages.len());
         let mut uuids = HashSet::with_capacity(messages.len());
         let state = self.publisher.stamp(State::default())?;
         for message in messages {
-            let envelope = letter::pushed(&self.options, message, state, self.publisher.frame_max())?;
+            let envelope = codec::pushed(&self.options, message, state, self.publisher.frame_max())?;
             if uuids.insert(&message.uuid) && !self.shared.accepted.has(message) {
                 let (queue, body) = (&*message.queue, &*message.payload);
-                parcels.push(Parcel {
+                publishes.push(Publish {
                     queue,
                     place: Place::Pushed,
                     after: message.delay,
@@ -155,7 +155,7 @@ impl AmqpDriver {
                 sent.push(message);
             }
         }
-        let Published { arrived, result } = self.publisher.publish(&parcels);
+        let Published { arrived, result } = self.publisher.publish(&publishes);
         match result {
             Ok(()) => self.shared.accepted.forget(messages),
             Err(error) => {
@@ -184,7 +184,7 @@ impl AmqpDriver {
         let goes_back = |settled: &Settled<'_>| matches!(settled.verdict, Verdict::Unstarted { .. });
         if settled.iter().any(goes_back) {
             // The worker has no room: what it gives back must not come right here again.
-            intake.stand_aside(self.options.answer_timeout, &mut self.publisher)?;
+            intake.unsubscribe_and_requeue(self.options.answer_timeout, &mut self.publisher)?;
         }
         let mut done = Vec::new();
         let mut copies = Vec::new();
@@ -213,9 +213,9 @@ impl AmqpDriver {
         let publisher = &mut self.publisher;
         let mut arrived = vec![false; copies.len()];
         if result.is_ok() && !copies.is_empty() {
-            let parcels = copies.iter().map(|(job, verdict, held)| copy(job, verdict, held, publisher));
-            result = parcels.collect::<Result<Vec<_>>>().and_then(|parcels| {
-                let published = publisher.publish(&parcels);
+            let publishes = copies.iter().map(|(job, verdict, held)| copy(job, verdict, held, publisher));
+            result = publishes.collect::<Result<Vec<_>>>().and_then(|publishes| {
+                let published = publisher.publish(&publishes);
                 arrived = published.arrived;
                 published.result
             });
@@ -338,7 +338,7 @@ impl Driver for AmqpDriver {
         self.watched(sizes)
     }
 
-    /// Removes what is due. What is delayed is on the ladder together with the jobs of other queues, where
+    /// Removes what is due. What is delayed is on the delay_queues together with the jobs of other queues, where
     /// AMQP can't pick it out.
     fn clear(&mut self, queue: &str) -> Result<u64> {
         crate::message::check_name("queue", queue)?;
@@ -358,7 +358,7 @@ impl Driver for AmqpDriver {
         Err(shows_no_jobs())
     }
 
-    fn signal(&mut self, _: &Signal<'_>) -> Result<bool> {
+    fn signal(&mut self, _: &ControlMessage<'_>) -> Result<bool> {
         Err(Error::unsupported("a broker has no place to keep what its workers are told").with_help(
             "name a connection in [amqp], for a database that keeps it; or stop the workers by themselves, with systemctl",
         ))

@@ -9,15 +9,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::letter;
-use super::look::{Dead, Look};
-use super::options::Options;
-use super::publisher::{Parcel, Place, Published, Publisher};
+use super::browse_failed::{Browser, Dead};
+use super::client_trait::{Client, Envelope, note};
+use super::codec;
+use super::options::AmqpOptions;
+use super::publisher::{Place, Publish, Published, Publisher};
 use super::state::State;
 use super::topology;
 use super::unconfirmed::{Death, Unconfirmed};
-use super::wire::{Client, Envelope, note};
-use crate::driver::{Bell, Reserved};
+use crate::driver::{Notifier, Reserved};
 use crate::error::{Error, Result};
 use crate::failed::{FailedBackend, FailedCount, FailedJob, FailedJobs, Failure, Filter, Record};
 use crate::message::{JobId, Message, Pushed, new_uuid};
@@ -34,7 +34,7 @@ const FEW: u64 = 100;
 /// first job died.
 pub struct FailedQueue {
     pub(super) client: Arc<dyn Client>,
-    pub(super) options: Arc<Options>,
+    pub(super) options: Arc<AmqpOptions>,
     pub(super) zone: Zone,
 }
 
@@ -58,7 +58,7 @@ struct Session {
     zone: Zone,
     publisher: Publisher,
     /// Dropped, it gives back all that it holds.
-    look: Option<Look>,
+    look: Option<Browser>,
     /// The queues whose dead jobs are looked at.
     queues: Vec<Arc<str>>,
     /// Those whose names were noted by this handle.
@@ -77,10 +77,10 @@ struct Asked {
 
 impl Session {
     /// Everything that is dead now, as far as nobody else holds it.
-    fn look(&mut self) -> Result<&mut Look> {
+    fn look(&mut self) -> Result<&mut Browser> {
         let look = match self.look.take() {
             Some(look) => look,
-            None => Look::new(self.client.inbox(Bell::silent())?),
+            None => Browser::new(self.client.inbox(Notifier::silent())?),
         };
         let look = self.look.insert(look);
         for name in look.fetch_names(&mut self.publisher)? {
@@ -117,7 +117,7 @@ impl FailedJobs for Session {
             return Err(self.publisher.no_answer());
         }
         let state = State { attempts: job.attempt, ..State::default() };
-        let mut envelope = letter::dead(message, state);
+        let mut envelope = codec::dead(message, state);
         envelope.notes.extend([
             (note::ERROR, failure.exception.clone()),
             (note::DRIVER, failure.driver.clone()),
@@ -128,14 +128,14 @@ impl FailedJobs for Session {
         let (queue, body) = (&*message.queue, &*message.payload);
         let after = Duration::ZERO;
         let replaces = Some(self.unconfirmed.number());
-        let mut parcels = vec![Parcel { queue, place: Place::Failed, after, envelope, body, replaces }];
+        let mut publishes = vec![Publish { queue, place: Place::Failed, after, envelope, body, replaces }];
         let is_new = !self.noted.contains(queue);
         if is_new {
             let envelope = Envelope { message_id: Some(new_uuid().to_string()), ..Envelope::default() };
             let (body, replaces) = (queue.as_bytes(), Some(self.unconfirmed.number()));
-            parcels.push(Parcel { queue, place: Place::FailedQueues, after, envelope, body, replaces });
+            publishes.push(Publish { queue, place: Place::FailedQueues, after, envelope, body, replaces });
         }
-        let Published { arrived, result } = self.publisher.publish(&parcels);
+        let Published { arrived, result } = self.publisher.publish(&publishes);
         result?;
         if is_new {
             self.noted.insert(Arc::clone(&message.queue));
@@ -170,7 +170,7 @@ impl FailedJobs for Session {
             if count == 0 {
                 return Ok(Vec::new());
             }
-            let mut look = Look::new(self.client.inbox(Bell::silent())?);
+            let mut look = Browser::new(self.client.inbox(Notifier::silent())?);
             look.fetch(&job.queue, &mut self.publisher)?;
             // Dropped at once: to others they are missing meanwhile.
             if look.ids_of(&job.uuid, &digest).is_empty() {
@@ -185,17 +185,17 @@ impl FailedJobs for Session {
 
     /// Those that this handle holds go at once. For another one a note is left, which the next look obeys.
     fn withdraw(&mut self, records: &[JobId]) -> Result<()> {
-        let mut parcels = Vec::new();
+        let mut publishes = Vec::new();
         let asked: Vec<_> = records.iter().filter_map(|id| Some((id, self.asked.remove(id)?))).collect();
         for (id, Asked { queue, digest, at }) in &asked {
             let mut envelope = Envelope { message_id: Some(id.to_string()), ..Envelope::default() };
             let at = at.as_millis().to_string();
             envelope.notes.extend([(note::WITHDRAWN, digest.clone()), (note::FAILED_AT, at)]);
             let (place, after) = (Place::Failed, Duration::ZERO);
-            parcels.push(Parcel { queue, place, after, envelope, body: &[], replaces: None });
+            publishes.push(Publish { queue, place, after, envelope, body: &[], replaces: None });
         }
-        if !parcels.is_empty() {
-            self.publisher.publish(&parcels).result?;
+        if !publishes.is_empty() {
+            self.publisher.publish(&publishes).result?;
         }
         let Some(look) = &mut self.look else { return Ok(()) };
         let others = records.iter().filter(|id| asked.iter().all(|(asked, _)| asked != id));

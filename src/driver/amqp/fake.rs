@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::ladder;
+use super::client_trait::{Address, Answers, Arrival, Client, Confirm, Envelope, Inbox, Object, Outbox};
+use super::delay_queues;
 use super::topology::digest;
-use super::wire::{Address, Answers, Arrival, Client, Confirm, Envelope, Inbox, Object, Outbox};
-use crate::driver::Bell;
+use crate::driver::Notifier;
 use crate::error::{Error, Result};
 
 /// A message in a queue.
@@ -75,7 +75,7 @@ impl Client for Fake {
         Ok(Box::new(FakeOutbox { fake: self.clone(), published: 0, answers: Answers::default() }))
     }
 
-    fn inbox(&self, _: Bell) -> Result<Box<dyn Inbox>> {
+    fn inbox(&self, _: Notifier) -> Result<Box<dyn Inbox>> {
         let (subscribed, unacked) = (BTreeMap::new(), BTreeMap::new());
         Ok(Box::new(FakeInbox { fake: self.clone(), last_tag: 0, subscribed, unacked }))
     }
@@ -126,7 +126,7 @@ impl Outbox for FakeOutbox {
         match broker.queues.get_mut(key) {
             _ if !ok => {}
             Some(queue) => queue.push_back(stored),
-            None => match ladder::decode(key) {
+            None => match delay_queues::decode(key) {
                 Some((wait, digest)) => broker.delayed.push((wait, digest.to_owned(), stored)),
                 None => self.answers.returned.extend(envelope.message_id.clone()),
             },

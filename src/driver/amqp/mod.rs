@@ -20,7 +20,7 @@
 //! - A program that dies between a confirmed copy and the acknowledgement of the original leaves two jobs:
 //!   in a retry after a failed attempt, when a job becomes a suspect, and in `queue:retry`.
 //! - The broker takes all jobs of a connection back when one was held for longer than its
-//!   `consumer_timeout` ([`Options::ack_timeout`]). The worker connects again and goes on with what runs; what
+//!   `consumer_timeout` ([`AmqpOptions::ack_timeout`]). The worker connects again and goes on with what runs; what
 //!   has not begun comes back as a suspect.
 //! - After a crash every job that the broker had handed out is a suspect, also those that had not begun. In
 //!   threads suspects run one after another, and none before a worker has been connected for 20 s.
@@ -31,9 +31,9 @@
 //! - A broker with an alarm reads nothing from who publishes. A worker goes on with what it can acknowledge; what goes by
 //!   a copy waits until the alarm is over, each copy sent once. A program that ends before that, and a push that
 //!   failed, may leave behind what the broker reads later: a job then runs twice.
-//! - Delayed jobs of all queues are on one ladder of up to 31 queues, from which [`Driver::clear`] can't pick those
+//! - Delayed jobs of all queues are on one delay_queues of up to 31 queues, from which [`Driver::clear`] can't pick those
 //!   of one queue, and to which only the broker's operator has access. The first delay that a connection is
-//!   asked for declares the ladder, which takes a part of a second; where it is new, on RabbitMQ 4, five seconds, once
+//!   asked for declares the delay_queues, which takes a part of a second; where it is new, on RabbitMQ 4, five seconds, once
 //!   in the life of a vhost: a quorum queue that is younger loses what it has when the broker is killed. A delay is
 //!   rounded up to an eighth of a second.
 //! - A work queue that is a quorum queue is not waited for like that: in its first seconds what was confirmed to be
@@ -47,38 +47,38 @@
 //!   frame, the error of the last attempt is cut and the largest headers go.
 //!
 //! The files: `wire` is the seam to a client library and `client` the one behind it; `topology` and
-//! `ladder` say which queues there are; `state` and `letter` what a message holds; `publisher` and
+//! `delay_queues` say which queues there are; `state` and `letter` what a message holds; `publisher` and
 //! `intake` are the two halves of `driver`, which says what a verdict does, and `outcome` with which copy; `held_up` is what waits for an alarm to
 //! end, and `unconfirmed` the same of records; `holds` counts what is held, and
 //! `process_holds` over all connections; `accepted` what has arrived of pushes that failed; `look` and
 //! `failed` keeps the dead where no database does.
 
 mod accepted;
-mod appetite;
+mod blocked_copies;
+mod broker_epoch;
+mod browse_failed;
 mod client;
+mod client_trait;
+mod codec;
+mod confirms;
+mod consumer;
+mod delay_queues;
+mod deliveries;
 mod driver;
+mod errors;
 mod failed;
 #[cfg(test)]
 mod fake;
-mod held_up;
-mod holds;
-mod intake;
-mod ladder;
-mod letter;
-mod look;
 mod options;
-mod outcome;
-mod process_holds;
+mod prefetch;
+mod process_deliveries;
 mod publisher;
-mod refusal;
-mod starts;
+mod put_back;
 mod state;
-mod tally;
 #[cfg(test)]
 mod tests;
 mod topology;
 mod unconfirmed;
-mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,12 +86,12 @@ use std::time::Duration;
 use client::Amiquip;
 #[cfg(feature = "cli")]
 pub(crate) use client::LOG_TARGET;
+use client_trait::Client;
 use driver::{AmqpDriver, Shared};
 pub use failed::FailedQueue;
-pub use options::Options;
-use wire::Client;
+pub use options::AmqpOptions;
 
-use super::{Backend, Bell, Driver};
+use super::{Backend, Driver, Notifier};
 use crate::error::Result;
 use crate::message::check_name;
 use crate::time::Zone;
@@ -100,23 +100,23 @@ use crate::time::Zone;
 ///
 /// ```no_run
 /// use craft_queue::Config;
-/// use craft_queue::driver::amqp::{AmqpBackend, Options};
-/// use craft_queue::driver::{Backend, Bell};
+/// use craft_queue::driver::amqp::{AmqpBackend, AmqpOptions};
+/// use craft_queue::driver::{Backend, Notifier};
 ///
-/// let backend = AmqpBackend::new(Options::from_config(&Config::new().amqp)?);
-/// let mut driver = backend.open(Bell::silent())?;
+/// let backend = AmqpBackend::new(AmqpOptions::from_config(&Config::new().amqp)?);
+/// let mut driver = backend.open(Notifier::silent())?;
 /// println!("{:?}", driver.size(&["default".into()])?);
 /// # Ok::<(), craft_queue::Error>(())
 /// ```
 pub struct AmqpBackend {
-    options: Arc<Options>,
+    options: Arc<AmqpOptions>,
     client: Arc<dyn Client>,
     shared: Shared,
 }
 
 impl AmqpBackend {
     /// Opens nothing yet.
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: AmqpOptions) -> Self {
         let options = Arc::new(options);
         let client = Arc::new(Amiquip::new(Arc::clone(&options)));
         Self { options, client, shared: Shared::default() }
@@ -129,7 +129,7 @@ impl AmqpBackend {
     /// The broker can't be reached, or does not allow it.
     pub fn remove_queue(&self, queue: &str) -> Result<u64> {
         check_name("queue", queue)?;
-        let mut inbox = self.client.inbox(Bell::silent())?;
+        let mut inbox = self.client.inbox(Notifier::silent())?;
         topology::all_of(queue).iter().map(|name| inbox.delete(name)).sum()
     }
 
@@ -140,9 +140,9 @@ impl AmqpBackend {
 }
 
 impl Backend for AmqpBackend {
-    fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
+    fn open(&self, notifier: Notifier) -> Result<Box<dyn Driver>> {
         let (client, options) = (Arc::clone(&self.client), Arc::clone(&self.options));
-        Ok(Box::new(AmqpDriver::open(client, options, bell, self.shared.clone())?))
+        Ok(Box::new(AmqpDriver::open(client, options, notifier, self.shared.clone())?))
     }
 
     fn describe(&self) -> String {

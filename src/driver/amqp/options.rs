@@ -9,14 +9,14 @@ use crate::error::{Error, Result};
 /// How to reach a broker, and how its queues are declared.
 ///
 /// ```
-/// use craft_queue::{Config, driver::amqp::Options};
+/// use craft_queue::{Config, driver::amqp::AmqpOptions};
 ///
-/// let options = Options::from_config(&Config::new().amqp)?;
+/// let options = AmqpOptions::from_config(&Config::new().amqp)?;
 /// assert_eq!(options.vhost, "/");
 /// # Ok::<(), craft_queue::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Options {
+pub struct AmqpOptions {
     /// The host's name or address.
     pub host: String,
     /// The port.
@@ -51,7 +51,7 @@ pub struct Options {
     pub answer_timeout: Duration,
 }
 
-impl Options {
+impl AmqpOptions {
     /// Takes over what the configuration says.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ impl Options {
     }
 }
 
-impl fmt::Display for Options {
+impl fmt::Display for AmqpOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let vhost = if self.vhost == "/" { "" } else { &self.vhost };
         write!(f, "rabbitmq {}@{}/{vhost}", self.username, self.place())
@@ -118,9 +118,9 @@ impl fmt::Display for Options {
 }
 
 // Not derived: a derived one would show the password.
-impl fmt::Debug for Options {
+impl fmt::Debug for AmqpOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Options({self})")
+        write!(f, "AmqpOptions({self})")
     }
 }
 
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn an_empty_vhost_is_the_root_and_the_password_is_never_shown() {
-        let options = Options::from_config(&config("")).unwrap();
+        let options = AmqpOptions::from_config(&config("")).unwrap();
         assert_eq!(options.vhost, "/");
         assert_eq!(options.to_string(), "rabbitmq guest@localhost:5672/");
         assert!(!format!("{options:?}").contains("s3cret"));
@@ -146,11 +146,11 @@ mod tests {
 
     #[test]
     fn connection_options_are_read_as_a_query() {
-        let options = Options::from_config(&config("heartbeat=7&connection_timeout=1500")).unwrap();
+        let options = AmqpOptions::from_config(&config("heartbeat=7&connection_timeout=1500")).unwrap();
         assert_eq!(options.heartbeat, Duration::from_secs(7));
         assert_eq!(options.connect_timeout, Duration::from_millis(1_500));
         for wrong in ["heartbeat=soon", "speed=9", "heartbeat"] {
-            let error = Options::from_config(&config(wrong)).unwrap_err();
+            let error = AmqpOptions::from_config(&config(wrong)).unwrap_err();
             assert!(error.is_config() && error.to_string().contains(wrong), "{error}");
         }
     }

@@ -6,19 +6,19 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::held_up::HeldUp;
-use super::ladder::{self, Levels};
-use super::options::Options;
-use super::starts;
+use super::blocked_copies::BlockedCopies;
+use super::broker_epoch;
+use super::client_trait::{Address, Envelope, Outbox, WINDOW, WINDOW_BYTES};
+use super::confirms::Confirms;
+use super::delay_queues::{self, Levels};
+use super::options::AmqpOptions;
 use super::state::State;
-use super::tally::Tally;
 use super::topology::{self, Keeping};
-use super::wire::{Address, Envelope, Outbox, WINDOW, WINDOW_BYTES};
 use crate::error::{Error, Result};
 use crate::message::new_uuid;
 
 /// One message on its way out.
-pub(super) struct Parcel<'a> {
+pub(super) struct Publish<'a> {
     /// The queue of the job.
     pub(super) queue: &'a str,
     /// Which of its queues.
@@ -48,7 +48,7 @@ pub(super) enum Place {
     FailedQueues,
     /// A queue of ours that was declared already.
     Own(&'static str),
-    /// Down from the end of the ladder, with this key.
+    /// Down from the end of the delay_queues, with this key.
     Home(String),
 }
 
@@ -71,24 +71,24 @@ pub(super) struct Published {
 /// Publishes on one connection. After an error of the connection it is of no use any more.
 pub(super) struct Publisher {
     pub(super) outbox: Box<dyn Outbox>,
-    options: Arc<Options>,
+    options: Arc<AmqpOptions>,
     published: u64,
     declared: HashSet<String>,
     /// Where failed jobs are kept, by queue, and where the names of those queues.
     keepings: HashMap<String, Keeping>,
     names: Option<Keeping>,
-    /// How many levels of the ladder were declared.
+    /// How many levels of the delay_queues were declared.
     height: u32,
     /// Which start of the broker this connection is to, once that was asked.
     start: Option<u64>,
     /// Copies that were sent to a broker that takes nothing now. They are never sent again on this connection.
-    pub(super) held_up: Vec<HeldUp>,
+    pub(super) held_up: Vec<BlockedCopies>,
     /// How long it waits for the broker's word.
     pub(super) patience: Duration,
 }
 
 impl Publisher {
-    pub(super) fn new(outbox: Box<dyn Outbox>, options: Arc<Options>) -> Self {
+    pub(super) fn new(outbox: Box<dyn Outbox>, options: Arc<AmqpOptions>) -> Self {
         Self {
             outbox,
             patience: options.publish_timeout,
@@ -108,16 +108,17 @@ impl Publisher {
         if let Some(start) = self.start {
             return Ok(start);
         }
-        self.outbox.declare(&starts::queues())?;
-        if self.outbox.count(starts::RUNNING)? == 0 {
-            for (queue, passing) in [(starts::STARTS, false), (starts::RUNNING, true)] {
+        self.outbox.declare(&broker_epoch::queues())?;
+        if self.outbox.count(broker_epoch::RUNNING)? == 0 {
+            for (queue, passing) in [(broker_epoch::STARTS, false), (broker_epoch::RUNNING, true)] {
                 let message_id = Some(new_uuid().to_string());
                 let envelope = Envelope { message_id, passing, ..Envelope::default() };
                 let (place, after) = (Place::Own(queue), Duration::ZERO);
-                self.publish(&[Parcel { queue, place, after, envelope, body: &[], replaces: None }]).result?;
+                self.publish(&[Publish { queue, place, after, envelope, body: &[], replaces: None }])
+                    .result?;
             }
         }
-        let start = self.outbox.count(starts::STARTS)?;
+        let start = self.outbox.count(broker_epoch::STARTS)?;
         self.start = Some(start);
         Ok(start)
     }
@@ -128,30 +129,30 @@ impl Publisher {
     }
 
     /// Publishes all.
-    pub(super) fn publish(&mut self, parcels: &[Parcel<'_>]) -> Published {
-        let mut arrived = vec![false; parcels.len()];
-        let result = self.publish_all(parcels, &mut arrived);
+    pub(super) fn publish(&mut self, publishes: &[Publish<'_>]) -> Published {
+        let mut arrived = vec![false; publishes.len()];
+        let result = self.publish_all(publishes, &mut arrived);
         Published { arrived, result }
     }
 
-    fn publish_all(&mut self, parcels: &[Parcel<'_>], arrived: &mut [bool]) -> Result<()> {
+    fn publish_all(&mut self, publishes: &[Publish<'_>], arrived: &mut [bool]) -> Result<()> {
         if self.is_held_up() {
-            let are_copies = parcels.iter().all(|parcel| parcel.replaces.is_some());
+            let are_copies = publishes.iter().all(|publish| publish.replaces.is_some());
             return if are_copies { Ok(()) } else { Err(self.no_answer()) };
         }
-        let mut letters = Vec::with_capacity(parcels.len());
-        for (index, parcel) in parcels.iter().enumerate() {
-            self.declare_for(parcel)?;
-            letters.push(Letter { index, address: self.address(parcel)?, parcel });
+        let mut letters = Vec::with_capacity(publishes.len());
+        for (index, publish) in publishes.iter().enumerate() {
+            self.declare_for(publish)?;
+            letters.push(Letter { index, address: self.address(publish)?, publish });
         }
         let mut pauses = PAUSES.iter();
         let mut declared_again = false;
         loop {
-            let mut tally = Tally::new(self.published, letters.iter().map(Letter::size).collect());
+            let mut tally = Confirms::new(self.published, letters.iter().map(Letter::size).collect());
             let first = self.published + 1;
             let sent = self.send(&letters, &mut tally);
             // Counted from the end: where a queue was deleted amid the call, its last messages have come back.
-            let ids = letters.iter().map(|letter| letter.parcel.envelope.message_id.as_deref());
+            let ids = letters.iter().map(|letter| letter.publish.envelope.message_id.as_deref());
             let homeless = tally.homeless(ids);
             for (at, letter) in letters.iter().enumerate() {
                 arrived[letter.index] = tally.is_taken(at) && !homeless.contains(&at);
@@ -159,12 +160,14 @@ impl Publisher {
             sent?;
             if !tally.is_complete() {
                 // What the broker has answered, or was not sent, is sent by whoever asks again.
-                let ids = letters.iter().map(|letter| letter.parcel.envelope.message_id.as_deref());
+                let ids = letters.iter().map(|letter| letter.publish.envelope.message_id.as_deref());
                 let open =
                     tally.open(ids).into_iter().map(|(at, came_back)| (at, first + at as u64, came_back));
                 self.held_up = open
                     .filter(|(_, number, _)| *number <= self.published)
-                    .filter_map(|(at, number, came_back)| HeldUp::of(letters[at].parcel, number, came_back))
+                    .filter_map(|(at, number, came_back)| {
+                        BlockedCopies::of(letters[at].publish, number, came_back)
+                    })
                     .collect();
                 return Ok(());
             }
@@ -195,7 +198,7 @@ impl Publisher {
         self.keepings.clear();
         self.names = None;
         self.height = 0;
-        letters.iter().try_for_each(|letter| self.declare_for(letter.parcel))
+        letters.iter().try_for_each(|letter| self.declare_for(letter.publish))
     }
 
     fn unroutable(&self, lost: usize, example: &Address) -> Error {
@@ -211,16 +214,16 @@ impl Publisher {
         ))
     }
 
-    fn declare_for(&mut self, parcel: &Parcel<'_>) -> Result<()> {
-        let height = ladder::height(parcel.after);
+    fn declare_for(&mut self, publish: &Publish<'_>) -> Result<()> {
+        let height = delay_queues::height(publish.after);
         if height > self.height {
-            self.build_ladder(height.max(ladder::LEAST_HEIGHT))?;
+            self.build_ladder(height.max(delay_queues::LEAST_HEIGHT))?;
         }
-        match parcel.place {
+        match publish.place {
             Place::Home(_) | Place::Own(_) => Ok(()),
-            Place::Failed => self.keeping(parcel.queue).map(drop),
+            Place::Failed => self.keeping(publish.queue).map(drop),
             Place::FailedQueues => self.keeping_of_names().map(drop),
-            Place::Pushed | Place::Work | Place::Suspects => self.declare_work(parcel.queue),
+            Place::Pushed | Place::Work | Place::Suspects => self.declare_work(publish.queue),
         }
     }
 
@@ -228,11 +231,11 @@ impl Publisher {
         let levels = self.levels();
         let must_mature = levels == Levels::Quorum && self.outbox.is_modern();
         let is_new = must_mature && !self.outbox.has_queue(&levels.name(height - 1))?;
-        self.outbox.declare(&ladder::rungs(levels, height))?;
+        self.outbox.declare(&delay_queues::rungs(levels, height))?;
         self.height = height;
         if is_new {
             // Once in the life of a vhost. What is sent there now would be lost with the broker.
-            std::thread::sleep(ladder::MATURE);
+            std::thread::sleep(delay_queues::MATURE);
         }
         Ok(())
     }
@@ -287,19 +290,19 @@ impl Publisher {
         self.outbox.count(&keeping.queue)
     }
 
-    fn address(&mut self, parcel: &Parcel<'_>) -> Result<Address> {
-        let queue = match &parcel.place {
-            Place::Pushed | Place::Work => parcel.queue.to_owned(),
-            Place::Suspects => topology::suspects_of(parcel.queue),
-            Place::Failed => self.keeping(parcel.queue)?.queue,
+    fn address(&mut self, publish: &Publish<'_>) -> Result<Address> {
+        let queue = match &publish.place {
+            Place::Pushed | Place::Work => publish.queue.to_owned(),
+            Place::Suspects => topology::suspects_of(publish.queue),
+            Place::Failed => self.keeping(publish.queue)?.queue,
             Place::FailedQueues => self.keeping_of_names()?.queue,
             Place::Own(queue) => (*queue).to_owned(),
-            Place::Home(key) => return Ok(ladder::homecoming(key.clone())),
+            Place::Home(key) => return Ok(delay_queues::homecoming(key.clone())),
         };
-        if let Some(delayed) = ladder::entry(self.levels(), &queue, parcel.after)? {
+        if let Some(delayed) = delay_queues::entry(self.levels(), &queue, publish.after)? {
             return Ok(delayed);
         }
-        let exchange = match parcel.place {
+        let exchange = match publish.place {
             Place::Pushed => self.options.exchange.clone(),
             _ => String::new(),
         };
@@ -307,11 +310,11 @@ impl Publisher {
     }
 
     /// Sends with a full window, until all are answered, or copies are held up.
-    fn send(&mut self, letters: &[Letter<'_>], tally: &mut Tally) -> Result<()> {
+    fn send(&mut self, letters: &[Letter<'_>], tally: &mut Confirms) -> Result<()> {
         let mut sent = 0;
         let mut sent_bytes = 0;
         // What pushes waits for as long as it may; who holds jobs has more to do than to wait.
-        let are_copies = letters.iter().all(|letter| letter.parcel.replaces.is_some());
+        let are_copies = letters.iter().all(|letter| letter.publish.replaces.is_some());
         let step = if are_copies { A_MOMENT.min(self.patience) } else { self.patience };
         let mut waited = Duration::ZERO;
         while !tally.is_complete() {
@@ -321,8 +324,8 @@ impl Publisher {
                 if is_full || sent - tally.answered >= WINDOW {
                     break;
                 }
-                let Letter { address, parcel, .. } = letter;
-                self.outbox.publish(address, &parcel.envelope, parcel.body, self.patience)?;
+                let Letter { address, publish, .. } = letter;
+                self.outbox.publish(address, &publish.envelope, publish.body, self.patience)?;
                 self.published += 1;
                 sent += 1;
                 sent_bytes += letter.size();
@@ -346,7 +349,7 @@ impl Publisher {
     }
 
     pub(super) fn no_answer(&mut self) -> Error {
-        let (place, waited) = (self.options.place(), crate::time::humane(self.patience));
+        let (place, waited) = (self.options.place(), crate::time::format_duration(self.patience));
         match self.outbox.blocked() {
             Some(reason) => {
                 Error::unavailable(format!("RabbitMQ at {place} takes no messages now: {reason}"))
@@ -380,18 +383,18 @@ const ALARM_HELP: &str = "free memory or disk space of the broker (rabbitmq-diag
 const PAUSES: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(900)];
 
-/// A parcel with its address.
+/// A publish with its address.
 struct Letter<'a> {
     /// Where it stands in the call.
     index: usize,
     address: Address,
-    parcel: &'a Parcel<'a>,
+    publish: &'a Publish<'a>,
 }
 
 impl Letter<'_> {
     /// About how many bytes it is on its way.
     fn size(&self) -> usize {
-        let notes = self.parcel.envelope.notes.values().map(String::len).sum::<usize>();
-        self.parcel.body.len() + notes + 256
+        let notes = self.publish.envelope.notes.values().map(String::len).sum::<usize>();
+        self.publish.body.len() + notes + 256
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::driver::{AmqpDriver, Shared};
 use super::fake::Fake;
-use super::options::Options;
+use super::options::AmqpOptions;
 use crate::config::AmqpConfig;
-use crate::driver::{Bell, Driver, Reserved, Settled, Suspects, Verdict, Want};
+use crate::driver::{Driver, Notifier, Reserved, Settled, Suspects, Verdict, Want};
 use crate::message::{Message, new_uuid};
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -25,9 +25,9 @@ impl Process {
     }
 
     fn open(&self) -> AmqpDriver {
-        let options = Options::from_config(&AmqpConfig::default()).unwrap();
+        let options = AmqpOptions::from_config(&AmqpConfig::default()).unwrap();
         let (client, shared) = (Arc::new(self.fake.clone()), self.shared.clone());
-        AmqpDriver::open(client, Arc::new(options), Bell::silent(), shared).unwrap()
+        AmqpDriver::open(client, Arc::new(options), Notifier::silent(), shared).unwrap()
     }
 }
 
@@ -152,7 +152,7 @@ fn after_the_broker_was_killed_nothing_is_charged_for_that() {
     let fake = Fake::default();
     let mut driver = Process::new(&fake).open();
     driver.push(&[job("poison"), job("innocent")]).unwrap();
-    let starts = || fake.broker().queues[super::starts::STARTS].len();
+    let starts = || fake.broker().queues[super::broker_epoch::STARTS].len();
     let mut next = |kills| {
         (0..kills).for_each(|_| fake.start_again());
         driver = Process::new(&fake).open();

@@ -13,9 +13,9 @@
 
 use std::collections::HashSet;
 
-use super::ladder;
-use super::options::Options;
-use super::wire::{Argument, Object};
+use super::client_trait::{Argument, Object};
+use super::delay_queues;
+use super::options::AmqpOptions;
 use crate::error::{Error, Result};
 use crate::message::NAME_LIMIT;
 
@@ -97,15 +97,15 @@ pub(super) fn digest_of(bytes: &[u8]) -> String {
 }
 
 /// What must exist before a job can wait in a queue.
-pub(super) fn work(options: &Options, queue: &str) -> Vec<Object> {
+pub(super) fn work(options: &AmqpOptions, queue: &str) -> Vec<Object> {
     let suspects = suspects_of(queue);
     let arguments = work_arguments(options, queue);
     let mut objects = vec![
         Object::Queue { name: queue.into(), arguments: arguments.clone() },
         Object::Queue { name: suspects.clone(), arguments },
     ];
-    objects.extend(ladder::ends());
-    objects.extend([ladder::end(queue), ladder::end(&suspects)]);
+    objects.extend(delay_queues::ends());
+    objects.extend([delay_queues::end(queue), delay_queues::end(&suspects)]);
     if !options.exchange.is_empty() {
         objects.push(Object::QueueBinding {
             queue: queue.into(),
@@ -130,7 +130,7 @@ pub(super) struct Keeping {
 impl Keeping {
     /// The failed jobs of a queue. `declare` says no where a queue of that name has other arguments.
     pub(super) fn failed_jobs(
-        options: &Options,
+        options: &AmqpOptions,
         queue: &str,
         declare: impl FnMut(&Object) -> Result<bool>,
     ) -> Result<Self> {
@@ -139,14 +139,14 @@ impl Keeping {
 
     /// The names of the queues that have failed jobs.
     pub(super) fn queue_names(
-        options: &Options,
+        options: &AmqpOptions,
         declare: impl FnMut(&Object) -> Result<bool>,
     ) -> Result<Self> {
         Self::choose(options, |ending| format!("{FAILED_QUEUES}{ending}"), declare)
     }
 
     fn choose(
-        options: &Options,
+        options: &AmqpOptions,
         name: impl Fn(&str) -> String,
         mut declare: impl FnMut(&Object) -> Result<bool>,
     ) -> Result<Self> {
@@ -172,7 +172,7 @@ pub(super) fn all_of(queue: &str) -> HashSet<String> {
     beside.chain([queue.to_owned()]).collect()
 }
 
-fn work_arguments(options: &Options, queue: &str) -> Vec<(&'static str, Argument)> {
+fn work_arguments(options: &AmqpOptions, queue: &str) -> Vec<(&'static str, Argument)> {
     let mut arguments = Vec::new();
     if !options.quorum {
         arguments.push(classic_type());
@@ -218,8 +218,8 @@ mod tests {
 
     #[test]
     fn failed_jobs_lie_where_looks_do_not_wear_them_out() {
-        let options = Options::from_config(&crate::config::AmqpConfig::default()).unwrap();
-        let quorum = Options { quorum: true, ..options.clone() };
+        let options = AmqpOptions::from_config(&crate::config::AmqpConfig::default()).unwrap();
+        let quorum = AmqpOptions { quorum: true, ..options.clone() };
         let choose = |options, taken: &[&str]| {
             let mut declared = Vec::new();
             let keeping = Keeping::failed_jobs(options, "q", |object| {

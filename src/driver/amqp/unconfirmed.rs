@@ -26,20 +26,20 @@ impl Death {
 /// What was sent by one connection.
 #[derive(Default)]
 pub(super) struct Unconfirmed {
-    /// The number of the last parcel.
+    /// The number of the last publish.
     last: u64,
     sent: Vec<(u64, Death)>,
     arrived: HashSet<Death>,
 }
 
 impl Unconfirmed {
-    /// A number for the next parcel.
+    /// A number for the next publish.
     pub(super) fn number(&mut self) -> u64 {
         self.last += 1;
         self.last
     }
 
-    /// It went by the parcel of this number, and was not confirmed.
+    /// It went by the publish of this number, and was not confirmed.
     pub(super) fn sent(&mut self, number: u64, death: Death) {
         self.sent.push((number, death));
     }

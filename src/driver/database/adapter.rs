@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::burial::{Buried, Dead};
-use crate::driver::{Bell, Extended, Receipt, Reserved, Size};
+use crate::driver::{Extended, Notifier, Receipt, Reserved, Size};
 use crate::error::Result;
 use crate::message::{Message, Pushed};
 use crate::time::whole_millis;
@@ -25,9 +25,9 @@ pub(crate) trait Adapter: Send {
     /// its holder anyway.
     fn rollback(&mut self);
 
-    /// Rings the bell when somebody else wrote, where the database can tell cheaply. Else does nothing.
-    fn watch(&mut self, bell: Bell) -> Result<()> {
-        let _ = bell;
+    /// Rings the notifier when somebody else wrote, where the database can tell cheaply. Else does nothing.
+    fn watch(&mut self, notifier: Notifier) -> Result<()> {
+        let _ = notifier;
         Ok(())
     }
 

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::adapter::{self, Adapter, PutBack, Survives, Take};
+use super::batch_size::Weight;
 use super::burial::{self, Dead};
 use super::refused::RefusedRows;
-use super::weight::Weight;
-use super::{Database, inspect, signals};
+use super::{Database, control, inspect};
 use crate::driver::{
-    Cancelled, Driver, Extended, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled, Settlement,
-    Signal, Signals, Size, Suspects, Taken, Verdict, Want,
+    Cancelled, ControlFlags, ControlMessage, Driver, Extended, JobDetails, JobFilter, QueuedJob, Receipt,
+    Reserved, Settled, Settlement, Size, Suspects, Taken, Verdict, Want,
 };
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
@@ -131,21 +131,21 @@ impl Driver for JobsTable {
         }
     }
 
-    fn signals(&mut self) -> Result<Signals> {
+    fn signals(&mut self) -> Result<ControlFlags> {
         if self.no_signals {
-            return Ok(Signals::default());
+            return Ok(ControlFlags::default());
         }
-        match signals::list(&mut *self.adapter, DRIVER) {
+        match control::list(&mut *self.adapter, DRIVER) {
             Err(error) if error.is_schema() => {
                 self.no_signals = true;
-                Ok(Signals::default())
+                Ok(ControlFlags::default())
             }
             listed => listed,
         }
     }
 
-    fn signal(&mut self, signal: &Signal<'_>) -> Result<bool> {
-        signals::send(&mut *self.adapter, DRIVER, signal)
+    fn signal(&mut self, signal: &ControlMessage<'_>) -> Result<bool> {
+        control::send(&mut *self.adapter, DRIVER, signal)
             .map_err(|error| self.database.explain_missing(error, "check_signals"))
     }
 

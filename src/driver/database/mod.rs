@@ -16,11 +16,14 @@
 )]
 
 mod adapter;
+mod batch_size;
 mod burial;
+mod control;
+#[cfg(feature = "amqp")]
+mod control_table;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod cursor;
 mod failed;
-mod finding;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod hosts;
 mod inspect;
@@ -28,42 +31,39 @@ mod inspect;
 mod interned;
 mod jobs;
 mod keys;
+mod lenient;
 mod lexer;
 #[cfg(feature = "cli")]
 mod migrations;
-mod missing;
+mod missing_tables;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod odd_rows;
 mod one_by_one;
-mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
-mod reading;
+mod push_in;
 mod refused;
-mod signals;
-#[cfg(feature = "amqp")]
-mod signals_table;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;
-mod weight;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-#[cfg(feature = "cli")]
-pub(crate) use self::migrations::{DOWN, File, State, Table, Told, files};
-#[cfg(feature = "cli")]
-use self::missing::is_about_a_column;
 #[cfg(feature = "amqp")]
-pub(crate) use self::signals_table::SignalsTable;
+pub(crate) use self::control_table::ControlTable;
+#[cfg(feature = "cli")]
+pub(crate) use self::migrations::{DOWN, File, Migrated, State, Table, files};
+#[cfg(feature = "cli")]
+use self::missing_tables::is_about_a_column;
 
 use self::adapter::{Adapter, schema_transaction};
 use self::statements::{Dialect, Statements};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::config::Server;
 use crate::config::{Config, Connection, Durability};
-use crate::driver::{Backend, Bell, Driver};
+use crate::driver::{Backend, Driver, Notifier};
 use crate::error::{Error, Result};
 use crate::failed::{FailedBackend, FailedJobs};
 use crate::time::Zone;
@@ -295,16 +295,16 @@ enum Open {
 const LONG: Duration = Duration::from_secs(3_600);
 
 impl Backend for Database {
-    fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
+    fn open(&self, notifier: Notifier) -> Result<Box<dyn Driver>> {
         let mut adapter = self.connect_and_check(false)?;
-        adapter.watch(bell)?;
+        adapter.watch(notifier)?;
         Ok(Box::new(jobs::JobsTable {
             adapter,
             database: self.clone(),
             no_signals: false,
             asked_when_due: None,
             looked_for_odd: None,
-            weight: weight::Weight::default(),
+            weight: batch_size::Weight::default(),
             meets_locks: false,
             refused: refused::RefusedRows::default(),
             passed_over: Vec::new(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::adapter::{Kind, Survives, Take};
 use super::jobs::{JobsTable, hold};
-use super::reading;
+use super::lenient;
 use crate::driver::{Extended, Receipt, Reserved, Taken, Want};
 use crate::error::{Error, Result};
 
@@ -108,7 +108,7 @@ impl JobsTable {
                 Ok(Some(mut job)) => {
                     job.suspect |= kind == Kind::Suspect;
                     if kind == Kind::Odd {
-                        reading::held_without_end(&mut job);
+                        lenient::held_without_end(&mut job);
                     }
                     tried.jobs.push(job);
                 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::job::Job;
-use super::line::Line;
+use super::ready_queue::ReadyQueue;
 use super::store::Store;
 use crate::driver::{Cancelled, JobDetails, JobFilter, JobState, QueuedJob};
 use crate::message::{JobId, PRIORITY_LIMIT};
@@ -59,7 +59,7 @@ impl Store {
 
     /// Every job, and when the hold on it ends.
     fn all(&self) -> impl Iterator<Item = (&Job, Option<Instant>)> {
-        let waiting = self.lines.values().flat_map(Line::jobs).map(|job| (job, None));
+        let waiting = self.lines.values().flat_map(ReadyQueue::jobs).map(|job| (job, None));
         waiting.chain(self.held.values().map(|held| (&held.job, Some(held.lease_ends))))
     }
 }

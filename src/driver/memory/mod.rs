@@ -3,7 +3,7 @@
 
 mod inspect;
 mod job;
-mod line;
+mod ready_queue;
 mod store;
 
 use std::cmp::Reverse;
@@ -12,11 +12,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::job::Job;
-use self::line::Take;
+use self::ready_queue::Take;
 use self::store::{Queues, Store};
 use super::{
-    Backend, Bell, Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled,
-    Settlement, Signal, Size, Suspects, Taken, Want,
+    Backend, Cancelled, ControlMessage, Driver, JobDetails, JobFilter, Notifier, QueuedJob, Receipt,
+    Reserved, Settled, Settlement, Size, Suspects, Taken, Want,
 };
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
@@ -46,12 +46,12 @@ impl Memory {
         AllQueues(self.clone())
     }
 
-    fn open_handle(&self, bell: Bell, all_queues: bool) -> Box<dyn Driver> {
+    fn open_handle(&self, notifier: Notifier, all_queues: bool) -> Box<dyn Driver> {
         let mut store = self.lock();
         store.last_bell += 1;
         let number = store.last_bell;
-        if !bell.is_silent() {
-            store.bells.push((number, bell));
+        if !notifier.is_silent() {
+            store.notifiers.push((number, notifier));
         }
         drop(store);
         Box::new(Handle { memory: self.clone(), number, all_queues })
@@ -75,7 +75,7 @@ impl Memory {
         let mut store = self.lock();
         let pushed = messages.into_iter().map(|message| store.push(message, now)).collect();
         // A ring only sends a note: it does not wait, and calls nothing that needs this lock.
-        store.bells.iter().for_each(|(_, bell)| bell.ring());
+        store.notifiers.iter().for_each(|(_, notifier)| notifier.notify());
         self.count(&store);
         pushed
     }
@@ -91,8 +91,8 @@ impl Memory {
 }
 
 impl Backend for Memory {
-    fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
-        Ok(self.open_handle(bell, false))
+    fn open(&self, notifier: Notifier) -> Result<Box<dyn Driver>> {
+        Ok(self.open_handle(notifier, false))
     }
 
     fn describe(&self) -> String {
@@ -103,8 +103,8 @@ impl Backend for Memory {
 struct AllQueues(Memory);
 
 impl Backend for AllQueues {
-    fn open(&self, bell: Bell) -> Result<Box<dyn Driver>> {
-        Ok(self.0.open_handle(bell, true))
+    fn open(&self, notifier: Notifier) -> Result<Box<dyn Driver>> {
+        Ok(self.0.open_handle(notifier, true))
     }
 
     fn describe(&self) -> String {
@@ -122,7 +122,7 @@ struct Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         let number = self.number;
-        self.memory.lock().bells.retain(|(other, _)| *other != number);
+        self.memory.lock().notifiers.retain(|(other, _)| *other != number);
     }
 }
 
@@ -221,7 +221,7 @@ impl Driver for Handle {
         Ok(answers)
     }
 
-    fn signal(&mut self, _: &Signal<'_>) -> Result<bool> {
+    fn signal(&mut self, _: &ControlMessage<'_>) -> Result<bool> {
         Err(Error::unsupported(
             "its jobs wait in the memory of the program that pushes them, which runs them by itself",
         )

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::job::Job;
-use super::line::{Held, Line, Take, hold};
-use crate::driver::{Bell, Receipt, Reserved, Size, Verdict};
+use super::ready_queue::{Held, ReadyQueue, Take, hold};
+use crate::driver::{Notifier, Receipt, Reserved, Size, Verdict};
 use crate::hash::ById;
 use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed};
 use crate::time;
@@ -16,12 +16,12 @@ use crate::time;
 pub(super) struct Store {
     last_id: i64,
     pub(super) last_bell: u64,
-    pub(super) lines: ById<Arc<str>, Line>,
+    pub(super) lines: ById<Arc<str>, ReadyQueue>,
     pub(super) held: ById<i64, Held>,
     /// Every job that is here, waiting or held.
     pub(super) uuids: ById<Arc<str>, i64>,
     unique_keys: HashMap<Arc<str>, i64>,
-    pub(super) bells: Vec<(u64, Bell)>,
+    pub(super) notifiers: Vec<(u64, Notifier)>,
     /// With more lines than this the empty ones are removed.
     kept_lines: usize,
 }
@@ -207,7 +207,7 @@ impl Store {
 
     pub(super) fn first_due(&self, queues: Queues<'_>) -> Option<Instant> {
         match queues {
-            Queues::All => self.lines.values().filter_map(Line::first_due).min(),
+            Queues::All => self.lines.values().filter_map(ReadyQueue::first_due).min(),
             Queues::Named(queues) => {
                 queues.iter().filter_map(|queue| self.lines.get(queue.as_str())?.first_due()).min()
             }

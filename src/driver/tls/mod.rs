@@ -1,6 +1,6 @@
 //! TLS to a server, by rustls. All clients get their settings here, and their refusals explained.
 
-mod anyone;
+mod accept_any_cert;
 
 use std::error::Error as StdError;
 use std::io;
@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 
-use self::anyone::Anyone;
+use self::accept_any_cert::AcceptAnyCert;
 use crate::config::{Tls, TlsMode};
 use crate::error::{Error, Result};
 
@@ -30,7 +30,7 @@ pub(super) fn client_config(tls: &Tls) -> Result<ClientConfig> {
     let builder = match tls.mode {
         Some(TlsMode::VerifyFull) => builder.with_root_certificates(trusted(tls.authorities.as_deref())?),
         None | Some(TlsMode::Disable | TlsMode::Prefer | TlsMode::Require) => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAnyCert(provider)))
         }
     };
     match (&tls.certificate, &tls.key) {

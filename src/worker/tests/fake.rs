@@ -4,20 +4,21 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant};
 
-use crate::context::{Context, State, Surroundings};
+use crate::context::{Context, RunEnv, State};
 use crate::driver::{
-    Backend, Bell, Driver, Receipt, Settled, Settlement, Signals, Size, Suspects, Taken, Verdict, Want,
+    Backend, ControlFlags, Driver, Notifier, Receipt, Settled, Settlement, Size, Suspects, Taken, Verdict,
+    Want,
 };
 use crate::error::{Error, Result};
 use crate::failed::Record;
 use crate::job::{JobError, JobResult};
-use crate::jobs::{Kind, Kinds};
 use crate::message::{JobId, Message, Pushed};
 use crate::policy::{Limits, NotRun, Outcome, Policy, TypeLimits};
-use crate::push::{Desk, Enlist, Letter, Options};
+use crate::push::{Enlist, Enqueue, NewJob, PushOptions};
+use crate::registry::{JobTypes, Kind};
 use crate::reserved::Reserved;
 use crate::runner::{MakeRunner, Runner, Task, Threads, Work};
-use crate::worker::{Bounds, Inbox, Report, Setup, Stopper, run};
+use crate::worker::{Bounds, Inbox, Report, Stopper, WorkerOptions, run};
 
 /// The longest a test waits for what must happen.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -56,7 +57,7 @@ pub(super) struct Script {
     pub(super) buries: bool,
     /// The table of failed jobs is missing.
     pub(super) refuses_to_bury: bool,
-    pub(super) signals: Signals,
+    pub(super) signals: ControlFlags,
     /// How often the signals were read.
     pub(super) signals_read: usize,
     /// How long it takes to read them.
@@ -132,7 +133,7 @@ impl Stage {
 }
 
 impl Backend for Stage {
-    fn open(&self, _: Bell) -> Result<Box<dyn Driver>> {
+    fn open(&self, _: Notifier) -> Result<Box<dyn Driver>> {
         self.note(Call::Open);
         let answer = self.script().open.pop_front();
         answer.map_or(Ok(()), |answer| answer())?;
@@ -221,7 +222,7 @@ impl Driver for Stage {
         Ok(0)
     }
 
-    fn signals(&mut self) -> Result<Signals> {
+    fn signals(&mut self) -> Result<ControlFlags> {
         std::thread::sleep(self.script().signals_take);
         let mut script = self.script();
         script.signals_read += 1;
@@ -260,15 +261,15 @@ impl<F: Fn(&str, &Context) -> JobResult + Send + Sync> Kind for Closure<F> {
     }
 }
 
-struct NoDesk;
+struct NoQueue;
 
-impl Desk for NoDesk {
-    fn accept(&self, _: &Options, _: Vec<Letter>) -> Result<Vec<Pushed>> {
-        Err(Error::unsupported("no desk"))
+impl Enqueue for NoQueue {
+    fn accept(&self, _: &PushOptions, _: Vec<NewJob>) -> Result<Vec<Pushed>> {
+        Err(Error::unsupported("no enqueue"))
     }
 
-    fn accept_in(&self, _: &mut dyn Enlist, _: &Options, _: Vec<Letter>) -> Result<Vec<Pushed>> {
-        Err(Error::unsupported("no desk"))
+    fn accept_in(&self, _: &mut dyn Enlist, _: &PushOptions, _: Vec<NewJob>) -> Result<Vec<Pushed>> {
+        Err(Error::unsupported("no enqueue"))
     }
 }
 
@@ -311,7 +312,7 @@ pub(super) fn waits() -> (mpsc::Sender<()>, impl Fn() -> JobResult + Send + Sync
 
 /// A worker on the stage, to be changed and run.
 pub(super) struct Play {
-    pub(super) setup: Setup,
+    pub(super) setup: WorkerOptions,
     pub(super) slots: usize,
     /// As if jobs ran in child processes.
     pub(super) isolates: bool,
@@ -341,9 +342,9 @@ impl Play {
         handle: impl Fn(&str, &Context) -> JobResult + Send + Sync + 'static,
     ) -> Self {
         let kind: Arc<dyn Kind> = Arc::new(Closure(handle, stage.clone()));
-        let kinds: Kinds = Arc::new([("Job".into(), kind)].into());
+        let kinds: JobTypes = Arc::new([("Job".into(), kind)].into());
         let limits = Limits { attempts: 2, backoff: Duration::from_millis(20).into(), timeout: None };
-        let setup = Setup {
+        let setup = WorkerOptions {
             driver: "stage".into(),
             connection: String::new(),
             backend: Arc::new(stage.clone()),
@@ -369,8 +370,7 @@ impl Play {
 
     pub(super) fn run(mut self) -> Result<Report> {
         self.setup.slots = self.slots;
-        let surroundings =
-            Surroundings::new(Arc::new(State::default()), Arc::new(NoDesk), self.inbox.stopping());
+        let surroundings = RunEnv::new(Arc::new(State::default()), Arc::new(NoQueue), self.inbox.stopping());
         let (slots, isolates) = (self.slots, self.isolates);
         let runner: MakeRunner = Box::new(move |tell| {
             let threads = Threads::start(slots, "handle", &surroundings, &tell)?;

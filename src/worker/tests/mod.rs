@@ -1,5 +1,6 @@
 //! The worker against a fake back end that records what it is asked.
 
+mod control;
 mod failed_jobs;
 mod fake;
 mod fake_failed;
@@ -9,6 +10,5 @@ mod outcomes;
 mod refused;
 mod schedule;
 mod shares;
-mod signals;
 mod slices;
 mod stopping;

@@ -11,7 +11,7 @@ use crate::failed::Record;
 use crate::job::JobError;
 use crate::message::JobId;
 use crate::reserved::{Receipt, Reserved};
-use crate::worker::Ended;
+use crate::worker::StopReason;
 
 fn extends(calls: &[Call]) -> usize {
     calls.iter().filter(|call| matches!(call, Call::Extend(_))).count()
@@ -193,7 +193,7 @@ fn a_worker_whose_time_is_up_stays_for_the_suspects_that_it_has_seen() {
     play.setup.bounds.time = Some(Duration::from_millis(50));
     let started = Instant::now();
     let report = play.run().unwrap();
-    assert_eq!((report.done, report.ended), (1, Ended::TimeLimit));
+    assert_eq!((report.done, report.ended), (1, StopReason::TimeLimit));
     assert!(started.elapsed() >= Duration::from_millis(300), "the living had no time to renew");
     stage.find([job(2, "not its business")]);
 }
@@ -239,7 +239,7 @@ fn a_limit_of_jobs_is_not_reached_by_those_that_went_back() {
     stage.find([job(2, "quick")]);
     drop(end);
     let report = worker.join().unwrap().unwrap();
-    assert_eq!((report.done, report.returned, report.ended), (2, 1, Ended::JobLimit));
+    assert_eq!((report.done, report.returned, report.ended), (2, 1, StopReason::JobLimit));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::fake::{Call, Play, Stage, job, waits};
 use crate::reserved::Receipt;
-use crate::worker::Ended;
+use crate::worker::StopReason;
 
 fn begun(stage: &Stage, count: usize) {
     let jobs = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Job(_))).count();
@@ -26,7 +26,7 @@ fn asked_to_stop_it_finishes_what_runs_and_gives_back_the_rest() {
     stage.wait_until("giving back", |calls| calls.iter().filter(|call| given_back(call)).count() == 2);
     drop(end);
     let report = worker.join().unwrap().unwrap();
-    assert_eq!((report.done, report.returned, report.ended), (1, 2, Ended::Stopped));
+    assert_eq!((report.done, report.returned, report.ended), (1, 2, StopReason::Stopped));
     assert_eq!(stage.said(), ["runs"]);
 }
 
@@ -44,7 +44,7 @@ fn over_the_grace_a_worker_whose_process_ends_gives_back_what_runs() {
     stopper.stop();
     let report = worker.join().unwrap().unwrap();
     assert_eq!(stage.settled(), [(Receipt(1, 101), "unstarted, in 5s".to_owned())]);
-    assert_eq!((report.returned, report.ended), (1, Ended::Stopped));
+    assert_eq!((report.returned, report.ended), (1, StopReason::Stopped));
     drop(end);
 }
 
@@ -91,7 +91,7 @@ fn stopped_at_once_it_gives_everything_back() {
     let expected =
         [(Receipt(1, 101), "unstarted, in 5s".to_owned()), (Receipt(2, 102), "unstarted, in 0ns".to_owned())];
     assert_eq!(settled, expected);
-    assert_eq!(report.ended, Ended::StoppedNow);
+    assert_eq!(report.ended, StopReason::StoppedNow);
     drop(end);
 }
 
@@ -126,7 +126,7 @@ fn a_worker_that_reached_its_bound_lets_the_last_job_run_to_its_end() {
     play.setup.process_ends = true;
     play.setup.bounds.jobs = Some(1);
     let report = play.run().unwrap();
-    assert_eq!((report.done, report.ended), (1, Ended::JobLimit));
+    assert_eq!((report.done, report.ended), (1, StopReason::JobLimit));
     assert_eq!(stage.settled(), [(Receipt(1, 101), "done".to_owned())]);
 }
 
@@ -151,7 +151,7 @@ fn it_never_takes_more_jobs_than_it_may_run() {
     play.slots = 10;
     play.setup.bounds.jobs = Some(2);
     let report = play.run().unwrap();
-    assert_eq!((report.done, report.ended), (2, Ended::JobLimit));
+    assert_eq!((report.done, report.ended), (2, StopReason::JobLimit));
     for call in &stage.script().calls {
         if let Call::Reserve { fresh, .. } = call {
             assert!(*fresh <= 2, "asked for {fresh}");

@@ -4,13 +4,13 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use craft_queue::conformance::Subject;
-use craft_queue::driver::amqp::{AmqpBackend, Options};
+use craft_queue::driver::amqp::{AmqpBackend, AmqpOptions};
 
 /// One vhost for all: each check has queues of its own.
 fn subject() -> Subject {
-    static OPTIONS: OnceLock<Options> = OnceLock::new();
+    static OPTIONS: OnceLock<AmqpOptions> = OnceLock::new();
     let options = OPTIONS.get_or_init(super::support::fresh);
-    let options = Options { quorum: false, max_priority: Some(9), ..options.clone() };
+    let options = AmqpOptions { quorum: false, max_priority: Some(9), ..options.clone() };
     let mut subject = Subject::new(move || AmqpBackend::new(options.clone()));
     subject.can.know_uuids = false;
     subject.can.unique_keys = false;

@@ -37,7 +37,7 @@ fn a_job_goes_down_the_same_levels_again_and_again() {
 
 #[test]
 fn quorum_queues_have_a_ladder_of_their_own() {
-    let options = craft_queue::driver::amqp::Options { quorum: true, ..fresh() };
+    let options = craft_queue::driver::amqp::AmqpOptions { quorum: true, ..fresh() };
     let mut driver = open(&options);
     driver.push(&[delayed("orders", "a", Duration::from_millis(250))]).unwrap();
     let job = take(&mut *driver, "orders", 1).remove(0);
@@ -63,7 +63,7 @@ fn a_delayed_job_whose_queue_was_deleted_comes_home() {
 }
 
 /// What the broker itself says.
-fn count(options: &craft_queue::driver::amqp::Options, queue: &str) -> Option<u64> {
+fn count(options: &craft_queue::driver::amqp::AmqpOptions, queue: &str) -> Option<u64> {
     let broker = crate::servers::rabbitmq::RabbitMq::shared();
     let list = broker.rabbitmqctl(&["list_queues", "-p", &options.vhost, "name", "messages"]);
     list.lines().find_map(|line| line.strip_prefix(queue)?.trim().parse().ok())

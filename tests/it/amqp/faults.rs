@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use craft_queue::driver::amqp::{AmqpBackend, Options};
-use craft_queue::driver::{Backend, Bell, Settled, Suspects, Verdict};
+use craft_queue::driver::amqp::{AmqpBackend, AmqpOptions};
+use craft_queue::driver::{Backend, Notifier, Settled, Suspects, Verdict};
 use craft_queue::{Error, Result};
 
 use super::support::*;
@@ -14,8 +14,8 @@ use crate::servers::proxy::{Proxy, Traffic};
 use crate::servers::rabbitmq::RabbitMq;
 use crate::servers::{wait_for, wait_until};
 
-fn refused(options: &Options) -> Error {
-    AmqpBackend::new(options.clone()).open(Bell::silent()).err().expect("it can't be opened")
+fn refused(options: &AmqpOptions) -> Error {
+    AmqpBackend::new(options.clone()).open(Notifier::silent()).err().expect("it can't be opened")
 }
 
 /// For a person: what, why, and what to do; not to be tried again; without the password.
@@ -32,17 +32,17 @@ fn rabbitmqctl(arguments: &[&str]) {
 
 #[test]
 fn a_wrong_password_is_an_error_for_a_person() {
-    is_for_a_person(&refused(&Options { password: "s3cret".into(), ..fresh() }), "guest");
+    is_for_a_person(&refused(&AmqpOptions { password: "s3cret".into(), ..fresh() }), "guest");
 }
 
 #[test]
 fn a_missing_vhost_is_an_error_for_a_person() {
-    is_for_a_person(&refused(&Options { vhost: "nowhere".into(), ..fresh() }), "add_vhost nowhere");
+    is_for_a_person(&refused(&AmqpOptions { vhost: "nowhere".into(), ..fresh() }), "add_vhost nowhere");
 }
 
 #[test]
 fn a_missing_permission_is_an_error_for_a_person() {
-    let options = Options { username: "reader".into(), password: "s3cret".into(), ..fresh() };
+    let options = AmqpOptions { username: "reader".into(), password: "s3cret".into(), ..fresh() };
     rabbitmqctl(&["add_user", "reader", "s3cret"]);
     rabbitmqctl(&["set_permissions", "-p", &options.vhost, "reader", "", "", ".*"]);
     let error = open(&options).push(&[message("orders", "{}")]).unwrap_err();
@@ -53,7 +53,7 @@ fn a_missing_permission_is_an_error_for_a_person() {
 fn a_queue_with_other_arguments_is_an_error_for_a_person() {
     let options = fresh();
     open(&options).push(&[message("orders", "{}")]).unwrap();
-    let other = Options { max_priority: Some(5), ..options };
+    let other = AmqpOptions { max_priority: Some(5), ..options };
     is_for_a_person(&open(&other).push(&[message("orders", "{}")]).unwrap_err(), "max_priority");
     let error = open(&other).reserve(&want(&named("orders"), 1, Suspects::Ignore)).unwrap_err();
     is_for_a_person(&error, "max_priority");
@@ -61,7 +61,7 @@ fn a_queue_with_other_arguments_is_an_error_for_a_person() {
 
 #[test]
 fn a_missing_exchange_is_an_error_for_a_person() {
-    let options = Options { exchange: "nowhere".into(), ..fresh() };
+    let options = AmqpOptions { exchange: "nowhere".into(), ..fresh() };
     is_for_a_person(&open(&options).push(&[message("orders", "{}")]).unwrap_err(), "nowhere");
 }
 
@@ -79,7 +79,7 @@ fn a_full_queue_is_an_error_for_a_person_and_the_driver_lives() {
 
 #[test]
 fn nobody_there_is_unavailable() {
-    let error = refused(&Options { port: 1, ..at("amqp://guest:guest@127.0.0.1:1/%2f") });
+    let error = refused(&AmqpOptions { port: 1, ..at("amqp://guest:guest@127.0.0.1:1/%2f") });
     assert!(error.is_unavailable(), "{error:?}");
 }
 
@@ -101,7 +101,7 @@ fn a_login_that_takes_too_long_is_no_wrong_password() {
         let _ = client.read_to_end(&mut Vec::new());
     });
     let connect_timeout = Duration::from_millis(500);
-    let options = Options { connect_timeout, ..at(&format!("amqp://guest:guest@127.0.0.1:{port}/%2f")) };
+    let options = AmqpOptions { connect_timeout, ..at(&format!("amqp://guest:guest@127.0.0.1:{port}/%2f")) };
     let error = refused(&options);
     assert!(error.is_unavailable(), "{error:?}");
     assert!(error.to_string().ends_with("did not log us in within 500ms"), "{error}");
@@ -184,13 +184,13 @@ fn a_killed_broker_loses_no_job_also_none_that_is_delayed() {
 #[test]
 fn under_a_memory_alarm_pushes_fail_in_time_and_consumers_go_on() {
     let broker = RabbitMq::start(Default::default());
-    let options = Options { publish_timeout: Duration::from_secs(2), ..at(&broker.url()) };
+    let options = AmqpOptions { publish_timeout: Duration::from_secs(2), ..at(&broker.url()) };
     let mut worker = open(&options);
     worker.push(&[message("orders", "a"), message("orders", "b")]).unwrap();
     let jobs = take(&mut *worker, "orders", 2);
     broker.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]);
-    let mut pusher = open(&options);
-    wait_for("the alarm is on", LIMIT, || match pusher.push(&[message("orders", "c")]) {
+    let mut batcher = open(&options);
+    wait_for("the alarm is on", LIMIT, || match batcher.push(&[message("orders", "c")]) {
         Ok(_) => Err("the broker still takes messages".into()),
         Err(error) => {
             assert!(error.is_unavailable() && error.to_string().contains("memory"), "{error:?}");
@@ -198,15 +198,15 @@ fn under_a_memory_alarm_pushes_fail_in_time_and_consumers_go_on() {
         }
     });
     // More than the way to the broker holds, in messages that are not large by themselves.
-    let mut pusher = open(&options);
+    let mut batcher = open(&options);
     let start = Instant::now();
     let many: Vec<_> = (0..60).map(|_| message("orders", &"x".repeat(1_000_000))).collect();
-    assert!(pusher.push(&many).unwrap_err().is_unavailable());
+    assert!(batcher.push(&many).unwrap_err().is_unavailable());
     assert!(start.elapsed() < Duration::from_secs(20), "it took {:?} to give up", start.elapsed());
     settle(&mut *worker, &jobs[0], Verdict::Done);
     assert_eq!(worker.extend(&[&jobs[1]], LEASE).unwrap(), []);
     let start = Instant::now();
-    drop((worker, pusher));
+    drop((worker, batcher));
     assert!(start.elapsed() < Duration::from_secs(5), "it took {:?} to end", start.elapsed());
     broker.rabbitmqctl(&["set_vm_memory_high_watermark", "0.4"]);
     wait_until("the broker takes messages again", LIMIT, || {
@@ -219,7 +219,7 @@ fn a_peer_that_stops_reading_is_given_up_in_time() {
     let direct = fresh();
     let proxy = Proxy::before(direct.port);
     let timeout = Duration::from_secs(1);
-    let options = Options {
+    let options = AmqpOptions {
         port: proxy.port(),
         publish_timeout: timeout,
         answer_timeout: timeout,
@@ -246,7 +246,7 @@ fn a_peer_that_stops_reading_is_given_up_in_time() {
 fn a_cut_amid_a_push_is_unavailable_and_pushing_again_is_safe() {
     let direct = fresh();
     let proxy = Proxy::before(direct.port);
-    let options = Options { port: proxy.port(), ..direct };
+    let options = AmqpOptions { port: proxy.port(), ..direct };
     let mut driver = open(&options);
     driver.push(&[message("orders", "first")]).unwrap();
     let jobs: Vec<_> = (0..2_000).map(|n| message("orders", &format!("{n} {}", "x".repeat(1_000)))).collect();
@@ -263,14 +263,14 @@ fn a_cut_amid_a_push_is_unavailable_and_pushing_again_is_safe() {
 fn what_the_broker_has_confirmed_is_not_sent_again() {
     let direct = fresh();
     let proxy = Proxy::before(direct.port);
-    let backend = AmqpBackend::new(Options { port: proxy.port(), ..direct });
-    let mut driver = backend.open(Bell::silent()).unwrap();
+    let backend = AmqpBackend::new(AmqpOptions { port: proxy.port(), ..direct });
+    let mut driver = backend.open(Notifier::silent()).unwrap();
     driver.push(&[message("orders", "first")]).unwrap();
     let jobs: Vec<_> = (0..5_000).map(|n| message("orders", &format!("{n} {}", "x".repeat(1_000)))).collect();
     proxy.cut_after(crate::servers::proxy::Direction::ToServer, 4_000_000);
     assert!(driver.push(&jobs).unwrap_err().is_unavailable());
     drop(driver);
-    let mut driver = backend.open(Bell::silent()).unwrap();
+    let mut driver = backend.open(Notifier::silent()).unwrap();
     driver.push(&jobs).unwrap();
     let waiting = driver.size(&named("orders")).unwrap()[0].waiting.unwrap();
     // Only of what was not answered, a window at most, nobody knows.
@@ -283,13 +283,13 @@ fn a_neighbour_that_is_refused_doubles_nobody() {
     let policy = r#"{"max-length": 3, "overflow": "reject-publish"}"#;
     rabbitmqctl(&["set_policy", "-p", &options.vhost, "full", "^full$", policy]);
     let backend = AmqpBackend::new(options);
-    let mut driver = backend.open(Bell::silent()).unwrap();
+    let mut driver = backend.open(Notifier::silent()).unwrap();
     let innocent: Vec<_> = (0..50).map(|n| message("orders", &n.to_string())).collect();
     let refused: Vec<_> = (0..50).map(|n| message("full", &n.to_string())).collect();
     let all: Vec<_> = innocent.iter().zip(&refused).flat_map(|(a, b)| [a.clone(), b.clone()]).collect();
     driver.push(&all).unwrap_err();
     // As whoever gathers the pushes of many threads does it: each again alone, and on a new connection.
-    let mut driver = backend.open(Bell::silent()).unwrap();
+    let mut driver = backend.open(Notifier::silent()).unwrap();
     innocent.chunks(5).for_each(|five| drop(driver.push(five).unwrap()));
     assert_eq!(driver.size(&named("orders")).unwrap()[0].waiting, Some(50));
     // Another push of the same job is another one.
@@ -308,7 +308,7 @@ fn another_server_on_the_port_is_told_as_what_it_is() {
         // Until the other side has enough.
         let _ = std::io::Read::read_to_end(&mut stream, &mut Vec::new());
     });
-    let error = refused(&Options { port, ..at("amqp://guest:guest@127.0.0.1:1/%2f") });
+    let error = refused(&AmqpOptions { port, ..at("amqp://guest:guest@127.0.0.1:1/%2f") });
     is_for_a_person(&error, "does not speak AMQP: it says \"HTTP/1.1 400");
     server.join().unwrap();
 }
@@ -329,7 +329,7 @@ fn alone_it_is_reopened_two_hundred_times() {
     let backend = AmqpBackend::new(options);
     let queues = named("orders");
     let once = |n: usize| {
-        let mut driver = backend.open(Bell::silent()).unwrap();
+        let mut driver = backend.open(Notifier::silent()).unwrap();
         driver.push(&[message("orders", &n.to_string())]).unwrap();
         driver.reserve(&want(&queues, 1, Suspects::Look)).unwrap();
     };

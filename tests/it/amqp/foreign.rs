@@ -2,11 +2,11 @@
 
 use amiquip::{AmqpProperties, AmqpValue, Channel, Connection, FieldTable, Publish, QueueDeclareOptions};
 use craft_queue::driver::Verdict;
-use craft_queue::driver::amqp::Options;
+use craft_queue::driver::amqp::AmqpOptions;
 
 use super::support::*;
 
-pub fn with_channel(options: &Options, act: impl FnOnce(&Channel)) {
+pub fn with_channel(options: &AmqpOptions, act: impl FnOnce(&Channel)) {
     let url = format!("amqp://guest:guest@{}:{}/{}", options.host, options.port, options.vhost);
     let mut connection = Connection::insecure_open(&url).unwrap();
     let channel = connection.open_channel(None).unwrap();
@@ -21,7 +21,7 @@ fn declare(channel: &Channel, queue: &str) {
     channel.queue_declare(queue, durable).unwrap();
 }
 
-fn publish(options: &Options, properties: AmqpProperties, body: &[u8]) {
+fn publish(options: &AmqpOptions, properties: AmqpProperties, body: &[u8]) {
     with_channel(options, |channel| {
         declare(channel, "orders");
         channel.basic_publish("", Publish::with_properties(body, "orders", properties)).unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use craft_queue::driver::amqp::AmqpBackend;
-use craft_queue::driver::{Backend, Bell, Settled, Suspects, Verdict};
+use craft_queue::driver::{Backend, Notifier, Settled, Suspects, Verdict};
 
 use super::support::*;
 
@@ -89,11 +89,11 @@ fn a_suspect_given_back_unstarted_stays_one() {
 fn a_job_that_still_runs_here_is_adopted_and_not_given_out() {
     let options = fresh();
     let backend = AmqpBackend::new(options.clone());
-    let mut driver = backend.open(Bell::silent()).unwrap();
+    let mut driver = backend.open(Notifier::silent()).unwrap();
     driver.push(&[message("orders", "a")]).unwrap();
     let job = take(&mut *driver, "orders", 1).remove(0);
     drop(driver);
-    let mut driver = backend.open(Bell::silent()).unwrap();
+    let mut driver = backend.open(Notifier::silent()).unwrap();
     assert_eq!(driver.extend(&[&job], LEASE).unwrap(), [], "nobody knows yet who has it");
     let queues = named("orders");
     // What comes behind it in the queue says that it has come.
@@ -125,7 +125,7 @@ fn an_outcome_from_an_older_connection_is_lost() {
 /// What was handed out ahead and never begun must not come back as a suspect after each deploy.
 #[test]
 fn a_driver_that_leaves_puts_back_what_nobody_has_begun() {
-    let options = craft_queue::driver::amqp::Options { prefetch: Some(10), ..fresh() };
+    let options = craft_queue::driver::amqp::AmqpOptions { prefetch: Some(10), ..fresh() };
     let mut driver = open(&options);
     driver.push(&(0..10).map(|n| message("orders", &n.to_string())).collect::<Vec<_>>()).unwrap();
     let job = take(&mut *driver, "orders", 1).remove(0);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use craft_queue::driver::amqp::{AmqpBackend, Options};
-use craft_queue::driver::{Backend, Bell, Driver, Reserved, Settled, Suspects, Verdict, Want};
+use craft_queue::driver::amqp::{AmqpBackend, AmqpOptions};
+use craft_queue::driver::{Backend, Driver, Notifier, Reserved, Settled, Suspects, Verdict, Want};
 use craft_queue::{AmqpConfig, Message, new_uuid};
 
 use crate::servers::rabbitmq::RabbitMq;
@@ -13,22 +13,22 @@ use crate::servers::wait_for;
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A new, empty vhost on the shared broker.
-pub fn fresh() -> Options {
+pub fn fresh() -> AmqpOptions {
     at(&RabbitMq::shared().vhost())
 }
 
 /// What a harness url says.
-pub fn at(url: &str) -> Options {
+pub fn at(url: &str) -> AmqpOptions {
     let (place, vhost) = url.rsplit_once('/').unwrap();
     let port = place.rsplit_once(':').unwrap().1.parse().unwrap();
     let vhost = if vhost == "%2f" { "/" } else { vhost };
     let config = AmqpConfig { host: "127.0.0.1".into(), port, vhost: vhost.into(), ..AmqpConfig::default() };
-    Options::from_config(&config).unwrap()
+    AmqpOptions::from_config(&config).unwrap()
 }
 
 /// As another process would open it: it knows nothing of what was held here.
-pub fn open(options: &Options) -> Box<dyn Driver> {
-    AmqpBackend::new(options.clone()).open(Bell::silent()).unwrap()
+pub fn open(options: &AmqpOptions) -> Box<dyn Driver> {
+    AmqpBackend::new(options.clone()).open(Notifier::silent()).unwrap()
 }
 
 pub fn message(queue: &str, payload: &str) -> Message {

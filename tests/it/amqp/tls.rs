@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use craft_queue::driver::amqp::{AmqpBackend, Options};
-use craft_queue::driver::{Backend, Bell, Suspects, Verdict};
+use craft_queue::driver::amqp::{AmqpBackend, AmqpOptions};
+use craft_queue::driver::{Backend, Notifier, Suspects, Verdict};
 use craft_queue::{Error, Tls, TlsMode};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -32,34 +32,34 @@ fn asks(mode: TlsMode) -> Tls {
 }
 
 /// Whoever it is.
-fn any(broker: &RabbitMq) -> Options {
-    Options { port: broker.tls_port().unwrap(), tls: asks(TlsMode::Require), ..at(&broker.url()) }
+fn any(broker: &RabbitMq) -> AmqpOptions {
+    AmqpOptions { port: broker.tls_port().unwrap(), tls: asks(TlsMode::Require), ..at(&broker.url()) }
 }
 
 /// This broker.
-fn trusting(broker: &RabbitMq) -> Options {
+fn trusting(broker: &RabbitMq) -> AmqpOptions {
     let authorities = Some(broker.authority().unwrap().to_owned());
-    Options { tls: Tls { authorities, ..asks(TlsMode::VerifyFull) }, ..any(broker) }
+    AmqpOptions { tls: Tls { authorities, ..asks(TlsMode::VerifyFull) }, ..any(broker) }
 }
 
-fn with_certificate(options: Options, of: &RabbitMq) -> Options {
+fn with_certificate(options: AmqpOptions, of: &RabbitMq) -> AmqpOptions {
     let [certificate, key] = of.client().unwrap().clone();
-    Options { tls: Tls { certificate: Some(certificate), key: Some(key), ..options.tls }, ..options }
+    AmqpOptions { tls: Tls { certificate: Some(certificate), key: Some(key), ..options.tls }, ..options }
 }
 
-fn refused(options: &Options) -> Error {
-    AmqpBackend::new(options.clone()).open(Bell::silent()).err().expect("it can't be opened")
+fn refused(options: &AmqpOptions) -> Error {
+    AmqpBackend::new(options.clone()).open(Notifier::silent()).err().expect("it can't be opened")
 }
 
 /// Not to be tried again, with the reason and what to do.
-fn is_refused(options: &Options, reason: &str, help: &str) {
+fn is_refused(options: &AmqpOptions, reason: &str, help: &str) {
     let error = refused(options);
     assert!(error.is_config() && error.to_string().contains(reason), "{error:?}");
     assert!(error.help().is_some_and(|said| said.contains(help)), "{error:?}");
     assert!(!format!("{error:?}").contains("guest:guest"), "{error:?}");
 }
 
-fn works(options: &Options) {
+fn works(options: &AmqpOptions) {
     let mut driver = open(options);
     driver.push(&[message("orders", "by TLS")]).unwrap();
     let job = take(&mut *driver, "orders", 1).remove(0);
@@ -72,31 +72,31 @@ fn a_broker_is_spoken_to_by_tls_as_strictly_as_was_asked() {
     let broker = broker();
     works(&trusting(&broker));
     works(&any(&broker));
-    works(&Options { host: "localhost".into(), ..trusting(&broker) });
-    works(&Options { host: "127.0.0.2".into(), ..any(&broker) });
+    works(&AmqpOptions { host: "localhost".into(), ..trusting(&broker) });
+    works(&AmqpOptions { host: "127.0.0.2".into(), ..any(&broker) });
 
-    let nobody_known = Options { tls: asks(TlsMode::VerifyFull), ..any(&broker) };
+    let nobody_known = AmqpOptions { tls: asks(TlsMode::VerifyFull), ..any(&broker) };
     is_refused(&nobody_known, "an unknown authority signed its certificate", "sslrootcert");
-    let elsewhere = Options { host: "127.0.0.2".into(), ..trusting(&broker) };
+    let elsewhere = AmqpOptions { host: "127.0.0.2".into(), ..trusting(&broker) };
     is_refused(&elsewhere, "not valid for", "use a name in host that stands in its certificate");
     let mut nowhere = trusting(&broker);
     nowhere.tls.authorities = Some("/nowhere/ca.pem".into());
     is_refused(&nowhere, "cannot use the certificates in `/nowhere/ca.pem` (sslrootcert)", "PEM file");
 
     // One port for the other.
-    let plain = Options { port: broker.port(), ..trusting(&broker) };
+    let plain = AmqpOptions { port: broker.port(), ..trusting(&broker) };
     is_refused(&plain, "does not speak TLS at this port", "set the port on which it does");
-    let untold = Options { tls: Tls::default(), ..trusting(&broker) };
+    let untold = AmqpOptions { tls: Tls::default(), ..trusting(&broker) };
     is_refused(&untold, "cannot talk to RabbitMQ at 127.0.0.1", "amqps://");
 
     // What is not asked for is never sent in the clear, and what is sent by TLS can't be seen.
     let proxy = Proxy::before(broker.tls_port().unwrap());
     proxy.cut_before(b"guest");
-    works(&Options { port: proxy.port(), ..trusting(&broker) });
+    works(&AmqpOptions { port: proxy.port(), ..trusting(&broker) });
     assert!(!proxy.has_cut() && proxy.accepted() >= 2);
     let proxy = Proxy::before(broker.port());
     proxy.cut_before(b"guest");
-    let plain = Options { port: proxy.port(), tls: Tls::default(), ..trusting(&broker) };
+    let plain = AmqpOptions { port: proxy.port(), tls: Tls::default(), ..trusting(&broker) };
     assert!(refused(&plain).is_unavailable() || proxy.has_cut());
     assert!(proxy.has_cut(), "without TLS it would be seen");
 }
@@ -120,7 +120,7 @@ fn an_expired_certificate_and_a_missing_one_of_ours_are_told() {
     let [certificate, key] = broker.client().unwrap().clone();
     let with = |certificate, key| {
         let tls = Tls { certificate: Some(certificate), key: Some(key), ..asks(TlsMode::Require) };
-        Options { tls, ..any(&broker) }
+        AmqpOptions { tls, ..any(&broker) }
     };
     is_refused(
         &with(certificate.clone(), "/nowhere".into()),
@@ -171,7 +171,7 @@ fn impostor(shown: &Certificate) -> (u16, thread::JoinHandle<Vec<u8>>) {
 fn the_password_is_told_to_nobody_who_has_not_proven_who_he_is() {
     let folders = [(); 2].map(|()| servers::folder::Folder::new("certificate", &User::Own));
     let [own, other] = [0, 1].map(|n| Certificate::make(&folders[n], &User::Own, Until::Later));
-    let asking = |port, tls| Options {
+    let asking = |port, tls| AmqpOptions {
         port,
         tls,
         password: "s3cret".into(),
@@ -205,7 +205,7 @@ fn a_peer_that_says_nothing_is_given_up_in_time() {
         let (mut client, _) = listener.accept().unwrap();
         let _ = client.read_to_end(&mut Vec::new());
     });
-    let options = Options {
+    let options = AmqpOptions {
         port,
         tls: asks(TlsMode::Require),
         connect_timeout: Duration::from_millis(500),
@@ -225,7 +225,7 @@ fn a_peer_that_says_nothing_is_given_up_in_time() {
             let _ = client.read(&mut [0; 1_024]);
             client.write_all(says).unwrap();
         });
-        let error = refused(&Options { port, ..options.clone() });
+        let error = refused(&AmqpOptions { port, ..options.clone() });
         assert_eq!((error.is_config(), error.is_unavailable()), (is_config, !is_config), "{error:?}");
         server.join().unwrap();
     }
@@ -235,7 +235,7 @@ fn a_peer_that_says_nothing_is_given_up_in_time() {
 fn thousands_of_jobs_large_and_small_go_both_ways() {
     let broker = broker();
     let proxy = Proxy::before(broker.tls_port().unwrap());
-    let options = Options { port: proxy.port(), ..trusting(&broker) };
+    let options = AmqpOptions { port: proxy.port(), ..trusting(&broker) };
     let mut driver = open(&options);
     let small: Vec<_> = (0..5_000).map(|n| message("orders", &n.to_string())).collect();
     driver.push(&small).unwrap();
@@ -281,7 +281,7 @@ fn a_killed_broker_and_one_that_stops_reading_are_noticed_and_lose_nothing() {
     broker.start_again();
     let proxy = Proxy::before(options.port);
     let timeout = Duration::from_secs(1);
-    let by_proxy = Options {
+    let by_proxy = AmqpOptions {
         port: proxy.port(),
         publish_timeout: timeout,
         answer_timeout: timeout,

@@ -90,7 +90,7 @@ fn unknown_and_unstarted_jobs_take_their_attempt_back() {
 
 #[test]
 fn a_queue_with_priorities_hands_out_the_higher_ones_first() {
-    let options = craft_queue::driver::amqp::Options { max_priority: Some(9), ..fresh() };
+    let options = craft_queue::driver::amqp::AmqpOptions { max_priority: Some(9), ..fresh() };
     let mut driver = open(&options);
     let with = |priority, payload| Message { priority, ..message("orders", payload) };
     driver.push(&[with(0, "low"), with(9, "high"), with(5, "middle")]).unwrap();

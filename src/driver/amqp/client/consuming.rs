@@ -9,9 +9,9 @@ use crossbeam::channel::{Receiver, Select, Sender, TryRecvError};
 use super::{
     AmqpError, Channel, Consumer, ConsumerMessage, ConsumerOptions, Delivery, KillSwitch, envelope, explain,
 };
-use crate::driver::Bell;
-use crate::driver::amqp::options::Options;
-use crate::driver::amqp::wire::Arrival;
+use crate::driver::Notifier;
+use crate::driver::amqp::client_trait::Arrival;
+use crate::driver::amqp::options::AmqpOptions;
 use crate::error::Error;
 
 /// What came and was not fetched yet.
@@ -58,23 +58,23 @@ const AT_ONCE: usize = 256;
 /// What the thread needs besides its channel.
 pub(super) struct Consuming {
     kill: KillSwitch,
-    options: Arc<Options>,
+    options: Arc<AmqpOptions>,
     inbound: Arc<Inbound>,
-    bell: Bell,
+    notifier: Notifier,
     requests: Receiver<Request>,
     /// What acknowledges: the client library wants the delivery itself. The bodies are taken out of these.
-    husks: BTreeMap<u64, Delivery>,
+    unacked: BTreeMap<u64, Delivery>,
 }
 
 impl Consuming {
     pub(super) fn new(
         kill: KillSwitch,
-        options: Arc<Options>,
+        options: Arc<AmqpOptions>,
         inbound: Arc<Inbound>,
-        bell: Bell,
+        notifier: Notifier,
         requests: Receiver<Request>,
     ) -> Self {
-        Self { kill, options, inbound, bell, requests, husks: BTreeMap::new() }
+        Self { kill, options, inbound, notifier, requests, unacked: BTreeMap::new() }
     }
 
     /// Works until the connection is lost or nobody wants it any more.
@@ -102,7 +102,7 @@ impl Consuming {
         drop(came);
         // The worker may be busy with all that it can run, and listens to no other ring then.
         if !unwanted {
-            self.bell.ring_gone();
+            self.notifier.ring_gone();
         }
     }
 
@@ -164,13 +164,13 @@ impl Consuming {
                     reply.send(got.map(|got| (self.unpack(&queue, got.delivery), got.message_count.into())));
             }
             Request::Ack { tag, multiple } => {
-                let husk = self.husks.remove(&tag);
+                let unacked_delivery = self.unacked.remove(&tag);
                 if multiple {
-                    self.husks = self.husks.split_off(&tag);
+                    self.unacked = self.unacked.split_off(&tag);
                 }
-                match husk {
-                    Some(husk) if multiple => husk.ack_multiple(channel),
-                    Some(husk) => husk.ack(channel),
+                match unacked_delivery {
+                    Some(unacked_delivery) if multiple => unacked_delivery.ack_multiple(channel),
+                    Some(unacked_delivery) => unacked_delivery.ack(channel),
                     None => Ok(()),
                 }
                 .map_err(|error| self.fault("acknowledge", error))?;
@@ -221,7 +221,7 @@ impl Consuming {
         }
         if !arrivals.is_empty() {
             self.inbound.lock().arrivals.append(&mut arrivals);
-            self.bell.ring();
+            self.notifier.notify();
         }
         end.map_or(Ok(()), Err)
     }
@@ -236,7 +236,7 @@ impl Consuming {
             envelope: envelope(&mem::take(&mut delivery.properties)),
             body: mem::take(&mut delivery.body),
         };
-        self.husks.insert(tag, delivery);
+        self.unacked.insert(tag, delivery);
         arrival
     }
 

@@ -6,8 +6,8 @@ use super::{
     AmqpError, AmqpValue, Channel, ExchangeDeclareOptions, ExchangeType, FieldTable, QueueDeclareOptions,
     explain,
 };
-use crate::driver::amqp::options::Options;
-use crate::driver::amqp::wire::{Argument, Kind, Object};
+use crate::driver::amqp::client_trait::{Argument, Kind, Object};
+use crate::driver::amqp::options::AmqpOptions;
 use crate::error::{Error, Result};
 
 /// What is done on a channel that a refusal may close.
@@ -16,7 +16,7 @@ type OnChannel<'a> = &'a dyn Fn(&Channel) -> Result<(), AmqpError>;
 /// Declares all. A queue that is there with another type than the stated one, because whoever declared it left that
 /// to the broker, is taken as it is.
 pub(super) fn all(
-    options: &Options,
+    options: &AmqpOptions,
     objects: &[Object],
     mut on_channel: impl FnMut(OnChannel<'_>) -> Result<(), AmqpError>,
 ) -> Result<()> {
@@ -35,7 +35,7 @@ pub(super) fn all(
 
 /// Declares a queue as it is described; says no where one of its name is there with other arguments.
 pub(super) fn exactly(
-    options: &Options,
+    options: &AmqpOptions,
     queue: &Object,
     mut on_channel: impl FnMut(OnChannel<'_>) -> Result<(), AmqpError>,
 ) -> Result<bool> {
@@ -93,7 +93,7 @@ fn of_another_type<'o>(error: &AmqpError, objects: &'o [Object]) -> Option<&'o s
     })
 }
 
-fn refused(options: &Options, objects: &[Object], error: AmqpError) -> Error {
+fn refused(options: &AmqpOptions, objects: &[Object], error: AmqpError) -> Error {
     let first = objects.iter().find_map(|object| match object {
         Object::Queue { name, .. } | Object::Exchange { name, .. } => Some(name),
         _ => None,

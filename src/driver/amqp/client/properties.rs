@@ -1,7 +1,7 @@
 //! The properties of messages, as the client library has them and as the seam does.
 
 use super::{AmqpProperties, AmqpValue, FieldTable};
-use crate::driver::amqp::wire::{Envelope, OWN_HEADERS, note};
+use crate::driver::amqp::client_trait::{Envelope, OWN_HEADERS, note};
 
 /// What stands around the properties in their frame.
 const FRAME: usize = 8 + 12 + 2;
@@ -120,7 +120,7 @@ fn moved_at(properties: &AmqpProperties) -> Option<i64> {
 
 /// As a delivery carried them. Left away is what must not be in a copy: `expiration` and `user_id`, which
 /// would make the broker drop or refuse it, and every `x-*` header: with the broker's own notes on dead
-/// letters still on it, a second pass down the ladder looks like a cycle and the message is dropped; and `CC` and
+/// letters still on it, a second pass down the delay_queues looks like a cycle and the message is dropped; and `CC` and
 /// `BCC`, for which the broker would send each copy to those queues again.
 pub(super) fn envelope(properties: &AmqpProperties) -> Envelope {
     let mut envelope = Envelope {
@@ -179,7 +179,7 @@ mod tests {
     fn a_copy_keeps_what_others_gave_it_except_what_would_kill_it() {
         let headers = [
             ("trace", "42"),
-            ("x-death", "ladder"),
+            ("x-death", "delay_queues"),
             ("x-first-death-queue", "q"),
             ("CC", "audit"),
             ("BCC", "x"),

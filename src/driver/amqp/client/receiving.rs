@@ -2,7 +2,7 @@
 //!
 //! A thread owns the channel ([`consuming`](super::consuming)); what is asked of it is waited for with a
 //! limit, and then the kill switch frees it. Questions that the broker may answer by closing the channel
-//! go through one of their own, the desk, so that no held job is lost over them.
+//! go through one of their own, the queue, so that no held job is lost over them.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -14,9 +14,9 @@ use super::consuming::{Consuming, Inbound, Request};
 use super::{
     AmqpError, Channel, Connection, GOODBYE, KillSwitch, QueueDeleteOptions, count, declaring, explain,
 };
-use crate::driver::Bell;
-use crate::driver::amqp::options::Options;
-use crate::driver::amqp::wire::{Arrival, Inbox, Object};
+use crate::driver::Notifier;
+use crate::driver::amqp::client_trait::{Arrival, Inbox, Object};
+use crate::driver::amqp::options::AmqpOptions;
 use crate::error::{Error, Result};
 
 /// The handle.
@@ -27,15 +27,15 @@ pub(super) struct Receiving {
     thread: Option<JoinHandle<()>>,
     desk: Option<Channel>,
     connection: Option<Connection>,
-    options: Arc<Options>,
+    options: Arc<AmqpOptions>,
 }
 
 impl Receiving {
     pub(super) fn start(
-        options: Arc<Options>,
+        options: Arc<AmqpOptions>,
         kill: KillSwitch,
         mut connection: Connection,
-        bell: Bell,
+        notifier: Notifier,
     ) -> Result<Self> {
         let opened = kill.within(options.answer_timeout, || {
             Ok((connection.open_channel(None)?, connection.open_channel(None)?))
@@ -43,7 +43,8 @@ impl Receiving {
         let (channel, desk) = opened.map_err(|error| explain(&options, "open a channel", error))?;
         let inbound = Arc::new(Inbound::default());
         let (requests, asked) = channel::unbounded();
-        let consuming = Consuming::new(kill.clone(), Arc::clone(&options), Arc::clone(&inbound), bell, asked);
+        let consuming =
+            Consuming::new(kill.clone(), Arc::clone(&options), Arc::clone(&inbound), notifier, asked);
         let thread = thread::Builder::new()
             .name("craft-queue amqp".into())
             .spawn(move || consuming.run(&channel))
@@ -92,7 +93,7 @@ impl Receiving {
         explain(&self.options, "receive", error)
     }
 
-    /// Asks through the desk, which the broker closes together with a refusal.
+    /// Asks through the queue, which the broker closes together with a refusal.
     fn try_at_desk<T>(
         &mut self,
         question: impl FnOnce(&Channel) -> Result<T, AmqpError>,

@@ -12,7 +12,7 @@ use self::file::unreadable;
 use super::adapter::{Adapter, Value, schema_transaction};
 use super::lexer::{statements, table_of};
 use super::{Database, Open, is_about_a_column};
-use crate::driver::{Backend, Bell};
+use crate::driver::{Backend, Notifier};
 use crate::error::Result;
 use crate::time::Timestamp;
 
@@ -44,7 +44,7 @@ pub(crate) enum State {
 
 /// What became of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Migrated {
     Applied,
     /// Once more: what it had made was removed by hand.
     Again,
@@ -83,7 +83,7 @@ impl Database {
     ///
     /// # Errors
     /// One of a file's statements failed: nothing of that file was applied, and what came before it was.
-    pub(crate) fn migrate(&self, files: &[&File], mut tell: impl FnMut(&str, Told)) -> Result<usize> {
+    pub(crate) fn migrate(&self, files: &[&File], mut tell: impl FnMut(&str, Migrated)) -> Result<usize> {
         let mut adapter = self.connect_to_migrate(files)?;
         let batch = adapter.query("next_batch", &[])?.first().and_then(|row| row.number(0)).unwrap_or(1);
         let mut count = 0;
@@ -154,7 +154,7 @@ impl Database {
         if !batch.iter().any(|undo| statements(&undo.sql).into_iter().any(drops)) {
             return Ok(0);
         }
-        let sizes = match self.open(Bell::silent()).and_then(|mut jobs| jobs.size(&[])) {
+        let sizes = match self.open(Notifier::silent()).and_then(|mut jobs| jobs.size(&[])) {
             // Somebody has dropped the table already.
             Err(error) if error.is_schema() => return Ok(0),
             sizes => sizes?,
@@ -186,7 +186,7 @@ impl Database {
     }
 
     /// Applies one file, unless another process has while this one waited for the lock.
-    fn apply(&self, adapter: &mut dyn Adapter, file: &File, batch: i64) -> Result<Option<Told>> {
+    fn apply(&self, adapter: &mut dyn Adapter, file: &File, batch: i64) -> Result<Option<Migrated>> {
         let noted = applied(adapter)?.contains(&file.name);
         let parts = self.parts(file);
         let missing = self.missing(adapter, file)?;
@@ -209,9 +209,9 @@ impl Database {
         }
         adapter.execute("note_migration", &[Value::from(&*file.name), batch.into(), Value::from(&*now)])?;
         Ok(Some(match (noted, missing.is_empty()) {
-            (true, _) => Told::Again,
-            (false, true) if !parts.is_empty() => Told::Noted,
-            (false, _) => Told::Applied,
+            (true, _) => Migrated::Again,
+            (false, true) if !parts.is_empty() => Migrated::Noted,
+            (false, _) => Migrated::Applied,
         }))
     }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::adapter::{Adapter, list};
 use super::super::burial::{Buried, Dead};
-use super::{Mysql, by_token, place};
+use super::{Mysql, by_token, row_and_token};
 use crate::error::{Error, Result};
 
 impl Mysql {
@@ -21,7 +21,7 @@ impl Mysql {
             held.insert(token, self.session.fenced_ids("held", &ids, &[token])?.into_iter().collect());
         }
         let is_held = |dead: &&Dead<'_>| {
-            let (id, token) = place(dead.job.receipt);
+            let (id, token) = row_and_token(dead.job.receipt);
             held.get(&token).is_some_and(|ids| ids.contains(&id))
         };
         let kept: Vec<_> = dead.iter().filter(is_held).collect();
@@ -33,7 +33,7 @@ impl Mysql {
                 .iter()
                 .map(|dead| {
                     json!({
-                        "id": place(dead.job.receipt).0,
+                        "id": row_and_token(dead.job.receipt).0,
                         "exception": dead.exception,
                         "attempt": dead.job.attempt,
                         "failed_at": dead.failed_at,

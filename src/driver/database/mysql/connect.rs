@@ -4,7 +4,7 @@
 use ::mysql::{ClientIdentity, DriverError, Error as Cause, OptsBuilder, SslOpts};
 use ::mysql::{Conn, Opts};
 
-use super::explain::explain_connect;
+use super::errors::explain_connect;
 use crate::config::Tls;
 #[cfg(feature = "tls")]
 use crate::config::TlsMode;
@@ -34,7 +34,7 @@ pub(super) fn connect(opts: &Opts, asked: &Tls) -> Result<Conn> {
         None if opts.get_ssl_opts().is_some() => with(opts, own),
         Some(TlsMode::Disable) => with(opts, None),
         None | Some(TlsMode::Prefer) => match with(opts, Some(anyone())) {
-            // The client can only be told to insist.
+            // The client can only be told to retry.
             Err(Cause::DriverError(DriverError::TlsNotSupported)) => with(opts, None),
             made => made,
         },

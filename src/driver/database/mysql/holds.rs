@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Mysql, micros, place};
+use super::{Mysql, micros, row_and_token};
 use crate::driver::{Extended, Receipt};
 use crate::error::Result;
 
 /// The ids under each token: a fenced statement serves those of one take.
 pub(super) fn by_token(receipts: &[Receipt]) -> Vec<(i64, Vec<i64>)> {
     let mut groups: Vec<(i64, Vec<i64>)> = Vec::new();
-    for (id, token) in receipts.iter().copied().map(place) {
+    for (id, token) in receipts.iter().copied().map(row_and_token) {
         match groups.iter_mut().find(|(other, _)| *other == token) {
             Some((_, ids)) => ids.push(id),
             None => groups.push((token, vec![id])),

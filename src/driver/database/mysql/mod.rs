@@ -5,9 +5,9 @@
 
 mod burial;
 mod connect;
-mod explain;
-mod finding;
+mod errors;
 mod holds;
+mod odd_rows;
 mod push_in;
 mod read;
 mod session;
@@ -75,18 +75,18 @@ fn micros(span: Duration) -> i64 {
 }
 
 /// The row and the token of a receipt.
-fn place(receipt: Receipt) -> (i64, i64) {
+fn row_and_token(receipt: Receipt) -> (i64, i64) {
     (receipt.0.cast_signed(), receipt.1.cast_signed())
 }
 
 impl Mysql {
     /// Tries a step again that the server gave up because of others: a deadlock, or a lock that was held
     /// for long. It had rolled back what the step did. `patience` is how long it goes on trying.
-    fn insist<T>(&mut self, patience: Duration, mut step: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
+    fn retry<T>(&mut self, patience: Duration, mut step: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
         let began = Instant::now();
         for _ in 1..TRIES {
             match step(self) {
-                Err(_) if self.session.was_in_the_way() && began.elapsed() < patience => {}
+                Err(_) if self.session.is_lock_conflict() && began.elapsed() < patience => {}
                 done => return done,
             }
         }
@@ -131,7 +131,7 @@ impl Mysql {
 
     /// Writes a hold down for rows that are locked.
     fn hold(&mut self, jobs: &[Reserved], take: &Take<'_>) -> Result<()> {
-        let ids: Vec<_> = jobs.iter().map(|job| place(job.receipt).0).collect();
+        let ids: Vec<_> = jobs.iter().map(|job| row_and_token(job.receipt).0).collect();
         let charged = i64::from(take.charged);
         match ids.is_empty() {
             true => Ok(()),
@@ -191,7 +191,7 @@ impl Adapter for Mysql {
     }
 
     fn push(&mut self, messages: &[Message], created_at: &str) -> Result<Vec<Pushed>> {
-        self.insist(Duration::MAX, |mysql| {
+        self.retry(Duration::MAX, |mysql| {
             match push_in::push_new(&mut mysql.session, messages, created_at)? {
                 Some(pushed) => Ok(pushed),
                 None => transaction(mysql, Survives::PowerCut, |mysql| mysql.insert(messages, created_at)),
@@ -290,7 +290,7 @@ impl Adapter for Mysql {
         take: &Take<'_>,
         most: usize,
     ) -> Result<(Vec<Receipt>, Vec<Reserved>)> {
-        self.insist(AT_ONCE, |mysql| {
+        self.retry(AT_ONCE, |mysql| {
             transaction(mysql, Survives::PowerCut, |mysql| {
                 let lost = if done.is_empty() { Vec::new() } else { mysql.delete(done)? };
                 mysql.cursor.begin(!done.is_empty());
@@ -309,13 +309,13 @@ impl Adapter for Mysql {
         for job in jobs {
             let (changed, receipt) = match *job {
                 PutBack::Again { receipt, after, uncounted, error } => {
-                    let (id, token) = place(receipt);
+                    let (id, token) = row_and_token(receipt);
                     let error = payload::storable_text(error);
                     let values = (micros(after), i64::from(uncounted), error, id, token);
                     (self.session.execute("again", values)?, receipt)
                 }
                 PutBack::Unrun { receipt, after, unknown, suspect } => {
-                    let (id, token) = place(receipt);
+                    let (id, token) = row_and_token(receipt);
                     let values = (fresh_token, micros(after), unknown, suspect, id, token);
                     (self.session.execute("give_back", values)?, receipt)
                 }

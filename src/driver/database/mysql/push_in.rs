@@ -6,7 +6,7 @@ use ::mysql::prelude::Queryable;
 use ::mysql::{Params, Transaction, Value};
 
 use super::super::statements::Statements;
-use super::explain::{explain, is_duplicate, is_duplicate_id};
+use super::errors::{explain, is_duplicate, is_duplicate_id};
 use super::micros;
 use super::session::Session;
 use crate::error::{Error, Result};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ::mysql::{Row as ServerRow, Value as ServerValue};
 
 use super::super::adapter::{Row, Take, Value, millis};
-use super::super::reading::{Reading, Shown, lossy};
+use super::super::lenient::{Reading, Shown, lossy};
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message};
 use crate::reserved::{Receipt, Reserved};

@@ -11,7 +11,7 @@ use super::super::LONG;
 use super::super::adapter::{Row, Value};
 use super::super::statements::Statements;
 use super::connect;
-use super::explain::{self, explain};
+use super::errors::{self, explain};
 use super::read;
 use crate::config::Server;
 use crate::error::{Error, Result};
@@ -56,14 +56,14 @@ impl Session {
     }
 
     /// Whether the last statement failed because others were in the way.
-    pub(super) fn was_in_the_way(&self) -> bool {
+    pub(super) fn is_lock_conflict(&self) -> bool {
         self.in_the_way
     }
 
     /// Does something on the connection, and explains what went wrong.
     pub(super) fn attempt<T>(&mut self, work: impl FnOnce(&mut Conn) -> ::mysql::Result<T>) -> Result<T> {
         let done = work(&mut self.connection);
-        self.in_the_way = done.as_ref().is_err_and(explain::is_in_the_way);
+        self.in_the_way = done.as_ref().is_err_and(errors::is_in_the_way);
         done.map_err(|cause| explain(&cause))
     }
 

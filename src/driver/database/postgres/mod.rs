@@ -1,10 +1,10 @@
 //! PostgreSQL 13 and later.
 //!
-//! A busy worker needs one statement for each turn (`done_and_take.sql`), a pusher one for each batch.
+//! A busy worker needs one statement for each turn (`done_and_take.sql`), a batcher one for each batch.
 
 mod burial;
-mod explain;
-mod finding;
+mod errors;
+mod odd_rows;
 mod push_in;
 mod raw;
 mod read;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ::postgres::{Row, SimpleQueryMessage, Transaction};
 use uuid::Uuid;
 
-use super::explain::explain;
+use super::errors::explain;
 use super::read::get;
 use super::session::{Parameter, Session};
 use crate::error::{Error, Result};

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::super::adapter::{Row, Take, Value, millis};
 use super::super::interned::Interned;
-use super::super::reading::{Reading, lossy};
+use super::super::lenient::{Reading, lossy};
 use super::raw::Raw;
 use super::values::Instant;
 use crate::error::{Error, Result};

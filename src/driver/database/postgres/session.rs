@@ -15,7 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::LONG;
 use super::super::statements::Statements;
-use super::explain::{explain, explain_connect, shared_session};
+use super::errors::{explain, explain_connect, shared_session};
 use crate::config::{Tls, TlsMode};
 #[cfg(feature = "tls")]
 use crate::driver::tls::client_config;

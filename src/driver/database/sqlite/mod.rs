@@ -1,9 +1,9 @@
 //! SQLite: the embedded default. A file, compiled in, no server.
 
 mod connect;
-mod explain;
+mod errors;
 mod file;
-mod finding;
+mod odd_rows;
 mod push_in;
 mod read;
 mod script;
@@ -16,13 +16,13 @@ use std::time::Duration;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use self::connect::{connect, set_synchronous};
-use self::explain::explain;
+use self::errors::explain;
 use self::file::File;
 use super::adapter::{Adapter, Kind, Odd, PutBack, Row, Survives, Take, Value, list, millis, transaction};
 use super::statements::Statements;
 use super::{LONG, Open};
 use crate::config::Durability;
-use crate::driver::{Bell, Extended, Receipt, Reserved};
+use crate::driver::{Extended, Notifier, Receipt, Reserved};
 use crate::error::Result;
 use crate::message::{Message, Pushed};
 use crate::payload;
@@ -146,7 +146,7 @@ fn fenced<T>(
 }
 
 /// The row and the token of a receipt.
-fn place(receipt: Receipt) -> (i64, i64) {
+fn row_and_token(receipt: Receipt) -> (i64, i64) {
     (receipt.0.cast_signed(), receipt.1.cast_signed())
 }
 
@@ -173,10 +173,11 @@ impl Adapter for Sqlite {
         let _ = self.connection.execute_batch("ROLLBACK");
     }
 
-    fn watch(&mut self, bell: Bell) -> Result<()> {
-        if !bell.is_silent() {
-            self.watch =
-                Some(self.attempt(|sqlite| watch::Watch::start(&sqlite.path, sqlite.file.clone(), bell))?);
+    fn watch(&mut self, notifier: Notifier) -> Result<()> {
+        if !notifier.is_silent() {
+            self.watch = Some(
+                self.attempt(|sqlite| watch::Watch::start(&sqlite.path, sqlite.file.clone(), notifier))?,
+            );
         }
         Ok(())
     }
@@ -266,7 +267,7 @@ impl Adapter for Sqlite {
     fn delete(&mut self, receipts: &[Receipt]) -> Result<Vec<Receipt>> {
         self.attempt(|sqlite| {
             let mut done = sqlite.prepare("done")?;
-            fenced(receipts, |receipt| Ok((done.execute(place(*receipt))?, *receipt)))
+            fenced(receipts, |receipt| Ok((done.execute(row_and_token(*receipt))?, *receipt)))
         })
     }
 
@@ -275,13 +276,13 @@ impl Adapter for Sqlite {
             let (mut again, mut give_back) = (sqlite.prepare("again")?, sqlite.prepare("give_back")?);
             fenced(jobs, |job| match *job {
                 PutBack::Again { receipt, after, uncounted, error } => {
-                    let (id, token) = place(receipt);
+                    let (id, token) = row_and_token(receipt);
                     let error = payload::storable_text(error);
                     let values = params![id, token, whole_millis(after), uncounted, error];
                     Ok((again.execute(values)?, receipt))
                 }
                 PutBack::Unrun { receipt, after, unknown, suspect } => {
-                    let (id, token) = place(receipt);
+                    let (id, token) = row_and_token(receipt);
                     let values = params![id, token, fresh_token, whole_millis(after), unknown, suspect];
                     Ok((give_back.execute(values)?, receipt))
                 }
@@ -293,7 +294,7 @@ impl Adapter for Sqlite {
         let lost = self.attempt(|sqlite| {
             let mut extend = sqlite.prepare("extend")?;
             fenced(receipts, |receipt| {
-                let (id, token) = place(*receipt);
+                let (id, token) = row_and_token(*receipt);
                 Ok((extend.execute(params![id, token, whole_millis(lease)])?, *receipt))
             })
         })?;

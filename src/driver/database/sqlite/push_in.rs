@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, ffi, params};
 
-use super::explain::explain;
+use super::errors::explain;
 use crate::error::Result;
 use crate::message::{JobId, Message, Pushed};
 use crate::push::Enlist;

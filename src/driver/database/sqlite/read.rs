@@ -10,7 +10,7 @@ use rusqlite::{Params, Statement, ToSql};
 
 use super::super::adapter::{Row, Take, Value, millis};
 use super::super::interned::Interned;
-use super::super::reading::{Reading, Shown, stand_in};
+use super::super::lenient::{Reading, Shown, stand_in};
 use crate::message::{JobId, Message};
 use crate::reserved::{Receipt, Reserved};
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 
 use super::file::File;
-use crate::driver::Bell;
+use crate::driver::Notifier;
 
 /// How often the file is looked at: from every 2 ms when somebody has just written to less often in a quiet
 /// hour. The look itself costs about 2 µs, the waking ten times that.
@@ -22,7 +22,7 @@ const PART: u32 = 500;
 /// How often it is looked whether the path still leads to that file.
 const LOOK_FOR_FILE: Duration = Duration::from_millis(200);
 
-/// A thread that looks at `PRAGMA data_version` and rings the bell when it has changed, or when the path leads to
+/// A thread that looks at `PRAGMA data_version` and rings the notifier when it has changed, or when the path leads to
 /// another file by now, as the worker's next look tells. It ends when this is dropped.
 pub(super) struct Watch {
     stop: Arc<AtomicBool>,
@@ -30,7 +30,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn start(path: &Path, file: File, bell: Bell) -> rusqlite::Result<Self> {
+    pub(super) fn start(path: &Path, file: File, notifier: Notifier) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -43,7 +43,7 @@ impl Watch {
                 // Not a channel's wait, which spins for a while first.
                 std::thread::park_timeout((written.elapsed() / PART).clamp(SHORTEST, LONGEST));
                 // A busy worker looks for itself. What changes meanwhile still differs from `seen`.
-                if !bell.is_awaited() {
+                if !notifier.is_awaited() {
                     continue;
                 }
                 let version = connection
@@ -52,7 +52,7 @@ impl Watch {
                 if looked_for_file.elapsed() >= LOOK_FOR_FILE {
                     looked_for_file = Instant::now();
                     if file.is_elsewhere() {
-                        bell.ring();
+                        notifier.notify();
                     }
                 }
                 // On an error the worker's own poll is what finds jobs, and tells what is wrong.
@@ -60,7 +60,7 @@ impl Watch {
                     && seen.replace(version) != Some(version)
                 {
                     written = Instant::now();
-                    bell.ring();
+                    notifier.notify();
                 }
             }
         };

@@ -1,0 +1,197 @@
+//! Where each value comes from, and how an error at it is shown.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::snippet::{line_number, snippet};
+use super::value_error::ValueError;
+use crate::error::Error;
+
+/// One value of the configuration, for people: a line of `craft config:check`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigEntry {
+    /// `database.poll`, `connections.mysql`.
+    pub key: String,
+    /// As people read it, spans in seconds; secrets are masked; `none` when it is not set.
+    pub value: String,
+    /// Who says so.
+    pub source: ConfigSource,
+}
+
+/// Who says what a value is. Printed, it is `queue.toml:4`, `CRAFT_POLL`, `--poll`, or words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigSource {
+    /// Nobody: it is the default.
+    BuiltIn,
+    /// A line of a file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A variable of the environment.
+    Environment(&'static str),
+    /// A flag of the command line.
+    ConfigFlag(&'static str),
+    /// The program, which changed a field.
+    Program,
+}
+
+impl fmt::Display for ConfigSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("built in"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Environment(name) | Self::ConfigFlag(name) => f.write_str(name),
+            Self::Program => f.write_str("the program"),
+        }
+    }
+}
+
+/// A queue.toml as it was read.
+pub(super) struct Document {
+    /// As messages name it.
+    pub(super) path: PathBuf,
+    pub(super) text: String,
+}
+
+impl Document {
+    /// The error for what stands at `span`.
+    pub(super) fn error(&self, key: &str, span: Range<usize>, wrong: ValueError) -> Error {
+        self.error_in(key, span, wrong, true)
+    }
+
+    /// The same where the text is no TOML.
+    pub(super) fn error_in_no_toml(&self, span: Range<usize>, wrong: ValueError) -> Error {
+        self.error_in("not valid TOML", span, wrong, false)
+    }
+
+    fn error_in(&self, key: &str, span: Range<usize>, wrong: ValueError, valid: bool) -> Error {
+        let snippet = snippet(&self.path.display().to_string(), &self.text, span, valid);
+        wrong.into_error(|message| format!("{key}: {message}\n{snippet}"))
+    }
+
+    fn source(&self, span: &Range<usize>) -> ConfigSource {
+        ConfigSource::File { path: self.path.clone(), line: line_number(&self.text, span.start) }
+    }
+}
+
+/// The origin of each value that is not built in.
+#[derive(Clone, Default)]
+pub(super) struct Origins {
+    document: Option<Arc<Document>>,
+    by_key: BTreeMap<String, Origin>,
+}
+
+#[derive(Clone)]
+struct Origin {
+    source: ConfigSource,
+    /// Where in the document it stands.
+    span: Range<usize>,
+    /// What it came to; a value that differs now was changed by the program.
+    shown: Option<String>,
+    /// Whether a secret went into it by a variable.
+    secret: bool,
+}
+
+impl Origins {
+    pub(super) fn of(document: Arc<Document>) -> Self {
+        Self { document: Some(document), by_key: BTreeMap::new() }
+    }
+
+    /// The file.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.document.as_ref().map(|document| &*document.path)
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.by_key.contains_key(key)
+    }
+
+    /// Notes that the document says what `key` is.
+    pub(super) fn note_span(&mut self, key: &str, span: Range<usize>, secret: bool) {
+        let source = self.document.as_ref().map_or(ConfigSource::BuiltIn, |document| document.source(&span));
+        self.by_key.insert(key.to_owned(), Origin { source, span, shown: None, secret });
+    }
+
+    /// Notes that a variable or a flag says what `key` is.
+    pub(super) fn note(&mut self, key: &str, source: ConfigSource) {
+        self.by_key.insert(key.to_owned(), Origin { source, span: 0..0, shown: None, secret: false });
+    }
+
+    /// Notes that the value of `key` may hold a secret.
+    pub(super) fn keep_secret(&mut self, key: &str) {
+        if let Some(origin) = self.by_key.get_mut(key) {
+            origin.secret = true;
+        }
+    }
+
+    /// Notes that `key` follows from `from`.
+    pub(super) fn note_consequence(&mut self, key: &str, from: &str) {
+        if let Some(origin) = self.by_key.get(from) {
+            self.by_key.insert(key.to_owned(), origin.clone());
+        }
+    }
+
+    /// Keeps what the values came to.
+    pub(super) fn seal(&mut self, shown: impl IntoIterator<Item = (String, Option<String>)>) {
+        for (key, shown) in shown {
+            if let Some(origin) = self.by_key.get_mut(&key) {
+                origin.shown = shown;
+            }
+        }
+    }
+
+    /// Who set `key` to what it is now. `built_in` is what it would be otherwise.
+    pub(super) fn source(
+        &self,
+        key: &str,
+        now: &Option<String>,
+        built_in: Option<&Option<String>>,
+    ) -> ConfigSource {
+        match self.by_key.get(key) {
+            Some(origin) if origin.shown == *now => origin.source.clone(),
+            None if built_in == Some(now) => ConfigSource::BuiltIn,
+            _ => ConfigSource::Program,
+        }
+    }
+
+    /// Whether a variable of the environment says what `key` is.
+    #[cfg(feature = "database")]
+    pub(super) fn is_of_variable(&self, key: &str) -> bool {
+        self.by_key.get(key).is_some_and(|origin| matches!(origin.source, ConfigSource::Environment(_)))
+    }
+
+    /// Whether the value of `key` must be masked although its kind is not secret.
+    pub(super) fn is_secret(&self, key: &str) -> bool {
+        self.by_key.get(key).is_some_and(|origin| origin.secret)
+    }
+
+    /// The error at a value of the document.
+    pub(super) fn error_in_file(&self, key: &str, wrong: ValueError) -> Error {
+        match (self.by_key.get(key), &self.document) {
+            (Some(origin), Some(document)) => document.error(key, origin.span.clone(), wrong),
+            _ => wrong.at(key),
+        }
+    }
+
+    /// The error at a value of `source`.
+    pub(super) fn error(&self, key: &str, source: &ConfigSource, wrong: ValueError) -> Error {
+        match source {
+            ConfigSource::File { .. } => self.error_in_file(key, wrong),
+            ConfigSource::Environment(name) | ConfigSource::ConfigFlag(name) => wrong.at(name),
+            ConfigSource::BuiltIn | ConfigSource::Program => wrong.at(key),
+        }
+    }
+}
+
+/// Without the document's text, which may hold secrets.
+impl fmt::Debug for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.by_key.iter().map(|(key, origin)| (key, &origin.source))).finish()
+    }
+}

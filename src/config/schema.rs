@@ -1,0 +1,340 @@
+//! Every kind of value: what it may be, in words and in code.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::kind::Kind;
+use super::redact::{self, MASK};
+use super::tls;
+use super::value::Value;
+use super::{Durability, Mode, QueueType, TlsMode};
+use crate::backoff::Backoff;
+use crate::message::{check_name, check_queue};
+use crate::time::{self, Zone};
+
+// Text
+
+/// A driver, a connection, a method, a channel.
+pub(super) const NAME: Kind<String> =
+    Kind::new("a name of 1 to 255 bytes", text, |name| check_name("name", name).is_ok(), shown);
+
+/// The commas of `queue:work --queue a,b` separate queues.
+pub(super) const QUEUE: Kind<String> = Kind::new(
+    "the name of one queue, 1 to 255 bytes without a comma",
+    text,
+    |name| check_queue("queue", name).is_ok(),
+    String::clone,
+)
+.hint(|name| {
+    let is_odd = name == "*" || name.trim() != name;
+    is_odd.then_some("a name does not begin or end with a space, and * is none")
+});
+
+pub(super) const TABLE: Kind<String> = Kind::new(
+    "a table's name of at most 52 letters (a-z), digits and underscores, not starting with a digit",
+    text,
+    |name| is_table(name),
+    String::clone,
+)
+.hint(why_no_table);
+
+pub(super) const FAILED_TABLE: Kind<Option<String>> = Kind::new(
+    "false, or a table's name of at most 52 letters (a-z), digits and underscores, not starting with a digit",
+    |value| if value.boolean() == Some(false) { Some(None) } else { text(value).map(Some) },
+    |table| table.as_deref().is_none_or(is_table),
+    |table| table.clone().unwrap_or_else(|| "false".into()),
+)
+.hint(why_no_table);
+
+/// What a server understands, and we pass on.
+pub(super) const WORD: Kind<String> = Kind::new(
+    "at most 255 bytes without control characters",
+    text,
+    |word| word.len() <= 255 && is_plain(word),
+    shown,
+);
+
+/// The name of a database, or the path of its file.
+pub(super) const DATABASE: Kind<String> = Kind::new(
+    "the name of a database or the path of an SQLite file",
+    text,
+    |name| !name.is_empty() && is_plain(name),
+    shown,
+);
+
+pub(super) const HOST: Kind<String> = Kind::new(
+    "the name or the address of a host, without a port",
+    text,
+    |host| {
+        !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c.is_control() || "@?#".contains(c))
+    },
+    shown,
+);
+
+pub(super) const PASSWORD: Kind<String> = Kind::new("a string", text, |_| true, |_| MASK.into()).secret();
+
+pub(super) const URL: Kind<String> = PASSWORD;
+
+/// One name for each database, whichever was written.
+pub(super) const CONNECTION_DRIVER: Kind<String> = Kind::new(
+    "\"sqlite\", \"postgres\" or \"mysql\"",
+    |value| match value.text()? {
+        "sqlite" => Some("sqlite".into()),
+        "postgres" | "postgresql" => Some("postgres".into()),
+        "mysql" | "mariadb" => Some("mysql".into()),
+        _ => None,
+    },
+    |_| true,
+    String::clone,
+);
+
+pub(super) const SSLMODE: Kind<TlsMode> =
+    Kind::new(tls::MODES, |value| TlsMode::named(value.text()?), |_| true, |mode| mode.name().to_owned())
+        .hint(tls::why_no_mode);
+
+pub(super) const FILE: Kind<PathBuf> = Kind::new(
+    "the path of a file",
+    |value| text(value).filter(|path| !path.is_empty() && is_plain(path)).map(PathBuf::from),
+    |path| !path.as_os_str().is_empty(),
+    |path| redact::shown(&path.to_string_lossy()).to_owned(),
+);
+
+// Numbers
+
+pub(super) const ATTEMPTS: Kind<u32> = Kind::new(
+    "a whole number from 1 to 2147483647",
+    number,
+    |attempts| (1..=2_147_483_647).contains(attempts),
+    u32::to_string,
+);
+
+pub(super) const WORKERS: Kind<usize> = Kind::new(
+    "a whole number from 1 to 10000",
+    number,
+    |workers| (1..=10_000).contains(workers),
+    usize::to_string,
+);
+
+pub(super) const JOBS_PER_CHILD: Kind<u64> =
+    Kind::new("a whole number, at least 1", number, |jobs| *jobs > 0, u64::to_string);
+
+/// In MB. With less even a program that does nothing may not start.
+pub(super) const CHILD_MEMORY: Kind<u64> = Kind::new(
+    "a number of megabytes from 16 to 16777216",
+    number,
+    |memory| (16..=16_777_216).contains(memory),
+    u64::to_string,
+);
+
+/// The room for this many jobs is set aside at once.
+pub(super) const CAPACITY: Kind<usize> = Kind::new(
+    "a whole number from 1 to 10000000",
+    number,
+    |capacity| (1..=10_000_000).contains(capacity),
+    usize::to_string,
+);
+
+pub(super) const PREFETCH: Kind<u16> =
+    Kind::new("a whole number from 1 to 65535", number, |prefetch| *prefetch > 0, u16::to_string);
+
+pub(super) const MAX_PRIORITY: Kind<u8> =
+    Kind::new("a whole number from 1 to 255", number, |priority| *priority > 0, u8::to_string);
+
+/// The chapter writes it as a string.
+pub(super) const PORT: Kind<u16> = Kind::new(
+    "a port from 1 to 65535",
+    |value| number(value).or_else(|| value.text()?.trim().parse().ok()),
+    |port| *port > 0,
+    u16::to_string,
+);
+
+pub(super) const SWITCH: Kind<bool> = Kind::new("true or false", Value::boolean, |_| true, bool::to_string);
+
+// Spans of time, in seconds
+
+/// An idle worker that slept less would only burn the processor.
+pub(super) const POLL: Kind<Duration> =
+    Kind::new("seconds from 0.001 to 86400", span, |poll| within(poll, 0.001..=86_400.0), seconds);
+
+pub(super) const LEASE: Kind<Duration> =
+    Kind::new("seconds from 1 to 86400", span, |lease| within(lease, 1.0..=86_400.0), seconds);
+
+/// Of one attempt, of a connect, of a confirm.
+pub(super) const TIMEOUT: Kind<Duration> =
+    Kind::new("seconds, at least 0.001", span, |limit| *limit >= Duration::from_millis(1), seconds);
+
+pub(super) const GRACE: Kind<Duration> =
+    Kind::new("seconds from 0 to 86400", span, |grace| within(grace, 0.0..=86_400.0), seconds);
+
+pub(super) const SPAN: Kind<Duration> =
+    Kind::new("seconds, or text such as \"10 minutes\"", span, |_| true, seconds);
+
+pub(super) const BACKOFF: Kind<Backoff> = Kind::new(
+    "\"exponential\", seconds, or a list of seconds",
+    |value| match value {
+        Value::List(waits) => Some(Backoff::list(waits.iter().map(span).collect::<Option<Vec<_>>>()?)),
+        _ => span(value).map(Backoff::fixed).or_else(|| Backoff::parse(value.text()?).ok()),
+    },
+    |_| true,
+    Backoff::to_string,
+);
+
+// Choices
+
+pub(super) const ZONE: Kind<Zone> = Kind::new(
+    "an IANA time zone such as \"UTC\" or \"Europe/Berlin\"",
+    |value| Zone::named(value.text()?).ok(),
+    |_| true,
+    |zone| zone.name().to_owned(),
+);
+
+pub(super) const MODE: Kind<Mode> = Kind::new(
+    "\"threading\" or \"multiprocess\"",
+    |value| match value.text()? {
+        "threading" => Some(Mode::Threading),
+        "multiprocess" => Some(Mode::Multiprocess),
+        _ => None,
+    },
+    |_| true,
+    |mode| match mode {
+        Mode::Threading => "threading".into(),
+        Mode::Multiprocess => "multiprocess".into(),
+    },
+);
+
+pub(super) const DURABILITY: Kind<Durability> = Kind::new(
+    "\"full\" or \"normal\"",
+    |value| match value.text()? {
+        "full" => Some(Durability::Full),
+        "normal" => Some(Durability::Normal),
+        _ => None,
+    },
+    |_| true,
+    |durability| match durability {
+        Durability::Full => "full".into(),
+        Durability::Normal => "normal".into(),
+    },
+);
+
+pub(super) const QUEUE_TYPE: Kind<QueueType> = Kind::new(
+    "\"classic\" or \"quorum\"",
+    |value| match value.text()? {
+        "classic" => Some(QueueType::Classic),
+        "quorum" => Some(QueueType::Quorum),
+        _ => None,
+    },
+    |_| true,
+    |queue_type| match queue_type {
+        QueueType::Classic => "classic".into(),
+        QueueType::Quorum => "quorum".into(),
+    },
+);
+
+// Programs
+
+pub(super) const COMMAND: Kind<Vec<String>> = Kind::new(
+    "a list of strings, the program first: [\"python3\", \"jobs/resize.py\"]",
+    |value| match value {
+        Value::List(words) => words.iter().map(text).collect(),
+        _ => None,
+    },
+    |words| {
+        words.first().is_some_and(|word| !word.is_empty()) && !words.iter().any(|word| word.contains('\0'))
+    },
+    |words| words.iter().map(shown).collect::<Vec<_>>().join(" "),
+);
+
+pub(super) const FOLDER: Kind<PathBuf> = Kind::new(
+    "the path of a folder",
+    |value| text(value).map(PathBuf::from),
+    |path| !path.as_os_str().is_empty() && !path.as_os_str().as_encoded_bytes().contains(&0),
+    |path| path.display().to_string(),
+);
+
+pub(super) const VARIABLES: Kind<BTreeMap<String, String>> = Kind::<BTreeMap<_, _>>::new(
+    "a table of strings: { NAME = \"value\" }",
+    |value| match value {
+        Value::Table(table) => table.iter().map(|(name, value)| Some((name.clone(), text(value)?))).collect(),
+        _ => None,
+    },
+    |variables| variables.iter().all(is_variable),
+    |variables| variables.keys().map(|name| format!("{name}={MASK}")).collect::<Vec<_>>().join(" "),
+)
+.secret();
+
+// How they are read and shown
+
+/// Text that is free to choose. What a slip may have put there is masked.
+#[allow(clippy::ptr_arg, reason = "how a kind of `String` is shown")]
+fn shown(text: &String) -> String {
+    redact::shown(text).to_owned()
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.text().map(str::to_owned)
+}
+
+fn number<T: TryFrom<i64>>(value: &Value) -> Option<T> {
+    T::try_from(value.integer()?).ok()
+}
+
+fn span(value: &Value) -> Option<Duration> {
+    match value {
+        Value::Integer(seconds) => time::seconds_to_span(*seconds as f64),
+        Value::Float(seconds) => time::seconds_to_span(*seconds),
+        _ => time::parse_span(value.text()?).ok(),
+    }
+}
+
+fn seconds(span: &Duration) -> String {
+    span.as_secs_f64().to_string()
+}
+
+fn within(span: &Duration, range: RangeInclusive<f64>) -> bool {
+    range.contains(&span.as_secs_f64())
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.contains(char::is_control)
+}
+
+/// What the system takes as a variable of a process.
+fn is_variable((name, value): (&String, &String)) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0')
+}
+
+/// What is put behind a table's name to name what belongs to it.
+pub(super) const ENDINGS: [&str; 5] = ["_ready", "_held", "_uuid", "_unique_key", "_signals"];
+
+/// PostgreSQL keeps 63 bytes of a name, and the longest ending takes 11.
+const TABLE_LIMIT: usize = 52;
+
+fn is_table(name: &str) -> bool {
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    starts_well && is_word && name.len() <= TABLE_LIMIT && !is_taken(name)
+}
+
+/// Whether SQLite, or this crate, calls something else so.
+fn is_taken(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name == "sqlite" || name.starts_with("sqlite_") || name == "craft_migrations"
+}
+
+fn why_no_table(name: &str) -> Option<&'static str> {
+    if name.contains('.') {
+        return Some(
+            "name the schema in the connection: a PostgreSQL url may end with ?options=-csearch_path%3Dshop",
+        );
+    }
+    if is_taken(name) {
+        return Some(
+            "SQLite keeps names that begin with sqlite for itself, and craft migrate has craft_migrations",
+        );
+    }
+    (name.len() > TABLE_LIMIT).then_some(
+        "indexes are named after it, as in jobs_unique_key, and PostgreSQL keeps 63 letters of a name",
+    )
+}

@@ -1,0 +1,97 @@
+//! Where a check plays: fresh storage, two queues, and as many handles as it needs.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::subject::{Can, Storage, Subject};
+use crate::driver::Notifier;
+use crate::failed::FailedJobs;
+use crate::message::{Message, new_uuid};
+
+pub(super) use super::handle::Handle;
+
+/// Long enough that no hold of this lease runs out, however slow the machine is.
+pub(super) const LONG: Duration = Duration::from_secs(3_600);
+
+/// One check's storage. Its queues have names of their own, in case a back end has no storage of its own
+/// to give, as a broker that the tests share.
+pub(super) struct Fixture<'a> {
+    pub(super) subject: &'a Subject,
+    pub(super) queue: String,
+    pub(super) other_queue: String,
+    storage: Storage,
+}
+
+impl<'a> Fixture<'a> {
+    pub(super) fn new(subject: &'a Subject) -> Self {
+        let uuid = new_uuid();
+        Self {
+            subject,
+            queue: format!("queue-{uuid}"),
+            other_queue: format!("other-{uuid}"),
+            storage: subject.make(),
+        }
+    }
+
+    pub(super) fn can(&self) -> Can {
+        self.subject.can
+    }
+
+    /// Opens a handle that hears no notifier.
+    pub(super) fn handle(&self) -> Handle<'_> {
+        self.hand_with(Notifier::silent())
+    }
+
+    pub(super) fn hand_with(&self, notifier: Notifier) -> Handle<'_> {
+        Handle::new(self, must("open the back end", self.storage.0.open(notifier)))
+    }
+
+    /// Opens the failed jobs.
+    pub(super) fn failed(&self) -> Box<dyn FailedJobs> {
+        let backend = self.storage.1.as_ref().expect("a subject that can have failed jobs gives them");
+        must("open the failed jobs", backend.open())
+    }
+
+    /// A job for the queue, with nothing asked for.
+    pub(super) fn job(&self, name: &str) -> Message {
+        Message {
+            uuid: new_uuid(),
+            name: Arc::from(name),
+            queue: Arc::from(self.queue.as_str()),
+            payload: Arc::from(br#"{"order_id":1}"#.as_slice()),
+            delay: Duration::ZERO,
+            priority: 0,
+            unique_key: None,
+            replaces: false,
+            overrides: None,
+        }
+    }
+
+    /// A job with a unique key that only this fixture uses.
+    pub(super) fn keyed(&self, name: &str, key: &str) -> Message {
+        Message { unique_key: Some(Arc::from(format!("{}/{key}", self.queue))), ..self.job(name) }
+    }
+
+    /// Asks again and again until there is an answer.
+    pub(super) fn wait_for<T>(&self, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            if let Some(answer) = ask() {
+                return answer;
+            }
+            let waited = start.elapsed();
+            assert!(waited < self.subject.patience, "waited {waited:?} in vain for {what}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// What the back end has no reason to refuse.
+#[track_caller]
+pub(super) fn must<T>(what: &str, result: crate::Result<T>) -> T {
+    match result {
+        Ok(answer) => answer,
+        Err(error) => panic!("cannot {what}: {error:?}"),
+    }
+}

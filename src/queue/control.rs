@@ -1,0 +1,57 @@
+//! Tells the workers of a driver something: pause, resume, restart.
+
+use std::collections::BTreeSet;
+
+use super::Queue;
+use crate::driver::{ControlFlags, ControlMessage};
+use crate::error::Result;
+use crate::message::{check_name, check_queue};
+
+impl Queue {
+    /// Pauses a queue of a driver, and says whether that is new. Its workers take nothing new from it, from
+    /// their next poll on; running jobs finish, pushes go on, other queues are worked off. It stays so until
+    /// [`Queue::resume`], whatever is started anew meanwhile.
+    ///
+    /// # Errors
+    /// There is no such driver, it can't be reached, or it keeps no such signals: its jobs run in the program
+    /// that pushes them ([`is_unsupported`](crate::Error::is_unsupported)).
+    pub fn pause(&self, driver: Option<&str>, queue: &str) -> Result<bool> {
+        check_queue("name of the queue", queue)?;
+        self.signal(driver, &ControlMessage::Pause(queue), &format!("pause queue \"{queue}\""))
+    }
+
+    /// Ends the pause of a queue, and says whether there was one.
+    ///
+    /// # Errors
+    /// As [`Queue::pause`].
+    pub fn resume(&self, driver: Option<&str>, queue: &str) -> Result<bool> {
+        check_name("name of the queue", queue)?;
+        self.signal(driver, &ControlMessage::Resume(queue), &format!("resume queue \"{queue}\""))
+    }
+
+    /// Has every worker of a driver that runs now finish its running jobs and end, for its supervisor to
+    /// start it again: for a new version of a program. Workers that are started afterwards are not meant.
+    ///
+    /// # Errors
+    /// As [`Queue::pause`].
+    pub fn restart_workers(&self, driver: Option<&str>) -> Result<()> {
+        self.signal(driver, &ControlMessage::Restart, "restart the workers").map(drop)
+    }
+
+    /// The queues of a driver that are paused.
+    ///
+    /// # Errors
+    /// There is no such driver, or it can't be reached.
+    pub fn paused(&self, driver: Option<&str>) -> Result<BTreeSet<String>> {
+        let ControlFlags { paused, .. } = self.0.0.configured(driver)?.open()?.signals()?;
+        Ok(paused)
+    }
+
+    fn signal(&self, driver: Option<&str>, signal: &ControlMessage<'_>, what: &str) -> Result<bool> {
+        let configured = self.0.0.configured(driver)?;
+        configured.open()?.signal(signal).map_err(|error| match error.is_unsupported() {
+            true => error.context(format!("cannot {what} of driver \"{}\"", configured.name)),
+            false => error,
+        })
+    }
+}

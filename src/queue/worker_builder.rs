@@ -1,0 +1,306 @@
+//! Makes workers: puts configuration, driver, runner and policy together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::enqueue::QueueInner;
+use super::fake::Recorder;
+use crate::backoff::Backoff;
+use crate::config::{Mode, Settings};
+use crate::context::RunEnv;
+use crate::error::{Error, Result};
+use crate::event::{self, Event, Listener};
+use crate::message::check_queue;
+use crate::runner::{MakeRunner, Threads};
+#[cfg(unix)]
+use crate::runner::{Processes, Rules, hears_of_ends};
+use crate::worker::{self, Bounds, Inbox, Report, Stopper, WorkerOptions};
+
+type Change = Box<dyn FnOnce(&mut Settings) + Send + Sync>;
+
+/// A worker: takes jobs from a driver and runs them in its threads.
+///
+/// ```no_run
+/// # use craft_queue::{Config, Jobs, Queue};
+/// # let queue = Queue::open(Config::default(), Jobs::new())?;
+/// let report = queue.worker().on("invoices").threads(4).stop_when_empty().run()?;
+/// println!("{} done, {} failed", report.done, report.failed);
+/// # Ok::<(), craft_queue::Error>(())
+/// ```
+///
+/// What is not said comes from the configuration. A library worker installs no signal handlers: hand
+/// [`Worker::stopper`] to whatever decides when to stop.
+#[must_use = "a worker does nothing until it is run"]
+pub struct Worker {
+    inner: Arc<QueueInner>,
+    driver: String,
+    queues: Vec<String>,
+    /// What was said about it, put on the settings of its driver once that is known.
+    changes: Vec<Change>,
+    bounds: Bounds,
+    listener: Option<Listener>,
+    /// Whether events are written to the log, too.
+    logs: bool,
+    process_ends: bool,
+    inbox: Inbox,
+}
+
+impl Worker {
+    pub(super) fn new(inner: Arc<QueueInner>) -> Self {
+        let driver = inner.config.default.clone();
+        Self {
+            changes: Vec::new(),
+            listener: inner.listener.clone(),
+            inner,
+            driver,
+            queues: Vec::new(),
+            bounds: Bounds::default(),
+            logs: true,
+            process_ends: false,
+            inbox: Inbox::new(),
+        }
+    }
+
+    /// Works for this driver, with its settings where nothing else is said, before or after.
+    pub fn driver(mut self, name: impl Into<String>) -> Self {
+        self.driver = name.into();
+        self
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Settings) + Send + Sync + 'static) -> Self {
+        self.changes.push(Box::new(change));
+        self
+    }
+
+    /// Works off this queue. Said several times, the first one named goes first.
+    pub fn on(mut self, queue: impl Into<String>) -> Self {
+        self.queues.push(queue.into());
+        self
+    }
+
+    /// How many jobs run at once, at least 1.
+    pub fn threads(self, count: usize) -> Self {
+        self.set(move |settings| settings.workers = count.max(1))
+    }
+
+    /// Runs jobs in threads, or in child processes. A program whose own `main` calls
+    /// [`Jobs::serve_if_child`](crate::Jobs::serve_if_child) first can have children.
+    pub fn mode(self, mode: Mode) -> Self {
+        self.set(move |settings| settings.mode = mode)
+    }
+
+    /// Replaces a child process after this many jobs, at least 1.
+    pub fn max_jobs_per_child(self, count: u64) -> Self {
+        self.set(move |settings| settings.max_jobs_per_child = Some(count.max(1)))
+    }
+
+    /// The most memory that a child process may have, in MB; a job that wants more ends its child.
+    pub fn child_memory(self, megabytes: u64) -> Self {
+        self.set(move |settings| settings.child_memory = Some(megabytes))
+    }
+
+    /// The longest it sleeps before it looks for jobs.
+    pub fn poll(self, poll: Duration) -> Self {
+        self.set(move |settings| settings.poll = poll)
+    }
+
+    /// How long a job stays held without a sign of life.
+    pub fn lease(self, lease: Duration) -> Self {
+        self.set(move |settings| settings.lease = lease)
+    }
+
+    /// How often a job is attempted that says nothing itself, at least 1.
+    pub fn attempts(self, attempts: u32) -> Self {
+        self.set(move |settings| settings.attempts = attempts.max(1))
+    }
+
+    /// How long to wait between attempts of a job that says nothing itself.
+    pub fn backoff(self, backoff: impl Into<Backoff>) -> Self {
+        let backoff = backoff.into();
+        self.set(move |settings| settings.backoff = backoff)
+    }
+
+    /// How long one attempt may take of a job that says nothing itself.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.set(move |settings| settings.timeout = Some(timeout))
+    }
+
+    /// How long it waits for running jobs when it is stopped.
+    pub fn grace(self, grace: Duration) -> Self {
+        self.set(move |settings| settings.grace = grace)
+    }
+
+    /// Ends when nothing is due, nothing runs, and no retry of its own is still to come.
+    pub fn stop_when_empty(mut self) -> Self {
+        self.bounds.when_empty = true;
+        self
+    }
+
+    /// Ends after this many jobs.
+    pub fn max_jobs(mut self, count: u64) -> Self {
+        self.bounds.jobs = Some(count);
+        self
+    }
+
+    /// Ends after this long.
+    pub fn max_time(mut self, time: Duration) -> Self {
+        self.bounds.time = Some(time);
+        self
+    }
+
+    /// Ends when the process has this many MB resident (Linux).
+    pub fn max_memory(mut self, megabytes: u64) -> Self {
+        self.bounds.memory = Some(megabytes);
+        self
+    }
+
+    /// Is told every event, instead of the listener that the queue was opened with.
+    ///
+    /// What a person should know is written to the log beside it (crate `log`, target `craft_queue::worker`):
+    /// jobs that are dead as errors; warnings, lost holds and a back end that is away as warnings; other changes
+    /// as info; each job that begins and is done as debug.
+    pub fn listener(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Tells people all that the log would, in its place. The listener of the queue is told as well.
+    #[cfg(feature = "cli")]
+    pub(crate) fn reporter(mut self, report: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.logs = false;
+        let own = self.listener.take();
+        self.listener(move |event| {
+            report(event);
+            if let Some(own) = &own {
+                event::tell(own, event);
+            }
+        })
+    }
+
+    /// Says that the process exits as soon as [`Worker::run`] returns. Only then can a worker give back
+    /// jobs whose threads are still running: they are due again 5 s later. Without it such a worker returns
+    /// an error and keeps the jobs held for as long as their threads live.
+    pub fn process_ends(mut self) -> Self {
+        self.process_ends = true;
+        self
+    }
+
+    /// Stops it from another thread, or from a signal handler's.
+    pub fn stopper(&self) -> Stopper {
+        self.inbox.stopper()
+    }
+
+    /// Works in this thread until it is stopped or a bound is reached.
+    ///
+    /// # Errors
+    /// The driver is unknown or can't be used, a table is missing
+    /// ([`is_schema`](crate::Error::is_schema)); or a job is stuck in a thread
+    /// ([`is_stuck`](crate::Error::is_stuck)).
+    pub fn run(self) -> Result<Report> {
+        if self.inner.recorder.is_some() {
+            return Err(Recorder::refusal());
+        }
+        if self.driver == "async" {
+            return Err(Error::unsupported(
+                "cannot work for driver \"async\": its jobs wait in the memory of the program that pushes \
+                 them, which runs them by itself",
+            )
+            .with_help("for workers of their own use --driver database"));
+        }
+        self.prepare()?.run()
+    }
+
+    fn prepare(self) -> Result<Prepared> {
+        let Self { inner, driver, mut queues, changes, bounds, listener, logs, process_ends, inbox } = self;
+        let configured = inner.configured(Some(&driver))?.clone();
+        let mut settings = inner.config.settings(&driver).clone();
+        changes.into_iter().for_each(|change| change(&mut settings));
+        if queues.is_empty() {
+            queues.push(settings.queue.clone());
+        }
+        for queue in &queues {
+            check_queue("name of the queue", queue)?;
+        }
+        let runner = make_runner(&inner, &driver, &settings, &inbox)?;
+        let setup = WorkerOptions {
+            driver,
+            connection: configured.connection.clone(),
+            backend: configured.backend.clone(),
+            failed: configured.failed.of_worker(&configured.name)?,
+            kinds: inner.kinds.clone(),
+            queues,
+            slots: settings.workers,
+            policy: settings.policy(),
+            poll: settings.poll,
+            lease: settings.lease,
+            grace: settings.grace,
+            bounds,
+            is_heard: listener.is_some(),
+            listener: if logs { Some(event::logged(listener)) } else { listener },
+            process_ends,
+        };
+        Ok(Prepared { setup, runner, inbox, inner: Some(inner) })
+    }
+}
+
+/// A worker with everything found that it needs.
+pub(super) struct Prepared {
+    setup: WorkerOptions,
+    runner: MakeRunner,
+    inbox: Inbox,
+    /// Jobs that push need the queue for as long as the worker runs. The pool's must not keep it: it ends
+    /// when the queue is dropped.
+    inner: Option<Arc<QueueInner>>,
+}
+
+impl Prepared {
+    pub(super) fn run(self) -> Result<Report> {
+        let Self { setup, runner, inbox, inner: _keeps_the_queue_open } = self;
+        worker::run(setup, runner, inbox)
+    }
+}
+
+fn make_runner(inner: &QueueInner, driver: &str, settings: &Settings, inbox: &Inbox) -> Result<MakeRunner> {
+    let (slots, callback) = (settings.workers, settings.callback.clone());
+    let surroundings = inner.surroundings(driver, inbox.stopping());
+    #[cfg(unix)]
+    if inner.kinds.values().any(|kind| kind.is_program()) {
+        hears_of_ends()?;
+    }
+    match settings.mode {
+        Mode::Threading => {
+            Ok(Box::new(move |tell| Ok(Box::new(Threads::start(slots, &callback, &surroundings, &tell)?))))
+        }
+        Mode::Multiprocess => processes(settings, surroundings),
+    }
+}
+
+#[cfg(unix)]
+fn processes(settings: &Settings, surroundings: RunEnv) -> Result<MakeRunner> {
+    let rules = Rules {
+        slots: settings.workers,
+        callback: settings.callback.clone(),
+        jobs_per_child: settings.max_jobs_per_child,
+        memory: settings.child_memory,
+    };
+    Processes::check()?;
+    Ok(Box::new(move |tell| Ok(Box::new(Processes::start(rules, surroundings, tell)?))))
+}
+
+#[cfg(not(unix))]
+fn processes(_: &Settings, _: RunEnv) -> Result<MakeRunner> {
+    Err(Error::config("mode = \"multiprocess\" is not supported on this system")
+        .with_help("use mode = \"threading\""))
+}
+
+/// The async driver's worker.
+pub(super) fn prepare_pool(inner: &QueueInner) -> Result<(Prepared, Stopper)> {
+    let worker = Worker::new(inner.shared()?).driver("async");
+    let stopper = worker.stopper();
+    let mut prepared = worker.prepare()?;
+    if let Some(memory) = &inner.configured(Some("async"))?.memory {
+        prepared.setup.backend = Arc::new(memory.all_queues());
+    }
+    prepared.inner = None;
+    Ok((prepared, stopper))
+}

@@ -1,0 +1,222 @@
+//! Inside a child: takes jobs from the line and runs them, one after the other, in the main thread.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::os::fd::RawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Sender, unbounded};
+
+use super::SERVES;
+use super::child_connection::{ChildConnection, ParentQueue};
+use super::framing::{Body, Incoming, Next, frame};
+use super::protocol::{
+    HELLO, HOLD, HOOK, Hook, PUSHED, READY, RUN, Run, TOO_LATE, put_hooked, put_number, put_ran, read_hold,
+    read_hook, read_run,
+};
+use super::push_protocol::read_pushed;
+use super::shared_state::{Begin, SharedState};
+use super::spawn::MARK;
+use crate::context::{Context, Hold, RunEnv, inside_a_job};
+use crate::error::{Error, Result};
+use crate::job::JobError;
+use crate::policy::{NotRun, Outcome};
+use crate::registry::{JobTypes, Jobs, Kind};
+use crate::runner::unix;
+
+/// The parent tells when a hold is lost; until then a child believes in it.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+impl Jobs {
+    /// Turns this process into a runner of jobs, if a worker with `mode = "multiprocess"` started it as its
+    /// child, and then never returns. Fallback does nothing.
+    ///
+    /// Call it first in `main`: a child is this program once more, and whatever stands before it is done by
+    /// every child, too. [`craft_queue::main`](crate::main) does it for you.
+    ///
+    /// ```
+    /// # use craft_queue::Jobs;
+    /// fn main() {
+    ///     let jobs = Jobs::new().serve_if_child();
+    ///     // Only the parent comes this far.
+    /// #   let _ = jobs;
+    /// }
+    /// ```
+    #[must_use]
+    pub fn serve_if_child(self) -> Self {
+        self.serve_if_child_with(|jobs| jobs)
+    }
+
+    /// As [`Jobs::serve_if_child`]; only a child knows these further jobs.
+    pub(crate) fn serve_if_child_with(self, more: fn(Self) -> Self) -> Self {
+        let mut arguments = std::env::args_os().skip(1);
+        if arguments.next().is_none_or(|first| first != MARK) {
+            SERVES.store(true, Ordering::Release);
+            return self;
+        }
+        // A child has no other caller than the parent, which sees its exit and not its errors.
+        let status = match serve(more(self), arguments) {
+            Ok(()) => 0,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "error: this process cannot run jobs: {error}");
+                1
+            }
+        };
+        std::process::exit(status)
+    }
+}
+
+fn serve(jobs: Jobs, mut arguments: impl Iterator<Item = OsString>) -> Result<()> {
+    let mut inherited = || {
+        let number: Option<RawFd> = arguments.next().and_then(|text| text.to_str()?.parse().ok());
+        let no_child = || Error::invalid(format!("{MARK} is how a worker starts its children"));
+        unix::adopt(number.ok_or_else(no_child)?).map_err(|cause| no_child().because(&cause))
+    };
+    let stream = UnixStream::from(inherited()?);
+    let cannot = |cause| Error::other("cannot use what the worker handed down").because(&cause);
+    let card = SharedState::of(&inherited()?).map_err(cannot)?;
+    let (kinds, state) = jobs.into_parts()?;
+    let line = Arc::new(ChildConnection::new(stream.try_clone().map_err(cannot)?));
+    let (sender, work) = unbounded();
+    let (listens, sends) = (line.clone(), line.clone());
+    let thread = |name: &str| std::thread::Builder::new().name(name.into());
+    thread("craft-listens").spawn(move || listen(stream, &listens, &sender)).map_err(cannot)?;
+    thread("craft-answers").spawn(move || sends.send_what_is_left()).map_err(cannot)?;
+    let enqueue = Arc::new(ParentQueue(line.clone()));
+    let surroundings = Arc::new(RunEnv::new(state, enqueue, Arc::default()));
+    let mut bench = ChildRunner { line, card, kinds, surroundings, callback: String::new() };
+    bench.line.say(true, |out| frame(out, READY, |_| {}));
+    loop {
+        if work.is_empty() {
+            bench.line.flush();
+        }
+        // The end of the line, and nothing runs: a child ends as any program does.
+        let Ok(batch) = work.recv() else { return Ok(()) };
+        bench.work_off(batch)?;
+    }
+}
+
+/// Reads what the parent says, also while a job runs, and so sees at once when the parent is gone.
+fn listen(mut stream: UnixStream, line: &ChildConnection, work: &Sender<Incoming>) {
+    let mut room = vec![0; 64 * 1024];
+    let mut incoming = Incoming::default();
+    while let Ok(count @ 1..) = stream.read(&mut room) {
+        incoming.add(&room[..count]);
+        let mut batch = Vec::new();
+        let broken = loop {
+            match incoming.next() {
+                Next::Frame(HOLD, body) => {
+                    if let Some((number, lost)) = read_hold(body) {
+                        line.hold(number, lost);
+                    }
+                }
+                Next::Frame(PUSHED, body) => {
+                    if let Some((number, answer)) = read_pushed(body) {
+                        line.pushed(number, answer);
+                    }
+                }
+                Next::Frame(kind, body) => frame(&mut batch, kind, |out| out.extend(body)),
+                Next::Incomplete => break false,
+                Next::Broken => break true,
+            }
+        };
+        if (!batch.is_empty() && work.send(Incoming::of(batch)).is_err()) || broken {
+            break;
+        }
+    }
+    line.end();
+}
+
+/// Where jobs are run.
+struct ChildRunner {
+    line: Arc<ChildConnection>,
+    card: SharedState,
+    kinds: JobTypes,
+    surroundings: Arc<RunEnv>,
+    callback: String,
+}
+
+impl ChildRunner {
+    fn work_off(&mut self, mut batch: Incoming) -> Result<()> {
+        while let Next::Frame(kind, body) = batch.next() {
+            let done = match kind {
+                HELLO => Body(body).text().map(|callback| self.callback = callback.to_owned()),
+                RUN => read_run(body).map(|run| self.run(&run)),
+                HOOK => self.call_hook(body),
+                _ => None,
+            };
+            if done.is_none() {
+                return Err(Error::other("the worker says what makes no sense"));
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&self, run: &Run<'_>) {
+        if !self.begins(run.number, run.round) {
+            return;
+        }
+        let begun = Instant::now();
+        let context = self.context(run, begun);
+        self.line.runs(run.number, &context.hold);
+        let outcome = match self.kinds.get(run.name) {
+            Some(kind) => match inside_a_job(|| kind.run(run.payload, &self.callback, &context)) {
+                Ok(outcome) => outcome,
+                // Jobs that are programs don't come here.
+                Err(NotRun { after }) => Outcome::Failed(JobError::again_after(after, "it was not run")),
+            },
+            None => Outcome::Failed(JobError::new(format!(
+                "this child process knows no job named \"{}\", though its parent does: add the same jobs \
+                 before serve_if_child, whatever the arguments",
+                run.name
+            ))),
+        };
+        self.line.over();
+        self.line.say(false, |out| put_ran(out, run.number, begun.elapsed(), &outcome));
+    }
+
+    fn context(&self, run: &Run<'_>, begun: Instant) -> Context {
+        Context {
+            id: run.id.clone(),
+            uuid: run.uuid.into(),
+            queue: run.queue.into(),
+            attempt: run.attempt,
+            attempts: run.attempts,
+            deadline: run.timeout.map(|timeout| begun + timeout),
+            hold: Arc::new(Hold::until_then(begun + FOR_EVER)),
+            surroundings: self.surroundings.clone(),
+        }
+    }
+
+    fn call_hook(&self, body: &[u8]) -> Option<()> {
+        let Hook { job, error } = read_hook(body)?;
+        if !self.begins(job.number, job.round) {
+            return Some(());
+        }
+        let (error, mut context) = (JobError::new(error), self.context(&job, Instant::now()));
+        // The attempt is over, and with it its time.
+        context.deadline = None;
+        let call = |kind: &Arc<dyn Kind>| kind.failed(job.payload, &error, &context).err();
+        let wrong = inside_a_job(|| self.kinds.get(job.name).and_then(call));
+        self.line.over();
+        // The parent logs it: a child that serves before anything else has no logger yet.
+        self.line.say(false, |out| put_hooked(out, job.number, wrong.as_deref()));
+        Some(())
+    }
+
+    /// Whether work may be begun; then it is.
+    fn begins(&self, number: u32, round: u32) -> bool {
+        self.line.begin();
+        let begin = self.card.begin(number, round);
+        if begin != Begin::Now {
+            self.line.over();
+        }
+        if begin == Begin::TooLate {
+            self.line.say(false, |out| put_number(out, TOO_LATE, number));
+        }
+        begin == Begin::Now
+    }
+}

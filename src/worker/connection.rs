@@ -1,0 +1,93 @@
+//! The worker's line to its back end: one open driver, opened again after an error.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::driver::{Backend, Driver, Notifier};
+use crate::error::Result;
+
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// An extend that takes this part of the lease may have been held up.
+const SLOW: u32 = 12;
+
+pub(super) struct Connection {
+    backend: Arc<dyn Backend>,
+    notifier: Notifier,
+    driver: Option<Box<dyn Driver>>,
+    /// When it was last opened.
+    opened: Instant,
+    /// How often in a row it was lost or not to be opened.
+    failures: u32,
+    retry_at: Instant,
+    /// How long an extend usually takes.
+    usual: Duration,
+}
+
+impl Connection {
+    /// Opens it for the first time: an error here is for a person.
+    pub(super) fn open(backend: Arc<dyn Backend>, notifier: Notifier) -> Result<Self> {
+        let driver = Some(backend.open(notifier.clone())?);
+        let now = Instant::now();
+        Ok(Self { backend, notifier, driver, opened: now, failures: 0, retry_at: now, usual: Duration::ZERO })
+    }
+
+    /// The open driver, if there is one.
+    pub(super) fn driver(&mut self) -> Option<&mut dyn Driver> {
+        match &mut self.driver {
+            Some(driver) => Some(&mut **driver),
+            None => None,
+        }
+    }
+
+    /// Opens it again when it is time; says whether it did.
+    pub(super) fn reopen(&mut self, now: Instant) -> Result<bool> {
+        if self.driver.is_some() || now < self.retry_at {
+            return Ok(false);
+        }
+        self.driver = Some(self.backend.open(self.notifier.clone())?);
+        self.opened = Instant::now();
+        Ok(true)
+    }
+
+    /// Drops the driver after an error, and says how long it waits before it opens another: doubling,
+    /// spread, and never over `longest`.
+    pub(super) fn lose(&mut self, now: Instant, longest: Duration) -> Duration {
+        self.driver = None;
+        let doubled = FIRST_RETRY.saturating_mul(2u32.saturating_pow(self.failures));
+        self.failures = self.failures.saturating_add(1);
+        let wait = doubled.min(LONGEST_RETRY).min(longest).mul_f64(0.75 + 0.5 * fastrand::f64());
+        self.retry_at = now + wait;
+        wait
+    }
+
+    /// Something was exchanged: the next loss is a first one.
+    pub(super) fn works(&mut self) {
+        self.failures = 0;
+    }
+
+    pub(super) fn listen(&self) {
+        self.notifier.listen();
+    }
+
+    /// When to try again; `None` while it is open.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.driver.is_none().then_some(self.retry_at)
+    }
+
+    /// An extend took this long. When that is a good part of the lease, and more than usual, it was held up, and so
+    /// were others: they get the same time to renew their holds as after a connect. What is always slow holds up
+    /// nobody.
+    pub(super) fn extended(&mut self, took: Duration, lease: Duration) {
+        if took >= lease / SLOW && took > self.usual * 4 {
+            self.opened = Instant::now();
+        }
+        self.usual = (self.usual * 3 + took) / 4;
+    }
+
+    /// Since when it has been open.
+    pub(super) fn opened(&self) -> Instant {
+        self.opened
+    }
+}

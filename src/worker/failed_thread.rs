@@ -1,0 +1,199 @@
+//! The thread that speaks to failed jobs that lie elsewhere: however slow they are, holds are renewed meanwhile.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam::channel::{Receiver, Sender, unbounded};
+
+use super::Wakeup;
+use super::settle::{Judged, Step};
+use crate::driver::Verdict;
+use crate::error::{Error, Result};
+use crate::failed::{FailedBackend, FailedJobs, Failure, Record};
+use crate::message::JobId;
+use crate::reserved::Reserved;
+
+/// Jobs whose outcome concerns the failed jobs, and what is to be done there.
+pub(super) enum Request {
+    /// The hold on each was proven just now. Those that are dead are recorded, and what predecessors recorded of
+    /// the others is looked for, or withdrawn where it was found before.
+    Tend(Vec<Tended>),
+    /// A record of a job that turned out to be somebody else's.
+    Withdraw(JobId),
+}
+
+/// A job in the recorder's hands.
+pub(super) struct Tended {
+    pub(super) judged: Judged,
+    /// As it is held now.
+    pub(super) job: Reserved,
+    pub(super) outcome: Tending,
+}
+
+pub(super) enum Tending {
+    /// Nothing was done.
+    No,
+    Recorded(Record),
+    /// Predecessors recorded these.
+    Found(Vec<JobId>),
+    Withdrawn,
+    /// The failed jobs refuse this one, and would refuse it again.
+    Refused(String),
+}
+
+/// What the recorder answers: all that it was asked about, and why it did not do all of it.
+pub(crate) struct Answer {
+    pub(super) tended: Vec<Tended>,
+    pub(super) error: Option<Error>,
+}
+
+pub(super) struct Recorder(Sender<Request>);
+
+impl Recorder {
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn start(
+        backend: Arc<dyn FailedBackend>,
+        open: Option<Box<dyn FailedJobs>>,
+        driver: String,
+        notes: Sender<Wakeup>,
+    ) -> Result<Self> {
+        let (sender, requests) = unbounded();
+        let place = Place { backend, open, driver };
+        thread::Builder::new()
+            .name("craft-recorder".into())
+            .spawn(move || serve(place, &requests, &notes))
+            .map_err(|cause| Error::unavailable("cannot start a thread").because(&cause))?;
+        Ok(Self(sender))
+    }
+
+    pub(super) fn ask(&self, request: Request) {
+        // It ends only with its worker.
+        let _ = self.0.send(request);
+    }
+}
+
+fn serve(mut place: Place, requests: &Receiver<Request>, notes: &Sender<Wakeup>) {
+    for request in requests {
+        match request {
+            Request::Tend(mut tended) => {
+                let was_open = place.open.is_some();
+                let mut error = place.tend_all(&mut tended).err();
+                // A connection that nobody used for long may be gone.
+                if was_open && error.as_ref().is_some_and(Error::is_unavailable) && !place.is_under_way() {
+                    place.open = None;
+                    error = place.tend_all(&mut tended).err();
+                }
+                if error.is_some() && !place.is_under_way() {
+                    place.open = None;
+                }
+                let _ = notes.send(Wakeup::Tended(Answer { tended, error }));
+            }
+            Request::Withdraw(record) => {
+                let withdrawn = place.open().and_then(|open| open.withdraw(std::slice::from_ref(&record)));
+                if let Err(error) = withdrawn {
+                    place.open = place.open.filter(|open| open.is_under_way());
+                    log::warn!("cannot remove failed job #{record}, which somebody else has: {error}");
+                }
+            }
+        }
+    }
+}
+
+struct Place {
+    backend: Arc<dyn FailedBackend>,
+    open: Option<Box<dyn FailedJobs>>,
+    driver: String,
+}
+
+impl Place {
+    fn open(&mut self) -> Result<&mut dyn FailedJobs> {
+        if self.open.is_none() {
+            self.open = Some(self.backend.open()?);
+        }
+        match &mut self.open {
+            Some(open) => Ok(&mut **open),
+            None => Err(Error::other("the failed jobs are not open")),
+        }
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.is_under_way())
+    }
+
+    /// A place of a user's that panics must not leave the worker without an answer.
+    fn tend_all(&mut self, tended: &mut [Tended]) -> Result<()> {
+        catch_unwind(AssertUnwindSafe(|| self.tend(tended)))
+            .unwrap_or_else(|_| Err(Error::other("the place of the failed jobs panicked")))
+    }
+
+    fn tend(&mut self, tended: &mut [Tended]) -> Result<()> {
+        self.record(tended)?;
+        let driver = self.driver.clone();
+        for one in tended.iter_mut().filter(|one| one.is_undone()) {
+            match &one.judged.step {
+                Step::Look => {
+                    let found = self.open()?.records_of(&one.job.message, &driver)?;
+                    one.outcome = Tending::Found(found);
+                }
+                Step::Found(records) if one.is_held() => {
+                    self.open()?.withdraw(records)?;
+                    one.outcome = Tending::Withdrawn;
+                }
+                Step::Found(_) | Step::Settle | Step::Recorded(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, tended: &mut [Tended]) -> Result<()> {
+        let mut dead: Vec<_> = tended
+            .iter_mut()
+            .filter(|one| one.is_undone() && one.failure().is_some() && one.is_held())
+            .collect();
+        if dead.is_empty() {
+            return Ok(());
+        }
+        let open = self.open()?;
+        let asked: Vec<_> = dead.iter().filter_map(|one| Some((&one.job, one.failure()?))).collect();
+        match open.record_all(&asked) {
+            Ok(records) => {
+                for (one, record) in dead.iter_mut().zip(records) {
+                    one.outcome = Tending::Recorded(record);
+                }
+                return Ok(());
+            }
+            Err(error) if !error.is_invalid() => return Err(error),
+            Err(_) => {}
+        }
+        // One of them is refused: it fails alone.
+        for one in dead {
+            let Some(failure) = one.failure().cloned().filter(|_| one.is_held()) else { continue };
+            one.outcome = match self.open()?.record(&one.job, &failure) {
+                Ok(record) => Tending::Recorded(record),
+                Err(error) if error.is_invalid() => Tending::Refused(error.to_string()),
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(())
+    }
+}
+
+impl Tended {
+    fn failure(&self) -> Option<&Failure> {
+        match &self.judged.verdict {
+            Verdict::Bury(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
+    fn is_undone(&self) -> bool {
+        matches!(self.outcome, Tending::No)
+    }
+
+    /// Whether it is still ours for certain.
+    fn is_held(&self) -> bool {
+        !self.judged.task.hold.is_lost()
+    }
+}

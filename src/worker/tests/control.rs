@@ -1,0 +1,204 @@
+//! What people tell a worker: pause, resume, restart.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::fake::{Call, Play, Stage, job, waits};
+use crate::driver::{ControlMessage, Driver};
+use crate::event::Event;
+use crate::job::JobResult;
+use crate::reserved::{Receipt, Reserved};
+use crate::worker::StopReason;
+
+/// The queues of a look into none.
+const NONE: Vec<String> = Vec::new();
+
+fn on(queue: &str, job: Reserved) -> Reserved {
+    let mut job = job;
+    job.message.queue = queue.into();
+    job
+}
+
+fn pause(stage: &Stage, queues: &[&str]) {
+    stage.script().signals.paused = queues.iter().map(ToString::to_string).collect();
+}
+
+fn began(says: &str) -> impl Fn(&[Call]) -> bool {
+    move |calls| calls.contains(&Call::Job(says.to_owned()))
+}
+
+/// A worker on two queues that looks for signals all the time.
+fn play(stage: &Stage, handle: impl Fn(&str) -> JobResult + Send + Sync + 'static) -> Play {
+    let mut play = Play::new(stage, move |says, _| handle(says));
+    play.setup.queues = vec!["default".into(), "mail".into()];
+    play.setup.poll = Duration::from_millis(5);
+    play.slots = 1;
+    play
+}
+
+#[test]
+fn a_paused_queue_is_not_asked_for() {
+    let stage = Stage::default();
+    pause(&stage, &["default", "somebody else's"]);
+    stage.find([on("mail", job(1, "mail"))]);
+    let report = play(&stage, |_| Ok(())).run().unwrap();
+    assert_eq!((report.done, report.ended), (1, StopReason::Empty));
+    let asked_for = &stage.script().asked_for;
+    assert!(asked_for.len() >= 2 && asked_for.iter().all(|queues| *queues == ["mail"]), "{asked_for:?}");
+}
+
+#[test]
+fn a_paused_queue_counts_as_empty() {
+    let stage = Stage::default();
+    pause(&stage, &["default", "mail"]);
+    stage.find([job(1, "waits")]);
+    let report = play(&stage, |_| Ok(())).run().unwrap();
+    assert_eq!((report.done, report.ended), (0, StopReason::Empty));
+    assert_eq!(stage.script().asked_for, [NONE], "it has the back end hand out nothing ahead");
+}
+
+#[test]
+fn a_resumed_queue_is_worked_off() {
+    let stage = Stage::default();
+    pause(&stage, &["default", "mail"]);
+    stage.find([job(1, "resumed")]);
+    let mut play = play(&stage, |_| Ok(()));
+    play.setup.bounds.when_empty = false;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = told.clone();
+    play.setup.listener = Some(Arc::new(move |event: &Event<'_>| match event {
+        Event::Paused { queue } => heard.lock().unwrap().push(format!("paused {queue}")),
+        Event::Resumed { queue } => heard.lock().unwrap().push(format!("resumed {queue}")),
+        _ => {}
+    }));
+    let stopper = play.stopper();
+    let worker = play.start();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while stage.script().signals_read < 5 {
+        assert!(Instant::now() < deadline, "a paused worker reads its signals");
+        std::thread::yield_now();
+    }
+    assert_eq!(stage.script().asked_for, [NONE], "once, and then it does not look");
+    pause(&stage, &["mail"]);
+    stage.wait_until("the job", began("resumed"));
+    stopper.stop();
+    assert_eq!(worker.join().unwrap().unwrap().done, 1);
+    assert_eq!(*told.lock().unwrap(), ["paused default", "paused mail", "resumed default"]);
+}
+
+/// A worker holds jobs ahead: those that have not begun are given back, and those of other queues stay.
+#[test]
+fn what_was_taken_from_a_paused_queue_and_has_not_begun_goes_back() {
+    let stage = Stage::default();
+    stage.find([job(1, "runs"), job(2, "paused"), on("mail", job(3, "first")), on("mail", job(4, "second"))]);
+    let (end, wait) = waits();
+    let play = play(&stage, move |says| if says == "runs" { wait() } else { Ok(()) });
+    let worker = play.start();
+    stage.wait_until("the first job", began("runs"));
+    pause(&stage, &["default"]);
+    let given_back = Call::Settle(Receipt(2, 102), "unstarted, in 0ns".to_owned());
+    stage.wait_until("giving back", |calls| calls.contains(&given_back));
+    drop(end);
+    let report = worker.join().unwrap().unwrap();
+    assert_eq!((report.done, report.returned), (3, 1));
+    assert_eq!(stage.said(), ["runs", "first", "second"]);
+}
+
+#[test]
+fn jobs_that_go_back_do_not_count_as_run() {
+    let stage = Stage::default();
+    stage.find([job(1, "runs"), job(2, "paused")]);
+    let (end, wait) = waits();
+    let mut play = play(&stage, move |says| if says == "runs" { wait() } else { Ok(()) });
+    play.setup.bounds.when_empty = false;
+    play.setup.bounds.jobs = Some(3);
+    let worker = play.start();
+    stage.wait_until("the first job", began("runs"));
+    pause(&stage, &["default"]);
+    stage.wait_until("giving back", |calls| calls.iter().any(|call| matches!(call, Call::Settle(..))));
+    stage.find([on("mail", job(3, "second")), on("mail", job(4, "third"))]);
+    drop(end);
+    let report = worker.join().unwrap().unwrap();
+    assert_eq!((report.done, report.ended), (3, StopReason::JobLimit));
+}
+
+#[test]
+fn told_to_restart_it_finishes_what_runs_gives_back_the_rest_and_ends() {
+    let stage = Stage::default();
+    // It was said before this worker was started.
+    stage.script().signals.restart = Some(7);
+    stage.find([job(1, "runs"), job(2, "waits")]);
+    let (end, wait) = waits();
+    let mut play = play(&stage, move |says| if says == "runs" { wait() } else { Ok(()) });
+    play.setup.bounds.when_empty = false;
+    // It has all the time that its jobs need.
+    play.setup.grace = Duration::from_millis(1);
+    let worker = play.start();
+    stage.wait_until("the first job", began("runs"));
+    stage.script().signals.restart = Some(3);
+    let given_back = Call::Settle(Receipt(2, 102), "unstarted, in 0ns".to_owned());
+    stage.wait_until("giving back", |calls| calls.contains(&given_back));
+    drop(end);
+    let report = worker.join().unwrap().unwrap();
+    assert_eq!((report.done, report.returned, report.ended), (1, 1, StopReason::Restarted));
+}
+
+#[test]
+fn a_worker_that_may_not_read_its_signals_says_so_once_and_works_on() {
+    let stage = Stage::default();
+    stage.script().hides_signals = true;
+    let long = |_: &str| {
+        std::thread::sleep(Duration::from_millis(500));
+        Ok(())
+    };
+    stage.find([job(1, "one")]);
+    let mut play = play(&stage, long);
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let heard = warnings.clone();
+    play.setup.listener = Some(Arc::new(move |event: &Event<'_>| {
+        if let Event::Warning(text) = event {
+            heard.lock().unwrap().push((*text).to_owned());
+        }
+    }));
+    assert_eq!(play.run().unwrap().done, 1);
+    assert!(stage.script().signals_read > 2);
+    assert_eq!(
+        *warnings.lock().unwrap(),
+        ["cannot be told to pause or to restart: permission denied for table jobs_signals"]
+    );
+}
+
+#[test]
+fn signals_are_read_once_a_poll() {
+    let stage = Stage::default();
+    (1..=20).for_each(|id| stage.find([job(id, "quick")]));
+    let mut play = play(&stage, |_| Ok(()));
+    play.setup.poll = Duration::from_secs(3_600);
+    assert_eq!(play.run().unwrap().done, 20);
+    assert_eq!(stage.script().signals_read, 2, "at its start, and in its first turn");
+}
+
+#[test]
+fn signals_that_take_long_to_read_are_read_seldom() {
+    let stage = Stage::default();
+    stage.script().signals_take = Duration::from_millis(20);
+    stage.find([job(1, "long")]);
+    let long = |_: &str| {
+        std::thread::sleep(Duration::from_millis(600));
+        Ok(())
+    };
+    let begun = Instant::now();
+    assert_eq!(play(&stage, long).run().unwrap().done, 1);
+    // A tenth of the time, and the two at the start.
+    let most = begun.elapsed().as_millis() / 200 + 3;
+    let read = stage.script().signals_read;
+    assert!(read as u128 <= most, "{read} reads of 20 ms in {:?}", begun.elapsed());
+}
+
+/// Where a driver keeps no signals, the one who tells something must not believe that it was heard.
+#[test]
+fn a_driver_that_keeps_no_signals_refuses_them() {
+    let error = Stage::default().signal(&ControlMessage::Restart).unwrap_err();
+    assert!(error.is_unsupported());
+    assert_eq!(error.help(), Some("stop the workers by themselves, with SIGTERM or systemctl"));
+}
