@@ -1,7 +1,7 @@
 //! Outcomes that the back end does not take for now, as a broker with an alarm does not: a worker takes no more than
 //! it can bring home.
 
-use super::EventLoop;
+use super::event_loop::EventLoop;
 
 /// How many outcomes may wait for the back end while more jobs are taken, and how many bytes of payloads.
 const MOST: usize = 1_000;

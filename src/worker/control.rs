@@ -4,24 +4,17 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::poll::SELDOM;
-use super::{EventLoop, Stop, StopReason};
+use super::StopReason;
+use super::event_loop::EventLoop;
 use crate::driver::{ControlFlags, Suspects, Want};
 use crate::error::Result;
 use crate::event::Event;
 use crate::runner::Work;
 
-/// One part in so many of its time at most is spent on reading them.
-const SHARE: u32 = 10;
-
-/// But once in a while it obeys, however long that takes.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
 /// What it was told, as far as it obeys.
 pub(super) struct ControlState {
     /// Those of its queues that it works off now, in order.
     pub(super) queues: Vec<String>,
-    pub(super) next_look: Instant,
     /// The number that it found at its start: with another one it ends.
     restart: Option<i64>,
     /// That they can't be read was told.
@@ -29,8 +22,8 @@ pub(super) struct ControlState {
 }
 
 impl ControlState {
-    pub(super) fn new(queues: &[String], now: Instant) -> Self {
-        Self { queues: queues.to_vec(), next_look: now, restart: None, warned: false }
+    pub(super) fn new(queues: &[String]) -> Self {
+        Self { queues: queues.to_vec(), restart: None, warned: false }
     }
 }
 
@@ -41,19 +34,14 @@ impl EventLoop {
         Ok(())
     }
 
-    pub(super) fn obey_signals(&mut self, now: Instant) -> Result<()> {
-        if now < self.orders.next_look || !self.may_obey() {
-            return Ok(());
-        }
+    pub(super) fn obey_signals(&mut self) -> Result<()> {
         // Without a queue to look into, nothing else would listen for the end of the pause.
         if self.is_paused() {
             self.line.listen();
         }
         let begin = Instant::now();
         let signals = self.read_signals();
-        // Over a long way it takes time that the jobs shall not miss.
-        let pause = (begin.elapsed() * SHARE).min(LONGEST_PAUSE).max(self.setup.poll).max(SELDOM);
-        self.orders.next_look = begin + pause;
+        self.schedule.read_control(begin, begin.elapsed());
         let Some(signals) = signals? else { return Ok(()) };
         if self.pause(&signals.paused) && self.is_paused() {
             self.fetch_nothing_ahead(1)?;
@@ -63,11 +51,6 @@ impl EventLoop {
             self.begin_to_stop(StopReason::Restarted);
         }
         Ok(())
-    }
-
-    /// Whether signals still mean something to it; one that ends may hold jobs that have not begun.
-    pub(super) fn may_obey(&self) -> bool {
-        matches!(self.stop, Stop::No | Stop::Waiting { .. })
     }
 
     /// Whether all of its queues are paused.
@@ -100,7 +83,7 @@ impl EventLoop {
         }
         let before = std::mem::replace(&mut self.orders.queues, queues);
         self.give_back_what_is_paused(paused);
-        self.next_look = Instant::now();
+        self.schedule.queues_changed(Instant::now());
         for queue in &self.setup.queues {
             match (before.contains(queue), self.orders.queues.contains(queue)) {
                 (true, false) => self.tell(&Event::Paused { queue }),

@@ -4,10 +4,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::event_loop::EventLoop;
 use super::failed_thread::{Answer, Recorder, Request, Tended, Tending};
 use super::locked_rows::pause;
 use super::settle::{Judged, Step, settled};
-use super::{EventLoop, Stop};
 use crate::driver::{Extended, Receipt, Verdict};
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -152,7 +152,7 @@ impl EventLoop {
                     self.line.works();
                     self.burials.works();
                     self.written_down(dead, settlement);
-                    self.rest_after(began);
+                    self.schedule.settled(began, Instant::now());
                     if self.burials.one_by_one && Instant::now() >= slice {
                         return Ok(!self.burials.waiting.is_empty());
                     }
@@ -295,7 +295,7 @@ impl EventLoop {
 
     /// Whether what can't be done now stays here until it can. A worker that is to end does not wait for it.
     fn may_wait(&self, judged: &Judged) -> bool {
-        let stays = matches!(self.stop, Stop::No) && !self.setup.bounds.when_empty;
+        let stays = self.stop.is_no() && !self.setup.bounds.when_empty;
         let most = if is_alive(judged) { LOOKS } else { u32::MAX };
         let bytes = |judged: &Judged| judged.task.job.message.payload.len();
         let room = self.burials.waiting.len() < MOST_HELD
@@ -326,7 +326,7 @@ impl EventLoop {
                 Ok(false) if !self.burials.away.is_empty() => {}
                 Ok(false) | Err(_) => return,
             }
-            let wakes = deadline.min(self.next_extend);
+            let wakes = deadline.min(self.schedule.extend_at());
             match self.inbox.recv_timeout(wakes.saturating_duration_since(Instant::now())) {
                 Ok(note) => self.read(note),
                 Err(_) if Instant::now() < deadline => {}

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::event_loop::EventLoop;
 use super::in_flight::Held;
 use super::settle::Judged;
-use super::{EventLoop, Stop};
+use super::shutdown::Stop;
 use crate::error::Error;
 use crate::event::Event;
 

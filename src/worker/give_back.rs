@@ -2,14 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{EventLoop, Stop, StopReason};
-
-/// How often this is looked into at most.
-const SELDOM: Duration = Duration::from_millis(250);
+use super::event_loop::EventLoop;
+use super::schedule::Action;
 
 pub(super) struct Stall {
-    /// When to look whether jobs have been waiting for a slot for too long.
-    pub(super) check_at: Instant,
     /// The last look for jobs.
     pub(super) looked: Instant,
     /// The back end is to take back what it handed out ahead of being asked.
@@ -20,7 +16,7 @@ pub(super) struct Stall {
 
 impl Stall {
     pub(super) fn new(now: Instant) -> Self {
-        Self { check_at: now, looked: now, returns: false, returned: false }
+        Self { looked: now, returns: false, returned: false }
     }
 
     /// A look for jobs was made, or is about to be.
@@ -31,13 +27,12 @@ impl Stall {
 
 impl EventLoop {
     pub(super) fn give_back_what_stalls(&mut self, now: Instant) {
-        if now < self.stall.check_at {
+        if !self.is_due(Action::CheckStall, now) {
             return;
         }
         let patience = self.pace.patience();
-        self.stall.check_at = now + (patience / 2).max(SELDOM);
-        let may_give_back = matches!(self.stop, Stop::No | Stop::Waiting { why: StopReason::JobLimit, .. });
-        if !may_give_back || !self.all_slots_are_busy() {
+        self.schedule.checked_stall(now, patience);
+        if !self.stop.begins_jobs() || !self.all_slots_are_busy() {
             return;
         }
         let waits = self.held.all().any(|holding| {
@@ -64,9 +59,7 @@ impl EventLoop {
             self.give_back(task, Duration::ZERO);
         }
         // It has not run as many as it should.
-        if matches!(self.stop, Stop::Waiting { why: StopReason::JobLimit, .. }) {
-            self.stop = Stop::No;
-        }
+        self.stop.take_back_job_limit();
     }
 
     /// Whether nothing that is ready could begin. In processes a child may be on its way for it.

@@ -181,6 +181,12 @@ impl InFlight {
     pub(super) fn first_stuck_after(&self) -> Option<Instant> {
         self.jobs.values().filter_map(|holding| holding.task.stuck_after()).min()
     }
+
+    /// When all jobs are over time, if none of them ends; `None` where one has no timeout.
+    pub(super) fn last_stuck_after(&self) -> Option<Instant> {
+        let after = self.jobs.values().map(|holding| holding.task.stuck_after());
+        after.max_by_key(|at| (at.is_none(), *at))?
+    }
 }
 
 /// Whether two deliveries carry one message. The id alone does not say so.

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::EventLoop;
+use super::event_loop::EventLoop;
 use super::settle::Judged;
 use crate::driver::Receipt;
 use crate::error::Result;

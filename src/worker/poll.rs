@@ -4,41 +4,22 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::EventLoop;
+use super::event_loop::EventLoop;
 use super::prefetch::MOST_BYTES;
+use super::schedule::{Action, Looked};
 use super::settle::settled;
 use super::share::Share;
-use super::suspects::Found;
+use super::suspects::{Found, SELDOM};
 use crate::driver::{Extended, Receipt, Suspects, Taken, Want};
 use crate::error::Result;
 use crate::event::Event;
 use crate::reserved::Reserved;
 use crate::runner::Work;
 
-/// While jobs run, settling takes at most a tenth of the time: what ends meanwhile shares the next commit.
-const SETTLES_REST: u32 = 9;
-
-/// But nothing that is over waits longer than this to be written down.
-const LONGEST_REST: Duration = Duration::from_millis(5);
-
-/// Suspects and signals are looked for no more often than this, however short the poll is: what has waited for a
-/// lease, or for a person, can wait a moment more, and the next job need not wait for the answers.
-pub(super) const SELDOM: Duration = Duration::from_millis(100);
-
-/// How often it asks for what has not come back.
-const AWAY: Duration = Duration::from_secs(1);
-
-/// The shortest sleep between two looks that found nothing.
-const SHORTEST_NAP: Duration = Duration::from_millis(1);
-
-/// And the longest one while something is due that cannot be taken, as somebody has it locked.
-const LONGEST_VAIN_NAP: Duration = Duration::from_millis(250);
-
 impl EventLoop {
     pub(super) fn exchange(&mut self, now: Instant) -> Result<()> {
         if self.line.reopen(now)? {
-            self.next_extend = now;
-            self.next_look = now;
+            self.schedule.reconnected(now);
             self.tell(&Event::Reconnected);
         }
         if self.line.driver().is_none() {
@@ -46,7 +27,7 @@ impl EventLoop {
         }
         // Before anything that may fail: what can't be written down must not keep the holds of the others from being
         // renewed.
-        if now >= self.next_extend {
+        if self.is_due(Action::Extend, now) {
             // Nor must holds that can't be renewed keep the others from being written down: they have the next turn.
             if std::mem::take(&mut self.extend_failed) {
                 self.settle()?;
@@ -55,30 +36,23 @@ impl EventLoop {
             self.extend(None)?;
             self.extend_failed = false;
         }
-        self.try_locked_again(now)?;
-        self.obey_signals(now)?;
+        if self.is_due(Action::RetryLocked, now) {
+            self.try_locked_again(now)?;
+        }
+        if self.is_due(Action::ReadControl, now) {
+            self.obey_signals()?;
+        }
         self.fetch_nothing_ahead_while_stalled()?;
-        if now >= self.settles_at(now) {
+        if self.is_due(Action::WriteFailed, now) {
             self.bury(now)?;
         }
         let done = match self.want(now) {
             Some((fresh, suspects)) => self.settle_and_reserve(now, fresh, suspects),
-            None if now < self.settles_at(now) => return Ok(()),
+            None if !self.is_due(Action::Settle, now) => return Ok(()),
             None => self.settle().map(drop),
         };
-        self.rest_after(now);
+        self.schedule.settled(now, Instant::now());
         done
-    }
-
-    /// What ends meanwhile shares the next commit.
-    pub(super) fn rest_after(&mut self, began: Instant) {
-        let ended = Instant::now();
-        self.next_settle = ended + (ended - began).saturating_mul(SETTLES_REST).min(LONGEST_REST);
-    }
-
-    /// When what is over is to be written down; at once where nothing runs that could be over meanwhile.
-    pub(super) fn settles_at(&self, now: Instant) -> Instant {
-        if self.busy() == 0 { now } else { self.next_settle }
     }
 
     /// Renews all holds, or some of them.
@@ -86,7 +60,7 @@ impl EventLoop {
         let before = Instant::now();
         let lease = self.setup.lease;
         if some.is_none() {
-            self.next_extend = before + lease / 3;
+            self.schedule.extends(before);
         }
         let is_meant = |job: &Reserved| some.as_ref().is_none_or(|some| some.contains(&job.receipt));
         let Some(driver) = self.line.driver() else { return Ok(()) };
@@ -120,7 +94,7 @@ impl EventLoop {
         if self.held.any_away() {
             // What is not back by then belongs to somebody else.
             let settled_in = self.line.opened() + self.setup.backend.settling_in(lease);
-            self.next_extend = self.next_extend.min(settled_in.max(before + AWAY));
+            self.schedule.may_come_back(before, settled_in);
             self.welcome_back(before);
         }
         Ok(())
@@ -136,11 +110,8 @@ impl EventLoop {
 
     /// How many clean jobs to take, and what to do about suspects; `None` when it is no time to look.
     fn want(&mut self, now: Instant) -> Option<(usize, Suspects)> {
-        if self.looks_at(now).is_none_or(|at| now < at) {
-            return None;
-        }
-        if self.takes_at(now).is_none() {
-            return Some((0, Suspects::Ignore));
+        if !self.is_due(Action::Take, now) {
+            return self.is_due(Action::Adopt, now).then_some((0, Suspects::Ignore));
         }
         let room = self.room(now);
         let share = Share {
@@ -178,33 +149,8 @@ impl EventLoop {
         now >= self.line.opened() + self.setup.backend.settling_in(self.setup.lease)
     }
 
-    /// When the next look is to be made, if any: there is room for what it may find, or jobs may come back that
-    /// are here already.
-    pub(super) fn looks_at(&mut self, now: Instant) -> Option<Instant> {
-        let takes = self.takes_at(now);
-        let adopts = self.held.any_away().then_some(self.next_look);
-        takes.into_iter().chain(adopts).min()
-    }
-
-    fn takes_at(&mut self, now: Instant) -> Option<Instant> {
-        let may_take =
-            self.stop.is_no() && self.refused_since.is_none() && !self.has_enough() && !self.is_paused();
-        if !may_take || self.room(now) == 0 {
-            return None;
-        }
-        if self.is_idle() {
-            return Some(self.next_look);
-        }
-        // Before a suspect begins that runs alone, and until it has ended, nothing else runs.
-        match (self.held.runs_alone(), self.suspects.due) {
-            (true, _) => None,
-            (false, true) => Some(self.suspects.next_look),
-            (false, false) => Some(self.next_look),
-        }
-    }
-
     /// Whether nothing is ready or running.
-    fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.busy() == 0 && self.hooks == 0 && self.burials.survivors() == 0
     }
 
@@ -278,20 +224,22 @@ impl EventLoop {
         let due_in_vain = found == 0 && taken.next_due == Some(Duration::ZERO);
         let more_is_due = taken.suspects_due || due_in_vain;
         let is_empty = found == 0 && fresh > 0 && !more_is_due && self.held.is_empty();
-        self.found_nothing_at = (is_empty && looked != Suspects::Ignore).then_some(now);
         if is_empty && looked == Suspects::Ignore && self.setup.bounds.when_empty {
             // Before it ends it looks for suspects too.
             self.suspects.next_look = now;
         }
-        self.in_vain = if due_in_vain { self.in_vain.saturating_add(1) } else { 0 };
         // What the look left out has its turn at once.
         let left_out_clean = fresh == 0 && looked.most() > 0;
         let left_out_suspects = self.suspects.are_next(now, looked);
         let looks_again = self.suspects.due && self.is_idle() || left_out_clean || left_out_suspects;
-        if found == 0 && !looks_again {
-            // Counted from where the look began: its own time is part of the poll.
-            self.next_look = (now + self.nap(now, taken.next_due)).max(Instant::now() + SHORTEST_NAP);
-        }
+        self.schedule.looked(&Looked {
+            began: now,
+            ended: Instant::now(),
+            found,
+            next_due: taken.next_due,
+            empty: is_empty && looked != Suspects::Ignore,
+            again: looks_again,
+        });
         if self.held.any_away() {
             self.welcome_back(now);
         }
@@ -316,18 +264,9 @@ impl EventLoop {
             }
         }
         if !work.is_empty() {
-            self.stall.check_at = self.stall.check_at.min(now + self.pace.patience());
+            self.schedule.jobs_wait(now, self.pace.patience());
             self.runner.begin(work);
         }
-    }
-
-    /// Quick while busy, quiet when idle: a tenth of the time since the last job, never over the poll.
-    fn nap(&self, now: Instant, next_due: Option<Duration>) -> Duration {
-        let idle = now.saturating_duration_since(self.last_job) / 10;
-        let nap = idle.min(self.setup.poll).min(next_due.unwrap_or(Duration::MAX));
-        // What is due and locked stays so for a while: to look for it at full speed helps nobody.
-        let vain = (SHORTEST_NAP * 2u32.pow(self.in_vain.min(16))).min(LONGEST_VAIN_NAP).min(self.setup.poll);
-        nap.max(if self.in_vain > 0 { vain } else { SHORTEST_NAP }).max(SHORTEST_NAP)
     }
 
     /// While all slots stay busy, what the back end handed out ahead of being asked goes back.

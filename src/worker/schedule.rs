@@ -1,340 +1,329 @@
-//! When the worker wakes, when it ends, and what it does last.
+//! When the worker does what: all its instants, the events that move them, what is due, and when it wakes next.
+//!
+//! Pure: the time comes in as `now`, and the state of the worker as [`Facts`]. [`Schedule::moments`] is the one list
+//! of reasons to wake; an action is due when its moment has come.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::options::listed;
-use super::{EventLoop, Report, Stop, StopReason};
-use crate::error::{Error, Result};
-use crate::event::Event;
-use crate::policy::{Judgement, Outcome};
-use crate::registry::Kind;
+use super::suspects::SELDOM;
 use crate::time;
 
-/// After this long an interrupted job may run elsewhere: its process has surely ended by then.
-const SURELY_DEAD: Duration = Duration::from_secs(5);
+/// While jobs run, settling takes at most a tenth of the time: outcomes that come meanwhile share the next commit.
+const SETTLES_REST: u32 = 9;
 
-/// How often the process's memory is looked at.
-const MEMORY_LOOK: Duration = Duration::from_secs(1);
+/// But no outcome waits longer than this to be written down.
+const LONGEST_REST: Duration = Duration::from_millis(5);
 
-impl EventLoop {
-    /// Looks for what only time brings about: bounds that are reached, jobs that are stuck, a grace that
-    /// is over.
-    pub(super) fn watch_clock(&mut self, now: Instant) {
-        self.give_back_what_stalls(now);
-        self.tell_unknown(now, false);
-        match self.stop {
-            Stop::No => {
-                if let Some(why) = self.bound_reached(now) {
-                    self.begin_to_stop(why);
-                }
-                self.look_for_stuck_jobs(now);
-            }
-            Stop::Waiting { why, deadline: Some(deadline) } if now >= deadline => self.stop = Stop::Now(why),
-            Stop::Waiting { .. } | Stop::Stuck | Stop::Now(_) | Stop::Broken(_) => {}
+/// The shortest sleep between two looks that found nothing.
+const SHORTEST_NAP: Duration = Duration::from_millis(1);
+
+/// The longest sleep while a job is due that cannot be taken because somebody else has locked it.
+const LONGEST_VAIN_NAP: Duration = Duration::from_millis(250);
+
+/// How often a worker with a memory limit wakes to check it.
+pub(super) const MEMORY_CHECK: Duration = Duration::from_secs(1);
+
+/// At most one part in so many of the time is spent on reading the control flags.
+const CONTROL_SHARE: u32 = 10;
+
+/// The control flags are read at least this often, however long that takes.
+const LONGEST_CONTROL_PAUSE: Duration = Duration::from_secs(5);
+
+/// How often the worker asks which jobs of a lost connection have come back.
+const COMES_BACK: Duration = Duration::from_secs(1);
+
+/// How often jobs that wait for a slot are checked at most.
+const STALL_CHECK: Duration = Duration::from_millis(250);
+
+/// What a worker does at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Open the connection again.
+    Reconnect,
+    /// Renew all holds.
+    Extend,
+    /// Try rows again that somebody else had locked.
+    RetryLocked,
+    /// Read the control flags.
+    ReadControl,
+    /// Write failed jobs.
+    WriteFailed,
+    /// Write outcomes.
+    Settle,
+    /// Look for jobs.
+    Take,
+    /// Look for jobs that this worker runs already and that the back end may hand out again.
+    Adopt,
+    /// Check whether jobs wait too long for a slot.
+    CheckStall,
+    /// Tell how many jobs had unknown names.
+    TellUnknown,
+    /// Check the memory limit. It is checked in every turn: this only wakes the worker.
+    CheckMemory,
+    /// End, as the time limit is reached.
+    End,
+    /// End with jobs still running, as the grace is over.
+    Hurry,
+    /// Check for jobs that are stuck in their threads.
+    CheckStuck,
+}
+
+/// The state of the worker, as far as the schedule depends on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Facts {
+    /// When to open the connection again; `None` while it is open.
+    pub(super) reconnect_at: Option<Instant>,
+    /// Whether jobs are ready or running.
+    pub(super) busy: bool,
+    /// Whether nothing at all is ready or running: no job, no hook, no check of a suspect that survived.
+    pub(super) idle: bool,
+    /// Whether outcomes wait to be written down.
+    pub(super) unsettled: bool,
+    pub(super) write_failed_at: Option<Instant>,
+    pub(super) retry_locked_at: Option<Instant>,
+    /// Whether there is room for jobs, and nothing forbids to take them.
+    pub(super) may_take: bool,
+    /// Whether a job runs beside which nothing may begin.
+    pub(super) runs_alone: bool,
+    /// When to look for a suspect that is due and for which the slots are kept empty.
+    pub(super) suspect_at: Option<Instant>,
+    /// Whether jobs of a lost connection may come back.
+    pub(super) may_come_back: bool,
+    /// Whether control flags still matter.
+    pub(super) obeys: bool,
+    pub(super) tell_unknown_at: Option<Instant>,
+    pub(super) has_memory_limit: bool,
+    /// When the time limit is reached.
+    pub(super) ends_at: Option<Instant>,
+    /// When the grace is over.
+    pub(super) deadline: Option<Instant>,
+}
+
+/// What a look for jobs brought.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Looked {
+    pub(super) began: Instant,
+    pub(super) ended: Instant,
+    pub(super) found: usize,
+    /// When the next job is due, as far as the back end knows.
+    pub(super) next_due: Option<Duration>,
+    /// Whether nothing is due at all, suspects included, and nothing is held.
+    pub(super) empty: bool,
+    /// Whether the look left something out that is looked for at once.
+    pub(super) again: bool,
+}
+
+pub(super) struct Schedule {
+    poll: Duration,
+    lease: Duration,
+    started: Instant,
+    look_at: Instant,
+    extend_at: Instant,
+    settle_at: Instant,
+    control_at: Instant,
+    stall_at: Instant,
+    /// Noted before each sleep.
+    stuck_at: Option<Instant>,
+    last_job: Instant,
+    /// When the last job is due that this worker put back for a later try.
+    own_retries_until: Instant,
+    /// When the last look began, if it found nothing.
+    found_nothing_at: Option<Instant>,
+    /// How often in a row a job was due and could not be taken.
+    in_vain: u32,
+}
+
+impl Schedule {
+    pub(super) fn new(now: Instant, poll: Duration, lease: Duration) -> Self {
+        Self {
+            poll,
+            lease,
+            started: now,
+            look_at: now,
+            extend_at: now + lease / 3,
+            settle_at: now,
+            control_at: now,
+            stall_at: now,
+            stuck_at: None,
+            last_job: now,
+            own_retries_until: now,
+            found_nothing_at: None,
+            in_vain: 0,
         }
     }
 
-    /// A job that is held for too long is taken away while it runs, and may run elsewhere at once.
-    pub(super) fn warn_of_short_holds(&self) {
-        let Some((longest, option)) = self.setup.backend.longest_hold() else { return };
-        let timeout = |kind: &Arc<dyn Kind>| self.setup.policy.limits_for(None, &kind.limits()).timeout;
-        let too_long: Vec<_> = (self.setup.kinds.iter())
-            .filter(|(_, kind)| timeout(kind).is_some_and(|timeout| timeout >= longest))
-            .map(|(name, _)| &**name)
-            .collect();
-        if !too_long.is_empty() {
-            let warning = format!(
-                "{} may run for as long as {option} or longer, which is {}: then the job is taken away and run \
-                 again. Give it a shorter timeout, or raise {option} and the limit that it stands for",
-                too_long.join(", "),
-                time::format_duration(longest),
-            );
-            self.tell(&Event::Warning(&warning));
-        }
+    /// Every reason to act, and its moment.
+    fn moments(&self, now: Instant, facts: &Facts) -> [(Action, Option<Instant>); 14] {
+        let online = facts.reconnect_at.is_none();
+        let if_online = |at: Option<Instant>| at.filter(|_| online);
+        let settles_at = self.settles_at(now, facts);
+        [
+            (Action::Reconnect, facts.reconnect_at),
+            (Action::Extend, if_online(Some(self.extend_at))),
+            (Action::RetryLocked, if_online(facts.retry_locked_at)),
+            (Action::ReadControl, if_online(facts.obeys.then_some(self.control_at))),
+            (Action::WriteFailed, if_online(facts.write_failed_at.map(|at| at.max(settles_at)))),
+            (Action::Settle, if_online(facts.unsettled.then_some(settles_at))),
+            (Action::Take, if_online(self.takes_at(facts))),
+            (Action::Adopt, if_online(facts.may_come_back.then_some(self.look_at))),
+            (Action::CheckStall, facts.busy.then_some(self.stall_at)),
+            (Action::TellUnknown, facts.tell_unknown_at),
+            (Action::CheckMemory, facts.has_memory_limit.then_some(now + MEMORY_CHECK)),
+            (Action::End, facts.ends_at),
+            (Action::Hurry, facts.deadline),
+            (Action::CheckStuck, self.stuck_at),
+        ]
     }
 
-    fn bound_reached(&self, now: Instant) -> Option<StopReason> {
-        let bounds = &self.setup.bounds;
-        if bounds.jobs.is_some_and(|most| self.begun >= most) {
-            return Some(StopReason::JobLimit);
-        }
-        if self.ends_at().is_some_and(|at| now >= at) {
-            return Some(StopReason::TimeLimit);
-        }
-        let resident = || resident_megabytes().unwrap_or(0);
-        bounds.memory.is_some_and(|most| resident() >= most).then_some(StopReason::MemoryLimit)
+    /// Whether the time for an action has come.
+    pub(super) fn is_due(&self, action: Action, now: Instant, facts: &Facts) -> bool {
+        let is_due =
+            |(other, at): &(Action, Option<Instant>)| *other == action && at.is_some_and(|at| at <= now);
+        self.moments(now, facts).iter().any(is_due)
     }
 
-    /// Whether it has worked for as long as it should.
-    pub(super) fn time_is_up(&self, now: Instant) -> bool {
-        self.setup.bounds.time.is_some_and(|most| now >= self.started + most)
+    /// When to wake, and for which action, if nothing comes in before.
+    pub(super) fn wakes_at(&self, now: Instant, facts: &Facts) -> (Instant, Option<Action>) {
+        let moments = self.moments(now, facts);
+        let first = moments
+            .into_iter()
+            .filter_map(|(action, at)| Some((at?, Some(action))))
+            .min_by_key(|(at, _)| *at);
+        let latest = (now + self.poll.max(Duration::from_secs(1)), None);
+        first.filter(|(at, _)| *at <= latest.0).unwrap_or(latest)
     }
 
-    /// When its time is up. Where suspects wait it stays until it may take them, and for a while longer: else
-    /// workers that never get old would leave them behind for ever.
-    fn ends_at(&self) -> Option<Instant> {
-        let most = self.setup.bounds.time?;
-        let at = self.started + most;
-        if !self.suspects.seen && !self.held.has_suspect() {
-            return Some(at);
-        }
-        let lease = self.setup.lease;
-        let settled_in = self.line.opened() + self.setup.backend.settling_in(lease);
-        Some(at.max(settled_in + most.min(lease / 3).max(MEMORY_LOOK)))
+    /// Outcomes are written at once where nothing runs whose outcome could share the commit.
+    fn settles_at(&self, now: Instant, facts: &Facts) -> Instant {
+        if facts.busy { self.settle_at } else { now }
     }
 
-    pub(super) fn tell_unknown(&mut self, now: Instant, at_the_end: bool) {
-        for warning in self.unknown.due(now, at_the_end) {
-            self.tell(&Event::Warning(&warning));
-        }
-    }
-
-    pub(super) fn begin_to_stop(&mut self, why: StopReason) {
-        let asked_to = why == StopReason::Stopped;
-        match self.stop {
-            Stop::No | Stop::Stuck => {}
-            // A worker that ends by itself can still be asked to hurry.
-            Stop::Waiting { deadline: None, .. } if asked_to => {}
-            Stop::Waiting { .. } | Stop::Now(_) | Stop::Broken(_) => return,
-        }
-        // The last job of a limit is still to be begun; all others go back.
-        if why != StopReason::JobLimit {
-            self.give_back_what_has_not_begun();
-        }
-        let grace = self.setup.grace;
-        self.stop = Stop::Waiting { why, deadline: asked_to.then(|| Instant::now() + grace) };
-        let running = self.held.running();
-        match why {
-            StopReason::Stopped => self.tell(&Event::Stopping { running, grace }),
-            StopReason::Restarted => self.tell(&Event::Restarting { running }),
-            _ => {}
-        }
-    }
-
-    fn give_back_what_has_not_begun(&mut self) {
-        for task in self.runner.take_back(usize::MAX) {
-            self.give_back(task, Duration::ZERO);
-        }
-    }
-
-    /// A thread can't be killed. A job that is stuck in one stays held, so that nobody else runs it; the
-    /// worker lets the others finish and ends, for its supervisor to start it again.
-    fn look_for_stuck_jobs(&mut self, now: Instant) {
-        if self.stuck_at.is_none_or(|at| now < at) {
-            return;
-        }
-        let over = |at: &Instant| *at + self.setup.grace <= now;
-        let stuck = self.held.all().find(|holding| holding.task.stuck_after().as_ref().is_some_and(over));
-        let Some(task) = stuck.map(|holding| holding.task.clone()) else { return };
-        let warning = format!(
-            "{} #{} is stuck: it should have ended within {}, and a thread cannot be killed. This worker \
-             takes no more jobs and ends when the others have",
-            task.job.message.name,
-            task.job.id,
-            time::format_duration(task.limits.timeout.unwrap_or_default()),
-        );
-        self.tell(&Event::Warning(&warning));
-        self.give_back_what_has_not_begun();
-        self.stop = Stop::Stuck;
-    }
-
-    fn first_stuck_at(&self) -> Option<Instant> {
-        if self.runner.isolates() {
+    fn takes_at(&self, facts: &Facts) -> Option<Instant> {
+        if !facts.may_take {
             return None;
         }
-        Some(self.held.first_stuck_after()? + self.setup.grace)
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        let written = self.judged.is_empty() && self.parked.is_empty() && self.burials.len() == 0;
-        let idle = self.held.is_empty() && written && self.hooks == 0;
-        match self.stop {
-            Stop::Now(_) | Stop::Broken(_) => true,
-            Stop::Waiting { .. } => idle,
-            Stop::Stuck => {
-                let now = Instant::now();
-                self.held.all().all(|holding| self.is_stuck(holding, now)) && written
-            }
-            Stop::No => {
-                // What waits in a paused queue is not to come.
-                let since_retries = self.found_nothing_at.is_some_and(|at| at > self.own_retries_until);
-                self.setup.bounds.when_empty && idle && (since_retries || self.is_paused())
-            }
+        if facts.idle {
+            return Some(self.look_at);
+        }
+        // Before a suspect begins that runs alone, and until it has ended, nothing else runs.
+        match (facts.runs_alone, facts.suspect_at) {
+            (true, _) => None,
+            (false, Some(at)) => Some(at),
+            (false, None) => Some(self.look_at),
         }
     }
 
-    /// When there is something to do, if nothing comes in before.
-    pub(super) fn wakes_at(&mut self, now: Instant) -> Instant {
-        self.stuck_at = self.first_stuck_at();
-        let mut wakes = now + self.setup.poll.max(Duration::from_secs(1));
-        let mut at = |moment: Option<Instant>| {
-            if let Some(moment) = moment {
-                wakes = wakes.min(moment);
-            }
-        };
-        match self.line.retry_at() {
-            Some(retry) => at(Some(retry)),
-            None => {
-                at((!self.judged.is_empty()).then(|| self.settles_at(now)));
-                at(self.burials.wakes_at().map(|at| at.max(self.settles_at(now))));
-                at(Some(self.next_extend));
-                at(self.locked.wakes_at());
-                at(self.looks_at(now));
-                at(self.may_obey().then_some(self.orders.next_look));
-            }
-        }
-        at(self.stuck_at);
-        at(self.ends_at());
-        at((self.busy() > 0).then_some(self.stall.check_at));
-        at(self.unknown.tell_at);
-        at(self.setup.bounds.memory.map(|_| now + MEMORY_LOOK));
-        if let Stop::Waiting { deadline, .. } = self.stop {
-            at(deadline);
-        }
-        wakes
+    /// When holds are renewed next.
+    pub(super) fn extend_at(&self) -> Instant {
+        self.extend_at
     }
 
-    pub(super) fn end(mut self) -> Result<Report> {
-        let may_give_back = self.setup.process_ends || self.runner.isolates();
-        match &self.stop {
-            Stop::No => self.report.ended = StopReason::Empty,
-            Stop::Waiting { why, .. } => self.report.ended = *why,
-            Stop::Now(why) => {
-                self.report.ended = *why;
-                self.give_up_what_runs(may_give_back);
-            }
-            Stop::Broken(_) => self.give_up_what_runs(may_give_back),
-            Stop::Stuck if may_give_back => self.count_stuck_attempts(),
-            Stop::Stuck => {}
-        }
-        let stuck = matches!(self.stop, Stop::Stuck);
-        let running: Vec<_> = self.held.all().map(|holding| name_of(holding.job())).collect();
-        self.settle_for_the_last_time();
-        self.tell_unknown(Instant::now(), true);
-        let names: Vec<_> = self.held.all().map(|holding| name_of(holding.job())).collect();
-        if matches!(self.stop, Stop::Broken(_)) && !names.is_empty() {
-            self.tell(&Event::Warning(&Report::of_unsettled(&names, names.len() as u64)));
-        }
-        if let Stop::Broken(error) = self.stop {
-            return Err(error);
-        }
-        if self.held.is_empty() && !stuck {
-            return Ok(self.report);
-        }
-        // What has ended and could not be written down runs again; nothing of it is in a thread any more.
-        let all_over = self.busy() == 0;
-        if (may_give_back || all_over) && !stuck {
-            names.into_iter().for_each(|name| self.report.note_unsettled(name));
-            return Ok(self.report);
-        }
-        let error = stuck_error(if stuck { &running } else { &names });
-        if !may_give_back {
-            self.keep_holds_until_threads_end();
-        }
-        Err(error)
+    /// Whether the worker has run for this long.
+    pub(super) fn has_run_for(&self, time: Duration, now: Instant) -> bool {
+        now >= self.started + time
     }
 
-    fn give_up_what_runs(&mut self, may_give_back: bool) {
-        self.runner.kill();
-        self.give_back_what_has_not_begun();
-        if may_give_back {
-            self.interrupt_what_runs();
-        }
+    pub(super) fn started(&self) -> Instant {
+        self.started
     }
 
-    /// Running jobs of a process that is about to exit: uncounted, and due when they are surely dead.
-    fn interrupt_what_runs(&mut self) {
-        let kept = self.undecided().filter(|holding| !holding.lost);
-        let running: Vec<_> = kept.map(|holding| holding.task.clone()).collect();
-        running.into_iter().for_each(|task| self.give_back(task, SURELY_DEAD));
-    }
-
-    fn count_stuck_attempts(&mut self) {
-        let stuck: Vec<_> = self.held.kept().map(|holding| holding.task.clone()).collect();
-        for task in stuck {
-            let limit = task.limits.timeout.unwrap_or_default();
-            let outcome = Outcome::TimedOut(limit);
-            let attempt = self.attempt_of(&task);
-            let judgement = match self.setup.policy.judge(attempt, &outcome, &task.limits, fastrand::f64()) {
-                Judgement::Again { after, counted, error } => {
-                    Judgement::Again { after: after.max(SURELY_DEAD), counted, error }
-                }
-                other => other,
-            };
-            self.judge(task, judgement, Some(limit));
-        }
-    }
-
-    fn settle_for_the_last_time(&mut self) {
-        let settled = match self.line.reopen(Instant::now()) {
-            Ok(_) => {
-                self.decide_again();
-                self.end_burials();
-                self.settle_all()
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = settled {
-            let warning = format!("cannot write down what became of the last jobs: {error}");
-            self.tell(&Event::Warning(&warning));
-        }
-    }
-
-    /// What is refused keeps none of the others from being written down.
-    fn settle_all(&mut self) -> Result<()> {
-        let mut refusals = self.judged.len() + 1;
-        loop {
-            match self.settle() {
-                Ok(false) => return Ok(()),
-                Ok(true) => {}
-                Err(error) => {
-                    refusals -= 1;
-                    let is_gone = error.is_unavailable() || !self.setup.backend.holds_outlive_connection();
-                    if is_gone || refusals == 0 {
-                        return Err(error);
-                    }
-                    self.line.lose(Instant::now(), Duration::ZERO);
-                    self.line.reopen(Instant::now())?;
-                }
-            }
-            self.extend_in_time()?;
-        }
-    }
-
-    /// Renews the holds, if it is time.
-    pub(super) fn extend_in_time(&mut self) -> Result<()> {
-        if Instant::now() < self.next_extend { Ok(()) } else { self.extend(None) }
-    }
-
-    /// A worker inside a program that goes on: the threads may still run, so the holds are kept alive.
-    fn keep_holds_until_threads_end(mut self) {
-        self.stop = Stop::Waiting { why: self.report.ended, deadline: None };
-        self.setup.process_ends = false;
-        let keeper = std::thread::Builder::new().name("craft-keeper".into()).spawn(move || {
-            // The error would be this worker's own, which its owner has been told.
-            let _ = self.run();
-        });
-        if let Err(cause) = keeper {
-            log::error!("cannot start a thread that keeps the holds of running jobs: {cause}");
-        }
+    /// Whether the last look found nothing, and the jobs that this worker put back are due by then.
+    pub(super) fn nothing_is_left(&self) -> bool {
+        self.found_nothing_at.is_some_and(|at| at > self.own_retries_until)
     }
 }
 
-fn name_of(job: &crate::reserved::Reserved) -> String {
-    format!("{} #{}", job.message.name, job.id)
-}
+/// The events that move the instants.
+impl Schedule {
+    /// The back end rang: jobs were pushed, or control flags changed.
+    pub(super) fn notified(&mut self, now: Instant) {
+        (self.look_at, self.control_at) = (now, now);
+    }
 
-fn stuck_error(names: &[String]) -> Error {
-    let names = listed(names, names.len() as u64);
-    Error::stuck(format!("jobs are stuck in threads that cannot be killed: {names}"))
-        .with_help("let long jobs look at Context::timed_out, or run them with --mode multiprocess")
-}
+    pub(super) fn reconnected(&mut self, now: Instant) {
+        (self.look_at, self.extend_at) = (now, now);
+    }
 
-/// Resident memory of this process; `None` where the system has no /proc.
-fn resident_megabytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes / 1024)
+    /// The driver says that its connection is gone. An extend shows the error, or renews the holds of another one.
+    pub(super) fn connection_gone(&mut self, now: Instant) {
+        self.extend_at = now;
+    }
+
+    /// A worker that ends when nothing is left has just become idle: a look tells whether it ends.
+    pub(super) fn became_idle(&mut self, now: Instant) {
+        self.look_at = now;
+    }
+
+    /// Queues were paused or resumed.
+    pub(super) fn queues_changed(&mut self, now: Instant) {
+        self.look_at = now;
+    }
+
+    /// A job was put back for a later try.
+    pub(super) fn put_back(&mut self, now: Instant, after: Duration) {
+        // The back end may count in whole milliseconds.
+        let due = time::after(now, after) + Duration::from_millis(2);
+        self.own_retries_until = self.own_retries_until.max(due);
+        // It may be due before the next look.
+        self.look_at = self.look_at.min(due);
+    }
+
+    /// A job ended.
+    pub(super) fn job_ended(&mut self, at: Instant) {
+        self.last_job = at;
+    }
+
+    /// A renewal of all holds begins.
+    pub(super) fn extends(&mut self, now: Instant) {
+        self.extend_at = now + self.lease / 3;
+    }
+
+    /// Jobs of a lost connection may come back until `until`: afterwards they belong to somebody else.
+    pub(super) fn may_come_back(&mut self, now: Instant, until: Instant) {
+        self.extend_at = self.extend_at.min(until.max(now + COMES_BACK));
+    }
+
+    /// Outcomes were written down.
+    pub(super) fn settled(&mut self, began: Instant, ended: Instant) {
+        self.settle_at = ended + (ended - began).saturating_mul(SETTLES_REST).min(LONGEST_REST);
+    }
+
+    /// The control flags were read. Over a long way that takes time in which jobs could run.
+    pub(super) fn read_control(&mut self, began: Instant, took: Duration) {
+        let pause = (took * CONTROL_SHARE).min(LONGEST_CONTROL_PAUSE).max(self.poll).max(SELDOM);
+        self.control_at = began + pause;
+    }
+
+    /// Jobs were begun: some may have to wait for a slot.
+    pub(super) fn jobs_wait(&mut self, now: Instant, patience: Duration) {
+        self.stall_at = self.stall_at.min(now + patience);
+    }
+
+    pub(super) fn checked_stall(&mut self, now: Instant, patience: Duration) {
+        self.stall_at = now + (patience / 2).max(STALL_CHECK);
+    }
+
+    /// The worker is about to sleep; a job may be stuck at this time.
+    pub(super) fn may_be_stuck(&mut self, at: Option<Instant>) {
+        self.stuck_at = at;
+    }
+
+    pub(super) fn looked(&mut self, look: &Looked) {
+        let in_vain = look.found == 0 && look.next_due == Some(Duration::ZERO);
+        self.in_vain = if in_vain { self.in_vain.saturating_add(1) } else { 0 };
+        self.found_nothing_at = look.empty.then_some(look.began);
+        if look.found == 0 && !look.again {
+            // Counted from where the look began: its own time is part of the poll.
+            self.look_at = (look.began + self.nap(look)).max(look.ended + SHORTEST_NAP);
+        }
+    }
+
+    /// Short while busy, long when idle: a tenth of the time since the last job, never over the poll.
+    fn nap(&self, look: &Looked) -> Duration {
+        let idle = look.began.saturating_duration_since(self.last_job) / 10;
+        let nap = idle.min(self.poll).min(look.next_due.unwrap_or(Duration::MAX));
+        // A job that is due and locked stays locked for a while: looking at full speed helps nobody.
+        let vain = (SHORTEST_NAP * 2u32.pow(self.in_vain.min(16))).min(LONGEST_VAIN_NAP).min(self.poll);
+        nap.max(if self.in_vain > 0 { vain } else { SHORTEST_NAP }).max(SHORTEST_NAP)
+    }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::WorkerOptions;
+use super::event_loop::EventLoop;
 use super::in_flight::InFlight;
-use super::{EventLoop, WorkerOptions};
 use crate::driver::{Receipt, Settled, Settlement, Verdict};
 use crate::error::{Error, Result};
 use crate::event::{Event, JobInfo};
@@ -12,7 +13,6 @@ use crate::failed::{Failure, Record};
 use crate::message::JobId;
 use crate::policy::Judgement;
 use crate::runner::{Task, Work};
-use crate::time;
 
 /// How long a job waits at first whose failure could not be recorded.
 const UNRECORDED_WAIT: Duration = Duration::from_secs(30);
@@ -123,7 +123,7 @@ impl EventLoop {
 
     /// Until when a turn may go on with what is done one by one.
     pub(super) fn slice(&self) -> Instant {
-        self.next_extend.min(Instant::now() + SLICE)
+        self.schedule.extend_at().min(Instant::now() + SLICE)
     }
 
     /// What is settled next: all of it, or one after a batch was refused.
@@ -190,7 +190,7 @@ impl EventLoop {
             self.weigh_backlog();
         }
         if self.setup.bounds.when_empty && self.held.is_empty() {
-            self.next_look = Instant::now();
+            self.schedule.became_idle(Instant::now());
         }
     }
 
@@ -251,7 +251,7 @@ impl EventLoop {
             }
             (Verdict::Again { after, counted, .. }, _) => {
                 self.report.retried += 1;
-                self.note_retry(*after);
+                self.schedule.put_back(Instant::now(), *after);
                 self.tell(&Event::Again { job, after: *after, counted: *counted, error });
             }
             (Verdict::Unknown { after }, _) => {
@@ -274,14 +274,6 @@ impl EventLoop {
             self.hooks += 1;
             self.runner.begin(vec![Work::Hook(judged.task.clone(), error.to_owned())]);
         }
-    }
-
-    fn note_retry(&mut self, after: Duration) {
-        // The back end may count in whole milliseconds.
-        let due = time::after(Instant::now(), after) + Duration::from_millis(2);
-        self.own_retries_until = self.own_retries_until.max(due);
-        // It may be due before the next look.
-        self.next_look = self.next_look.min(due);
     }
 
     /// A hold is gone. The run may go on; what it returns is dropped.

@@ -7,8 +7,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::poll::SELDOM;
 use crate::driver::Suspects;
+
+/// Suspects and control flags are looked for no more often than this, however short the poll is: they can wait a
+/// moment more, and the next job need not wait for the answers.
+pub(super) const SELDOM: Duration = Duration::from_millis(100);
 
 /// Slots are not kept empty for longer than this at a stretch.
 const LONGEST_DRAIN: Duration = Duration::from_secs(3_600);

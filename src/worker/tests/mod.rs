@@ -12,3 +12,4 @@ mod schedule;
 mod shares;
 mod slices;
 mod stopping;
+mod turns;

@@ -1,314 +1,208 @@
-//! When the worker looks, extends, and gives back what it cannot begin.
+//! The schedule as tables: for which action a worker wakes, and how events move that moment. Nothing sleeps here.
 
-use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use super::fake::{Call, Play, Stage, job, waits};
-use crate::driver::Suspects;
-use crate::error::Error;
-use crate::event::Event;
-use crate::failed::Record;
-use crate::job::JobError;
-use crate::message::JobId;
-use crate::reserved::{Receipt, Reserved};
-use crate::worker::StopReason;
+use crate::worker::schedule::{Action, Facts, Looked, Schedule};
 
-fn extends(calls: &[Call]) -> usize {
-    calls.iter().filter(|call| matches!(call, Call::Extend(_))).count()
+const POLL: Duration = Duration::from_secs(2);
+const LEASE: Duration = Duration::from_secs(60);
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
 }
 
-fn looks(calls: &[Call]) -> usize {
-    calls.iter().filter(|call| matches!(call, Call::Reserve { .. })).count()
+/// A worker that waits for jobs.
+const IDLE: Facts = Facts {
+    reconnect_at: None,
+    busy: false,
+    idle: true,
+    unsettled: false,
+    write_failed_at: None,
+    retry_locked_at: None,
+    may_take: true,
+    runs_alone: false,
+    suspect_at: None,
+    may_come_back: false,
+    obeys: true,
+    tell_unknown_at: None,
+    has_memory_limit: false,
+    ends_at: None,
+    deadline: None,
+};
+
+/// A worker all of whose slots run jobs.
+const BUSY: Facts = Facts { busy: true, idle: false, may_take: false, ..IDLE };
+
+fn found_nothing(at: Instant) -> Looked {
+    Looked { began: at, ended: at, found: 0, next_due: None, empty: true, again: false }
 }
 
-/// Else it would not notice that nobody can write, and take the jobs of the living when they all can again.
+/// A schedule that has just done everything, ten minutes after its last job.
+fn quiet(now: Instant) -> Schedule {
+    let mut schedule = Schedule::new(now - Duration::from_secs(600), POLL, LEASE);
+    schedule.extends(now);
+    schedule.read_control(now, ms(0));
+    schedule.settled(now, now + ms(1));
+    schedule.checked_stall(now, ms(500));
+    schedule.looked(&found_nothing(now));
+    schedule
+}
+
 #[test]
-fn an_idle_worker_shows_that_the_back_end_can_be_written_to() {
-    let stage = Stage::default();
-    let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.setup.lease = Duration::from_millis(300);
-    play.setup.bounds.when_empty = false;
-    let stopper = play.stopper();
-    let worker = play.start();
-    stage.wait_until("extends of nothing", |calls| {
-        calls.iter().filter(|call| **call == Call::Extend(Vec::new())).count() >= 3
-    });
-    stopper.stop();
-    worker.join().unwrap().unwrap();
-}
-
-/// The outage that an idle worker noticed so counts as a reconnect: the living renew their holds first.
-#[test]
-fn after_an_extend_that_was_held_up_suspects_are_left_alone() {
-    let stage = Stage::default();
-    let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.setup.lease = Duration::from_millis(1_200);
-    play.setup.poll = Duration::from_millis(10);
-    play.setup.bounds.when_empty = false;
-    let held_up = || {
-        std::thread::sleep(Duration::from_millis(300));
-        Ok(Vec::new())
-    };
-    stage.script().extend.push_back(Box::new(held_up));
-    let stopper = play.stopper();
-    let worker = play.start();
-    stage.wait_until("the extend", |calls| extends(calls) >= 1);
-    let extended = Instant::now();
-    let looked = |call: &Call| matches!(call, Call::Reserve { suspects: Suspects::Look, .. });
-    stage.wait_until("a look for suspects", |calls| calls.iter().any(looked));
-    assert!(extended.elapsed() >= Duration::from_millis(650), "it looked after {:?}", extended.elapsed());
-    stopper.stop();
-    worker.join().unwrap().unwrap();
-}
-
-/// A failed store that hardly answers: the holds of the others are renewed beside it.
-#[test]
-fn holds_are_renewed_while_a_death_is_recorded() {
-    let stage = Stage::default();
-    let mut dead = job(1, "dead");
-    dead.attempt = 2;
-    stage.find([dead, job(2, "long")]);
-    let recording = stage.clone();
-    stage.script().record.push_back(Box::new(move || {
-        let so_far = extends(&recording.script().calls);
-        recording.wait_until("renewals beside the record", |calls| extends(calls) >= so_far + 3);
-        Ok(Record { id: JobId::Number(7), fresh: true })
-    }));
-    let (end, wait) = waits();
-    let mut play = Play::new(&stage, move |says, context| {
-        if says == "dead" {
-            return Err(JobError::new("refused"));
+fn why_it_wakes() {
+    let now = Instant::now();
+    let at = |after: u64| Some(now + ms(after));
+    let away = Facts { reconnect_at: at(300), ..IDLE };
+    #[rustfmt::skip] // a table
+    let table = [
+        ("idle: the poll", IDLE, POLL, Some(Action::ReadControl)),
+        ("paused: the control flags", Facts { may_take: false, ..IDLE }, POLL, Some(Action::ReadControl)),
+        ("stopping and idle", Facts { may_take: false, obeys: false, ..IDLE }, POLL, None),
+        ("busy: the jobs that wait for a slot", BUSY, ms(250), Some(Action::CheckStall)),
+        ("an outcome rests beside running jobs", Facts { unsettled: true, ..BUSY }, ms(6), Some(Action::Settle)),
+        ("an outcome, nothing runs", Facts { unsettled: true, ..IDLE }, ms(0), Some(Action::Settle)),
+        ("a failed job rests like an outcome", Facts { write_failed_at: at(0), ..BUSY }, ms(6), Some(Action::WriteFailed)),
+        ("a failed job whose store is away", Facts { write_failed_at: at(90), ..BUSY }, ms(90), Some(Action::WriteFailed)),
+        ("a locked row", Facts { retry_locked_at: at(100), ..BUSY }, ms(100), Some(Action::RetryLocked)),
+        ("room beside running jobs", Facts { may_take: true, ..BUSY }, ms(250), Some(Action::CheckStall)),
+        ("a suspect is due, jobs run", Facts { may_take: true, suspect_at: at(100), ..BUSY }, ms(100), Some(Action::Take)),
+        ("a suspect runs alone", Facts { may_take: true, runs_alone: true, suspect_at: at(100), ..BUSY }, ms(250), Some(Action::CheckStall)),
+        ("away: the next try", away, ms(300), Some(Action::Reconnect)),
+        ("away: no outcome", Facts { unsettled: true, write_failed_at: at(0), ..away }, ms(300), Some(Action::Reconnect)),
+        ("the time limit", Facts { ends_at: at(40), ..IDLE }, ms(40), Some(Action::End)),
+        ("the grace", Facts { deadline: at(40), ..BUSY }, ms(40), Some(Action::Hurry)),
+        ("the grace, away", Facts { deadline: at(40), ..away }, ms(40), Some(Action::Hurry)),
+        ("the memory limit", Facts { has_memory_limit: true, ..IDLE }, ms(1_000), Some(Action::CheckMemory)),
+        ("jobs of unknown names", Facts { tell_unknown_at: at(70), ..IDLE }, ms(70), Some(Action::TellUnknown)),
+    ];
+    for (what, facts, after, action) in table {
+        let (wakes, why) = quiet(now).wakes_at(now, &facts);
+        assert_eq!((wakes - now, why), (after, action), "{what}");
+        if let Some(action) = action.filter(|action| *action != Action::CheckMemory) {
+            let due = |at| quiet(now).is_due(action, at, &facts);
+            assert!(due(wakes), "{what}: it wakes and does nothing");
+            assert!(wakes == now || !due(wakes - ms(1)), "{what}: it is due before it wakes");
         }
-        wait()?;
-        assert!(!context.lost());
-        Ok(())
-    });
-    play.setup.lease = Duration::from_millis(600);
-    let worker = play.start();
-    stage.wait_until("the record's end", |calls| {
-        calls.contains(&Call::Settle(Receipt(1, 101), "done".to_owned()))
-    });
-    drop(end);
-    let report = worker.join().unwrap().unwrap();
-    assert_eq!((report.done, report.failed, report.lost), (1, 1, 0));
-}
-
-/// A settle that fails must not stand before the renewal of the others' holds.
-#[test]
-fn holds_are_renewed_although_a_settle_fails() {
-    let stage = Stage::default();
-    stage.find([job(1, "short"), job(2, "long")]);
-    for _ in 0..20 {
-        stage.script().settle.push_back(Box::new(|| Err(Error::unavailable("the server is away"))));
     }
-    let (end, wait) = waits();
-    let mut play = Play::new(&stage, move |says, _| if says == "long" { wait() } else { Ok(()) });
-    play.setup.lease = Duration::from_millis(600);
-    let worker = play.start();
-    stage.wait_until("renewals", |calls| extends(calls) >= 5);
-    drop(end);
-    assert_eq!(worker.join().unwrap().unwrap().done, 2);
 }
 
-/// Somebody has the row of one of them locked.
 #[test]
-fn what_is_over_is_written_down_although_holds_cannot_be_renewed() {
-    let stage = Stage::default();
-    stage.find([job(1, "short"), job(2, "long")]);
-    for _ in 0..6 {
-        stage.script().extend.push_back(Box::new(|| Err(Error::unavailable("the row is locked"))));
-        stage.script().settle.push_back(Box::new(|| Err(Error::unavailable("the row is locked"))));
+fn what_an_event_makes_due() {
+    type Event = fn(&mut Schedule, Instant);
+    let now = Instant::now();
+    let may_come_back = Facts { may_come_back: true, ..BUSY };
+    #[rustfmt::skip] // a table
+    let table: [(&str, Event, Facts, &[Action]); 12] = [
+        ("nothing", |_, _| {}, IDLE, &[]),
+        ("a notification", |schedule, now| schedule.notified(now), IDLE, &[Action::Take, Action::ReadControl]),
+        ("a notification without room", |schedule, now| schedule.notified(now), BUSY, &[Action::ReadControl]),
+        ("a reconnect", |schedule, now| schedule.reconnected(now), IDLE, &[Action::Take, Action::Extend]),
+        ("a reconnect with jobs of before", |schedule, now| schedule.reconnected(now), may_come_back, &[Action::Adopt, Action::Extend]),
+        ("the connection is gone", |schedule, now| schedule.connection_gone(now), BUSY, &[Action::Extend]),
+        ("a worker that ends is idle", |schedule, now| schedule.became_idle(now), IDLE, &[Action::Take]),
+        ("a queue is resumed", |schedule, now| schedule.queues_changed(now), IDLE, &[Action::Take]),
+        ("a later try", |schedule, now| schedule.put_back(now, ms(50)), IDLE, &[]),
+        ("a look that found jobs", |schedule, now| {
+            schedule.notified(now);
+            schedule.looked(&Looked { found: 3, empty: false, ..found_nothing(now) });
+        }, IDLE, &[Action::Take, Action::ReadControl]),
+        ("a look that left something out", |schedule, now| {
+            schedule.notified(now);
+            schedule.looked(&Looked { again: true, ..found_nothing(now) });
+        }, IDLE, &[Action::Take, Action::ReadControl]),
+        ("a job may be stuck", |schedule, now| schedule.may_be_stuck(Some(now)), BUSY, &[Action::CheckStuck]),
+    ];
+    let all = [
+        Action::Take,
+        Action::Adopt,
+        Action::ReadControl,
+        Action::Extend,
+        Action::Settle,
+        Action::RetryLocked,
+        Action::WriteFailed,
+        Action::CheckStall,
+        Action::CheckStuck,
+    ];
+    for (what, event, facts, expected) in table {
+        let mut schedule = quiet(now);
+        event(&mut schedule, now);
+        for action in all {
+            let is_due = schedule.is_due(action, now, &facts);
+            assert_eq!(is_due, expected.contains(&action), "{what}: {action:?}");
+        }
     }
-    let (end, wait) = waits();
-    let mut play = Play::new(&stage, move |says, _| if says == "long" { wait() } else { Ok(()) });
-    play.setup.lease = Duration::from_millis(300);
-    let worker = play.start();
-    let ten = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Settle(..))).count() >= 7;
-    stage.wait_until("tries of both in turns", |calls| extends(calls) >= 7 && ten(calls));
-    drop(end);
-    assert_eq!(worker.join().unwrap().unwrap().done, 2);
 }
 
-/// Its row is locked: what is clean runs on, and nothing spins.
 #[test]
-fn a_suspect_that_cannot_be_taken_keeps_back_nothing() {
-    let stage = Stage::default();
-    stage.script().locked_suspect = true;
-    for id in 1..=20 {
-        stage.find([job(id, "clean")]);
+fn how_long_it_sleeps_after_a_look_that_found_nothing() {
+    let now = Instant::now();
+    #[rustfmt::skip] // a table: since the last job, due according to the back end, looks in vain before, sleep
+    let table = [
+        (ms(0), None, 0, ms(1)),
+        (ms(100), None, 0, ms(10)),
+        (Duration::from_secs(600), None, 0, POLL),
+        (Duration::from_secs(600), Some(ms(30)), 0, ms(30)),
+        (Duration::from_secs(600), Some(ms(0)), 0, ms(2)),
+        (Duration::from_secs(600), Some(ms(0)), 3, ms(16)),
+        (Duration::from_secs(600), Some(ms(0)), 30, ms(250)),
+    ];
+    for (since, next_due, in_vain, expected) in table {
+        let mut schedule = Schedule::new(now - since, POLL, LEASE);
+        let look = Looked { next_due, empty: false, ..found_nothing(now) };
+        (0..=in_vain).for_each(|_| schedule.looked(&look));
+        let takes = |at| schedule.is_due(Action::Take, at, &IDLE);
+        assert!(
+            takes(now + expected) && !takes(now + expected - Duration::from_micros(1)),
+            "{look:?} {expected:?}"
+        );
     }
-    let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.setup.lease = Duration::from_millis(300);
-    play.setup.poll = Duration::from_millis(20);
-    play.setup.bounds.when_empty = false;
-    let stopper = play.stopper();
-    let worker = play.start();
-    let settled = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Settle(..))).count();
-    stage.wait_until("an attempt to take it", |calls| {
-        calls.contains(&Call::Reserve { fresh: 0, suspects: Suspects::Take(1) })
-    });
-    stage.wait_until("the clean ones", |calls| settled(calls) == 20);
-    stage.script().calls.clear();
-    let began = Instant::now();
-    stage.wait_until("more looks", |calls| looks(calls) >= 10);
-    let most = began.elapsed().as_millis() / 5 + 20;
-    assert!((looks(&stage.script().calls) as u128) < most, "it spins");
-    stopper.stop();
-    assert_eq!(worker.join().unwrap().unwrap().done, 20);
 }
 
-/// Somebody else took it while a long job ran here: the slots work on.
 #[test]
-fn a_suspect_that_is_gone_keeps_no_slot_empty() {
-    let stage = Stage::default();
-    stage.find([job(1, "long")]);
-    let (end, wait) = waits();
-    let mut play = Play::new(&stage, move |says, _| if says == "long" { wait() } else { Ok(()) });
-    play.setup.lease = Duration::from_millis(300);
-    play.setup.poll = Duration::from_millis(20);
-    play.setup.bounds.when_empty = false;
-    let stopper = play.stopper();
-    let worker = play.start();
-    stage.wait_until("the long job", |calls| calls.contains(&Call::Job("long".into())));
-    stage.script().suspect = Some(Reserved { suspect: true, ..job(2, "suspect") });
-    let seen = Call::Reserve { fresh: 0, suspects: Suspects::Look };
-    stage.wait_until("the worker waits for what runs", |calls| calls.contains(&seen));
-    stage.script().suspect = None;
-    stage.find([job(3, "next")]);
-    stage.wait_until("the next job", |calls| calls.contains(&Call::Job("next".into())));
-    drop(end);
-    stopper.stop();
-    assert_eq!(worker.join().unwrap().unwrap().done, 2);
+fn a_later_try_of_its_own_is_looked_for_when_it_is_due_and_keeps_it_from_ending() {
+    let now = Instant::now();
+    let mut schedule = quiet(now);
+    assert!(schedule.nothing_is_left());
+    schedule.put_back(now, ms(50));
+    assert!(!schedule.nothing_is_left());
+    assert_eq!(schedule.wakes_at(now, &IDLE), (now + ms(52), Some(Action::Take)));
+    schedule.looked(&found_nothing(now + ms(51)));
+    assert!(!schedule.nothing_is_left());
+    schedule.looked(&found_nothing(now + ms(53)));
+    assert!(schedule.nothing_is_left());
 }
 
-/// A supervisor starts it again and again, and each life is shorter than a third of the lease.
 #[test]
-fn a_worker_whose_time_is_up_stays_for_the_suspects_that_it_has_seen() {
-    let stage = Stage::default();
-    stage.script().suspect = Some(Reserved { suspect: true, ..job(1, "suspect") });
-    let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.setup.lease = Duration::from_millis(900);
-    play.setup.poll = Duration::from_millis(20);
-    play.setup.bounds.when_empty = false;
-    play.setup.bounds.time = Some(Duration::from_millis(50));
-    let started = Instant::now();
-    let report = play.run().unwrap();
-    assert_eq!((report.done, report.ended), (1, StopReason::TimeLimit));
-    assert!(started.elapsed() >= Duration::from_millis(300), "the living had no time to renew");
-    stage.find([job(2, "not its business")]);
-}
-
-/// Ready and not begun is anybody's.
-#[test]
-fn what_waits_behind_a_slow_job_goes_back() {
-    let stage = Stage::default();
-    stage.find([job(1, "slow"), job(2, "quick"), job(3, "quick")]);
-    let (end, wait) = waits();
-    let mut play = Play::new(&stage, move |says, _| if says == "slow" { wait() } else { Ok(()) });
-    play.slots = 1;
-    let worker = play.start();
-    for receipt in [Receipt(2, 102), Receipt(3, 103)] {
-        let given_back = Call::Settle(receipt, "unstarted, in 0ns".to_owned());
-        stage.wait_until("giving back", |calls| calls.contains(&given_back));
+fn how_long_it_rests() {
+    let now = Instant::now();
+    let unsettled = Facts { unsettled: true, ..BUSY };
+    // A settle that took this long, and the rest after it.
+    for (took, rest) in
+        [(ms(0), ms(0)), (Duration::from_micros(100), Duration::from_micros(900)), (ms(50), ms(5))]
+    {
+        let mut schedule = quiet(now);
+        schedule.settled(now - took, now);
+        assert_eq!(schedule.wakes_at(now, &unsettled), (now + rest, Some(Action::Settle)), "after {took:?}");
     }
-    // What the back end hands out ahead of being asked, too.
-    let asked_for_none = |stage: &Stage| stage.script().asked_for.iter().any(Vec::is_empty);
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !asked_for_none(&stage) {
-        assert!(Instant::now() < deadline, "nothing was asked to come back");
-        std::thread::yield_now();
+    // Control flags that took this long to read, and when they are read next.
+    for (took, pause) in [(ms(1), POLL), (ms(300), ms(3_000)), (ms(60_000), ms(5_000))] {
+        let mut schedule = Schedule::new(now, POLL, LEASE);
+        schedule.extends(now);
+        schedule.read_control(now, took);
+        let due = |at| schedule.is_due(Action::ReadControl, at, &IDLE);
+        assert!(due(now + pause) && !due(now + pause - ms(1)), "after {took:?}");
     }
-    drop(end);
-    let report = worker.join().unwrap().unwrap();
-    assert_eq!((report.done, report.returned), (1, 2));
-    assert_eq!(stage.said(), ["slow"]);
-}
-
-/// They were to count for its limit, and did not run.
-#[test]
-fn a_limit_of_jobs_is_not_reached_by_those_that_went_back() {
-    let stage = Stage::default();
-    stage.find([job(1, "slow"), job(2, "quick")]);
-    let (end, wait) = waits();
-    let mut play = Play::new(&stage, move |says, _| if says == "slow" { wait() } else { Ok(()) });
-    play.slots = 1;
-    play.setup.bounds.when_empty = false;
-    play.setup.bounds.jobs = Some(2);
-    let worker = play.start();
-    stage.wait_until("giving back", |calls| calls.iter().any(|call| matches!(call, Call::Settle(..))));
-    stage.find([job(2, "quick")]);
-    drop(end);
-    let report = worker.join().unwrap().unwrap();
-    assert_eq!((report.done, report.returned, report.ended), (2, 1, StopReason::JobLimit));
 }
 
 #[test]
-fn jobs_of_an_unknown_name_are_told_once_and_counted() {
-    let stage = Stage::default();
-    let gone = (1..=2_000).map(|id| {
-        let mut gone = job(id, "");
-        gone.message.name = "Gone".into();
-        gone
-    });
-    stage.find(gone);
-    let mut play = Play::new(&stage, |_, _| Ok(()));
-    let (tell, told) = mpsc::channel();
-    play.setup.listener = Some(Arc::new(move |event: &Event<'_>| match event {
-        Event::Again { error, .. } => tell.send((*error).to_owned()).unwrap(),
-        Event::Warning(text) => tell.send((*text).to_owned()).unwrap(),
-        _ => {}
-    }));
-    assert_eq!(play.run().unwrap().returned, 2_000);
-    let told: Vec<_> = told.try_iter().collect();
-    let name = "no worker knows a job named \"Gone\"";
-    assert_eq!(told, [name.to_owned(), format!("{name}: put back 1999 times more")]);
-}
-
-/// The back end is away at its end: nothing is told as done that was not written down.
-#[test]
-fn what_was_not_written_down_is_never_told_as_done() {
-    let stage = Stage::default();
-    stage.find([job(1, "runs")]);
-    for _ in 0..100 {
-        stage.script().settle.push_back(Box::new(|| Err(Error::unavailable("the file is locked"))));
-    }
-    let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.setup.grace = Duration::from_millis(300);
-    play.setup.process_ends = true;
-    play.setup.bounds.when_empty = false;
-    let stopper = play.stopper();
-    let worker = play.start();
-    stage.wait_until("a settle", |calls| calls.iter().any(|call| matches!(call, Call::Settle(..))));
-    stopper.stop();
-    let report = worker.join().unwrap().unwrap();
-    assert_eq!((report.done, report.unsettled), (0, vec!["Job #1".to_owned()]));
-}
-
-/// Somebody waits for the worker, and would wait for ever.
-#[test]
-fn a_worker_that_panics_is_an_error_and_no_silence() {
-    let stage = Stage::default();
-    stage.find([job(1, "work")]);
-    stage.script().settle.push_back(Box::new(|| panic!("a fault in a driver")));
-    let error = Play::new(&stage, |_, _| Ok(())).run().unwrap_err();
-    assert_eq!(error.to_string(), "the worker of driver \"stage\" panicked: a fault in a driver");
-}
-
-#[test]
-fn spans_of_any_length_end_no_worker() {
-    let stage = Stage::default();
-    let mut forever = job(1, "later");
-    forever.message.overrides = Some(r#"{"timeout": 3e9, "backoff": 3e9}"#.into());
-    stage.find([forever]);
-    let mut play = Play::new(&stage, |_, _| Err(JobError::again_after(Duration::MAX, "never")));
-    play.setup.lease = Duration::MAX;
-    play.setup.poll = Duration::MAX;
-    play.setup.grace = Duration::MAX;
-    play.setup.bounds.time = Some(Duration::MAX);
-    play.setup.policy.limits.timeout = Some(Duration::MAX);
-    play.setup.bounds.jobs = Some(1);
-    play.setup.bounds.when_empty = false;
-    assert_eq!(play.run().unwrap().retried, 1);
-    let longest = Duration::from_secs(36_600 * 86_400);
-    assert_eq!(stage.settled(), [(Receipt(1, 101), format!("again in {longest:?}, uncounted"))]);
+fn holds_are_renewed_at_a_third_of_the_lease_and_sooner_while_jobs_may_come_back() {
+    let now = Instant::now();
+    let mut schedule = quiet(now);
+    assert_eq!(schedule.extend_at(), now + LEASE / 3);
+    schedule.may_come_back(now, now + ms(5_000));
+    assert_eq!(schedule.extend_at(), now + ms(5_000));
+    schedule.may_come_back(now, now);
+    assert_eq!(schedule.extend_at(), now + ms(1_000), "no more often than this");
+    schedule.extends(now + ms(10));
+    assert_eq!(schedule.extend_at(), now + ms(10) + LEASE / 3);
 }
