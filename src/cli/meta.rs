@@ -87,7 +87,7 @@ fn asked(root: &Command, matches: &ArgMatches) -> Result<Option<Command>> {
         Some(command) => Ok(Some(command.clone())),
         None => {
             let known: Vec<_> = root.get_subcommands().map(Command::get_name).collect();
-            let help = match crate::config::suggest::nearest(&name, &known) {
+            let help = match crate::config::nearest(&name, &known) {
                 Some(nearest) => format!("did you mean {nearest}?"),
                 None => "craft alone lists all commands".to_owned(),
             };

@@ -15,7 +15,7 @@ use super::control::misnamed;
 use super::progress::Progress;
 use super::{Exit, print, usage};
 use crate::backoff::Backoff;
-use crate::config::suggest::nearest;
+use crate::config::nearest;
 use crate::error::{Error, Result};
 use crate::message::{JobId, Pushed};
 use crate::push::Push;

@@ -94,7 +94,7 @@ fn relative_paths_start_at_the_folder_of_the_file() {
     assert_eq!(config.commands["A"].cwd, Some(folder.0.join("config/x")));
     let sqlite = |path: PathBuf| Connection::Sqlite { database: path };
     assert_eq!(config.connections["a"], sqlite(folder.0.join("config/a.db")));
-    let file = super::super::url::encode(&folder.path("config/ca.pem"));
+    let file = super::super::connection::url::encode(&folder.path("config/ca.pem"));
     let Connection::Postgres { url } = &config.connections["b"] else { panic!("{config:?}") };
     assert_eq!(*url, format!("postgres://h/db?sslmode=verify-full&sslrootcert={file}"));
     let Connection::Mysql { url } = &config.connections["c"] else { panic!("{config:?}") };

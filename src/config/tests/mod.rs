@@ -9,7 +9,14 @@ mod slips;
 mod sources;
 mod values;
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::env::interpolate::Environment;
+use super::model::SECTIONS;
 use super::*;
+use crate::error::Result;
 
 fn environment<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<OsString> + 'a {
     move |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())

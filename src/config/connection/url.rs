@@ -1,33 +1,37 @@
-//! URLs of servers, taken apart and put together.
+//! URLs of servers, parsed and written.
 //!
 //! A user's password may stand in a URL as it is, `@`, `:` and `/` included; only `?`, and a `%` before
-//! two hexadecimal digits, must be percent-encoded. The libraries that get the URL are stricter, so it
-//! is always put together anew.
+//! two hexadecimal digits, must be percent-encoded. The client libraries are stricter, so the URL is always
+//! written anew.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use super::redact::MASK;
-use super::value_error::ValueError;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::hosts::split_host;
+use crate::config::diagnostics::ValueError;
+use crate::config::redact::MASK;
 
 /// `scheme://username:password@host/path?query`.
 #[derive(Clone, Default, PartialEq)]
-pub(super) struct Url {
-    pub(super) scheme: String,
+pub(crate) struct Url {
+    pub(crate) scheme: String,
     /// Decoded.
-    pub(super) username: Option<String>,
+    pub(crate) username: Option<String>,
     /// Decoded.
-    pub(super) password: Option<String>,
+    pub(crate) password: Option<String>,
     /// As it is written, with the port; PostgreSQL knows lists of hosts.
-    pub(super) host: String,
+    pub(crate) host: String,
     /// As it is written, without the first slash.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// As it is written.
-    pub(super) query: Option<String>,
+    pub(crate) query: Option<String>,
 }
 
 impl Url {
-    /// Takes a URL apart. What is wrong is said without showing the URL.
-    pub(super) fn parse(text: &str) -> Result<Self, ValueError> {
+    /// Parses a URL. Errors do not show it.
+    pub(crate) fn parse(text: &str) -> Result<Self, ValueError> {
         let no_url = || ValueError::new("expected a URL, scheme://user:password@host:port/name");
         let (scheme, rest) = text.trim().split_once("://").ok_or_else(no_url)?;
         let (place, query) = match rest.split_once('?') {
@@ -63,14 +67,14 @@ impl Url {
     }
 
     /// The host's name and its port; the brackets of an IPv6 address are taken off.
-    pub(super) fn host_and_port(&self) -> Result<(String, Option<u16>), ValueError> {
+    pub(crate) fn host_and_port(&self) -> Result<(String, Option<u16>), ValueError> {
         let (host, port) = split_host(&self.host)?;
         Ok((host.trim_matches(['[', ']']).to_owned(), port))
     }
 
     /// For people: the password masked, and without the query, which may hold one too. A user without a
     /// password may be both, when the colon between them is missing.
-    pub(super) fn masked(&self) -> String {
+    pub(crate) fn masked(&self) -> String {
         let mut shown = self.clone();
         shown.password = None;
         shown.query = None;
@@ -103,7 +107,7 @@ impl fmt::Display for Url {
 
 /// The scheme of a URL, as far as it may be shown: a text that is no URL may hold a password before its first
 /// `://`.
-pub(super) fn shown_scheme(text: &str) -> Option<String> {
+pub(crate) fn shown_scheme(text: &str) -> Option<String> {
     let (scheme, _) = text.trim().split_once("://")?;
     let is_word = scheme.len() <= 20 && scheme.chars().all(|c| c.is_ascii_alphabetic() || c == '+');
     is_word.then(|| scheme.to_ascii_lowercase())
@@ -116,79 +120,18 @@ fn is_query(query: &str) -> bool {
         .is_none_or(|(before, _)| before.rsplit('&').next().is_some_and(|it| it.contains('=')))
 }
 
-/// A host as a URL has it: an IPv6 address in brackets, the path of a socket encoded. Of several, with commas between,
-/// each may have a port of its own.
-pub(super) fn host_in_url(host: &str, port: Option<u16>) -> String {
-    if host.contains(',') {
-        let one = |host: &str| match split_host(host) {
-            Ok((_, Some(_))) => host.to_owned(),
-            _ => host_in_url(host, port),
-        };
-        return host.split(',').map(|host| one(host.trim())).collect::<Vec<_>>().join(",");
-    }
-    let host = match host {
-        _ if host.starts_with('/') => encode(host),
-        _ if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
-        _ => host.to_owned(),
-    };
-    port.map_or(host.clone(), |port| format!("{host}:{port}"))
-}
-
-fn split_host(host: &str) -> Result<(&str, Option<u16>), ValueError> {
-    let (address, port) = match host.strip_prefix('[').map(|inside| inside.find(']')) {
-        Some(None) => return Err(ValueError::new("an address in the URL has no closing ]")),
-        Some(Some(end)) => host.split_at(end + 2),
-        None => host.split_at(host.find(':').unwrap_or(host.len())),
-    };
-    let is_odd = |c: char| c.is_whitespace() || c.is_control() || "[]@\"'".contains(c);
-    if address.trim_start_matches('[').trim_end_matches(']').contains(is_odd) {
-        return Err(ValueError::new("the URL's host is none").with_help("scheme://user:password@host/name"));
-    }
-    match port.strip_prefix(':') {
-        None if port.is_empty() => Ok((address, None)),
-        None => Err(ValueError::new("the URL's host is none")
-            .with_help("behind the ] of an address only a port may stand")),
-        Some(port)
-            if port.contains(':') && host.chars().all(|c| c.is_ascii_hexdigit() || ":.".contains(c)) =>
-        {
-            Err(ValueError::new("the URL's host is an IPv6 address without brackets")
-                .with_help("write it as [::1]"))
-        }
-        Some(port) => match port.parse() {
-            Ok(port) if port > 0 => Ok((address, Some(port))),
-            _ => Err(ValueError::new("the URL's port is not a number from 1 to 65535")
-                .with_help("a password that holds \"?\" or \"%\" must be percent-encoded: %3F, %25")),
-        },
-    }
-}
+/// All but letters, digits and `-._~`.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Percent-encodes all but letters, digits and `-._~`.
-pub(super) fn encode(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
+pub(crate) fn encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// Decodes `%41` to `A`. A `%` without two hexadecimal digits is a plain `%`.
-pub(super) fn decode(text: &str) -> Result<String, ValueError> {
-    let mut decoded = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let escape = (*first == b'%').then(|| after.get(..2)).flatten().and_then(hexadecimal);
-        decoded.push(escape.unwrap_or(*first));
-        rest = if escape.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8(decoded).map_err(|_| ValueError::new("the URL's percent-encoded text is not UTF-8"))
-}
-
-fn hexadecimal(digits: &[u8]) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    u8::try_from(digit(digits[0])? * 16 + digit(digits[1])?).ok()
+pub(crate) fn decode(text: &str) -> Result<String, ValueError> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.map(Cow::into_owned).map_err(|_| ValueError::new("the URL's percent-encoded text is not UTF-8"))
 }
 
 #[cfg(test)]
@@ -239,19 +182,5 @@ mod tests {
         ] {
             assert_eq!(Url::parse(text).err().and_then(|wrong| wrong.help).as_deref(), Some(help), "{text}");
         }
-    }
-
-    #[test]
-    fn hosts_in_and_out_of_urls() {
-        let table =
-            [("h", None, "h"), ("h", Some(1), "h:1"), ("::1", Some(1), "[::1]:1"), ("::1", None, "[::1]")];
-        for (host, port, written) in table {
-            assert_eq!(host_in_url(host, port), written);
-            let url = Url { host: written.into(), ..Url::default() };
-            assert_eq!(url.host_and_port().unwrap(), (host.to_owned(), port));
-        }
-        assert_eq!(host_in_url("/run/postgresql", None), "%2Frun%2Fpostgresql");
-        assert_eq!(host_in_url("a,b:2,::1,[::2]:3", Some(1)), "a:1,b:2,[::1]:1,[::2]:3");
-        assert_eq!(host_in_url("a,b:2", None), "a,b:2");
     }
 }

@@ -1,128 +1,18 @@
-//! What variables of the environment and flags of the command line say.
+//! The values of the environment: `DATABASE_URL`, `AMQP_URL` and the variables beside flags.
 
-use std::ffi::OsString;
+pub(crate) mod flag;
+pub(crate) mod interpolate;
 
+use self::flag::ConfigFlag;
+use self::interpolate::Environment;
 use super::connection::Connection;
-use super::provenance::ConfigSource;
-use super::tls;
-use super::url::{self, Url};
-use super::value::Value;
-use super::value_error::ValueError;
-use super::{Config, SECTIONS, Tls, TlsMode};
+use super::connection::tls::{self, Tls, TlsMode};
+use super::connection::url::{self, Url};
+use super::diagnostics::ValueError;
+use super::diagnostics::provenance::ConfigSource;
+use super::model::Config;
+use super::schema::value::Value;
 use crate::error::Result;
-
-/// Looks variables up.
-pub(super) struct Environment<'a>(pub(super) &'a dyn Fn(&str) -> Option<OsString>);
-
-impl Environment<'_> {
-    /// The value of a variable, when it is set.
-    pub(super) fn get(&self, name: &str) -> Result<Option<String>, ValueError> {
-        let not_text = |_| ValueError::new(format!("the environment variable {name} is not UTF-8"));
-        (self.0)(name).map(|value| value.into_string().map_err(not_text)).transpose()
-    }
-
-    /// The value of a variable that overrides the file; set to nothing it overrides nothing.
-    fn filled(&self, name: &'static str) -> Result<Option<String>> {
-        let value = self.get(name).map_err(|wrong| wrong.at(name))?;
-        Ok(value.filter(|value| !value.trim().is_empty()))
-    }
-}
-
-/// A flag of the command line, for [`Config::set_flag`]; most have a variable of the environment beside
-/// them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfigFlag {
-    /// `--driver`, `CRAFT_DRIVER`: the driver to use where none is named.
-    Driver,
-    /// `--queue`, `CRAFT_QUEUE`: one queue, for every driver.
-    Queue,
-    /// `--connection`, `CRAFT_CONNECTION`: the connection of the database driver.
-    Connection,
-    /// `--poll`, `CRAFT_POLL`: seconds, for every driver.
-    Poll,
-    /// `--attempts`, `CRAFT_ATTEMPTS`: for every driver.
-    Attempts,
-    /// `--workers`, `CRAFT_WORKERS`: for every driver.
-    Workers,
-    /// `--mode`: for every driver.
-    Mode,
-    /// `--timeout`: seconds, for every driver.
-    Timeout,
-    /// `--backoff`: `exponential`, seconds, or several of them with commas between; for every driver.
-    Backoff,
-    /// `--grace`: seconds, for every driver.
-    Grace,
-    /// `--max-jobs-per-child`: for every driver.
-    MaxJobsPerChild,
-    /// `--child-memory`: megabytes, for every driver.
-    ChildMemory,
-}
-
-impl ConfigFlag {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::Driver,
-        Self::Queue,
-        Self::Connection,
-        Self::Poll,
-        Self::Attempts,
-        Self::Workers,
-        Self::Mode,
-        Self::Timeout,
-        Self::Backoff,
-        Self::Grace,
-        Self::MaxJobsPerChild,
-        Self::ChildMemory,
-    ];
-
-    /// As it is written: `--poll`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Driver => "--driver",
-            Self::Queue => "--queue",
-            Self::Connection => "--connection",
-            Self::Poll => "--poll",
-            Self::Attempts => "--attempts",
-            Self::Workers => "--workers",
-            Self::Mode => "--mode",
-            Self::Timeout => "--timeout",
-            Self::Backoff => "--backoff",
-            Self::Grace => "--grace",
-            Self::MaxJobsPerChild => "--max-jobs-per-child",
-            Self::ChildMemory => "--child-memory",
-        }
-    }
-
-    /// The variable of the environment that says the same, where there is one.
-    pub fn variable(self) -> Option<&'static str> {
-        match self {
-            Self::Driver => Some("CRAFT_DRIVER"),
-            Self::Queue => Some("CRAFT_QUEUE"),
-            Self::Connection => Some("CRAFT_CONNECTION"),
-            Self::Poll => Some("CRAFT_POLL"),
-            Self::Attempts => Some("CRAFT_ATTEMPTS"),
-            Self::Workers => Some("CRAFT_WORKERS"),
-            Self::Mode
-            | Self::Timeout
-            | Self::Backoff
-            | Self::Grace
-            | Self::MaxJobsPerChild
-            | Self::ChildMemory => None,
-        }
-    }
-
-    /// The keys that it sets.
-    pub(super) fn keys(self) -> Vec<String> {
-        match self {
-            Self::Driver => vec!["default".into()],
-            Self::Connection => vec!["database.connection".into()],
-            _ => {
-                let setting = self.name().trim_start_matches("--").replace('-', "_");
-                SECTIONS.map(|section| format!("{section}.{setting}")).into()
-            }
-        }
-    }
-}
 
 /// Applies the environment on top of the file. `takes_database_url` is the connection of the file, if
 /// any, whose URL is `${DATABASE_URL}`.
@@ -180,10 +70,9 @@ fn database_url(config: &mut Config, url: &str) {
     config.connections.insert(config.database.connection.clone(), connection);
 }
 
-/// `AMQP_URL` is a whole address: what it leaves out of host, port and vhost is the usual one, not the
-/// file's. A user, a password or options that it leaves out remain as they are, and so does what the file says of
-/// TLS: `amqps://` asks for `verify-full` where neither asks for TLS, and with an `sslmode` of its own the URL says
-/// all of it.
+/// `AMQP_URL` is a whole address: a host, port or vhost that it leaves out is the usual one, not the file's. A user,
+/// a password or options that it leaves out remain, and so do the TLS options of the file: `amqps://` means
+/// `verify-full` where neither asks for TLS, and an `sslmode` in the URL replaces all TLS options of the file.
 fn amqp_url(config: &mut Config, text: &str) -> Result<()> {
     let wrong = |wrong: ValueError| wrong.at("AMQP_URL");
     let example = "amqp://user:password@host:5672/vhost";
@@ -217,7 +106,7 @@ fn amqp_url(config: &mut Config, text: &str) -> Result<()> {
     let is_secret = url.password.is_none();
     for (key, value) in values {
         if let Some(text) = value {
-            // Nothing of a URL is shown that is not what it should be.
+            // Errors show the variable, not the part of the URL.
             let value = Value::Loose { text, shown: "${AMQP_URL}".to_owned() };
             config.set(key, &value, ConfigSource::Environment("AMQP_URL"))?;
         }
@@ -236,7 +125,7 @@ fn amqp_url(config: &mut Config, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// What `AMQP_URL` and the file ask of TLS together. Takes the options out of the URL.
+/// The TLS options of `AMQP_URL` and of the file together. Removes those of the URL.
 fn tls_of_url(config: &Config, url: &mut Url, is_tls: bool) -> Result<Tls, ValueError> {
     let own = tls::take(url)?;
     if is_tls && own.mode == Some(TlsMode::Disable) {

@@ -5,14 +5,13 @@ use std::fmt;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::environment::Environment;
-use super::interpolate::{interpolate, variables};
-use super::redact;
-use super::value_error::ValueError;
+use crate::config::diagnostics::ValueError;
+use crate::config::env::interpolate::{Environment, interpolate, variables};
+use crate::config::redact;
 
 /// What the file, a variable of the environment, or a flag says.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// A string of the file, as it is written there.
     Text(String),
     /// Text that may stand for a number or a switch: from the environment, a flag, or a string of the
@@ -35,7 +34,7 @@ pub(super) enum Value {
 
 impl Value {
     /// A value of the file, with the environment's variables put into strings.
-    pub(super) fn of_file(value: &DeValue<'_>, environment: &Environment<'_>) -> Result<Self, ValueError> {
+    pub(crate) fn of_file(value: &DeValue<'_>, environment: &Environment<'_>) -> Result<Self, ValueError> {
         let nested = |value: &Spanned<DeValue<'_>>| Self::of_file(value.get_ref(), environment);
         Ok(match value {
             DeValue::String(text) => match interpolate(text, environment)? {
@@ -62,18 +61,18 @@ impl Value {
     }
 
     /// A value of the environment or of a flag.
-    pub(super) fn loose(text: &str) -> Self {
+    pub(crate) fn loose(text: &str) -> Self {
         Self::Loose { text: text.to_owned(), shown: text.to_owned() }
     }
 
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::Loose { text, .. } => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn integer(&self) -> Option<i64> {
+    pub(crate) fn integer(&self) -> Option<i64> {
         match self {
             Self::Integer(integer) => Some(*integer),
             Self::Loose { text, .. } => text.trim().parse().ok(),
@@ -81,7 +80,7 @@ impl Value {
         }
     }
 
-    pub(super) fn boolean(&self) -> Option<bool> {
+    pub(crate) fn boolean(&self) -> Option<bool> {
         match self {
             Self::Boolean(boolean) => Some(*boolean),
             Self::Loose { text, .. } => text.trim().parse().ok(),
@@ -90,7 +89,7 @@ impl Value {
     }
 
     /// Whether a variable that went into it is likely to hold a secret.
-    pub(super) fn holds_secret(&self) -> bool {
+    pub(crate) fn holds_secret(&self) -> bool {
         match self {
             Self::Loose { shown, .. } => variables(shown).any(redact::is_secret),
             Self::List(list) => list.iter().any(Self::holds_secret),
@@ -100,12 +99,12 @@ impl Value {
     }
 
     /// Whether the text takes the variable `name` of the environment.
-    pub(super) fn takes(&self, name: &str) -> bool {
+    pub(crate) fn takes(&self, name: &str) -> bool {
         matches!(self, Self::Loose { shown, .. } if variables(shown).any(|variable| variable == name))
     }
 
     /// Its type, for messages that must not show the value.
-    pub(super) fn sort(&self) -> String {
+    pub(crate) fn sort(&self) -> String {
         let inside = match self {
             Self::Text(_) | Self::Loose { .. } => return "a string".into(),
             Self::Integer(_) | Self::Float(_) => return "a number".into(),

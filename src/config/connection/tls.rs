@@ -1,16 +1,15 @@
-//! `sslmode` and its files: whether the connection to a server is encrypted, and who proves what to whom.
+//! `sslmode` and its files: encryption of a connection, and the certificates of both sides.
 
 use std::path::{Path, PathBuf};
 
-use super::kind::Field;
-use super::schema;
 use super::url::{self, Url};
-use super::value_error::ValueError;
+use crate::config::diagnostics::ValueError;
+use crate::config::schema::{Field, kinds};
 
-/// What is asked of TLS.
+/// The TLS options of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// `sslmode`; `None`: nothing was asked. With a database that is [`TlsMode::Prefer`], with RabbitMQ
+    /// `sslmode`; `None`: not set. For a database that means [`TlsMode::Prefer`], for RabbitMQ
     /// [`TlsMode::Disable`].
     pub mode: Option<TlsMode>,
     /// `sslrootcert`: the PEM file of the authorities that may have signed the server's certificate; `None`: those
@@ -27,34 +26,34 @@ pub struct Tls {
 pub enum TlsMode {
     /// Never.
     Disable,
-    /// When the server has it, whoever the server is: it helps against those who only listen. RabbitMQ has a port
-    /// for TLS and another without, so that there is nothing to prefer.
+    /// TLS when the server has it, without a check of the server: this protects against listeners only. RabbitMQ has a
+    /// port for TLS and another without, and does not accept this mode.
     Prefer,
-    /// Always, whoever the server is.
+    /// Always, without a check of the server.
     Require,
-    /// Always, and the server proves that it is the named host, before it is told a password.
+    /// Always, and the server proves that it is the named host before a password is sent.
     VerifyFull,
 }
 
 impl Tls {
-    pub(super) fn fields(&mut self) -> Vec<Field<'_>> {
+    pub(crate) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self { mode, authorities, certificate, key } = self;
         vec![
-            Field::optional("sslmode", mode, schema::SSLMODE),
-            Field::optional("sslrootcert", authorities, schema::FILE),
-            Field::optional("sslcert", certificate, schema::FILE),
-            Field::optional("sslkey", key, schema::FILE),
+            Field::optional("sslmode", mode, kinds::SSLMODE),
+            Field::optional("sslrootcert", authorities, kinds::FILE),
+            Field::optional("sslcert", certificate, kinds::FILE),
+            Field::optional("sslkey", key, kinds::FILE),
         ]
     }
 
-    /// Whether the server is not spoken to without TLS.
+    /// Whether a connection without TLS is refused.
     pub(crate) fn is_required(&self) -> bool {
         matches!(self.mode, Some(TlsMode::Require | TlsMode::VerifyFull))
     }
 
-    /// Whether the values fit each other, or the key that does not and why: a file that nobody would look at is not
-    /// accepted as if it protected.
-    pub(super) fn check(&self) -> Result<(), (&'static str, ValueError)> {
+    /// Checks that the values fit each other; else the key that does not, and why. A file that would be ignored is
+    /// an error: it would only seem to protect.
+    pub(crate) fn check(&self) -> Result<(), (&'static str, ValueError)> {
         let Self { mode, authorities, certificate, key } = self;
         let wrong = |key, text: &str, help: &str| Err((key, ValueError::new(text).with_help(help)));
         match (certificate, key) {
@@ -79,7 +78,7 @@ impl Tls {
     }
 
     /// The same for a broker.
-    pub(super) fn check_broker(&self) -> Result<(), (&'static str, ValueError)> {
+    pub(crate) fn check_broker(&self) -> Result<(), (&'static str, ValueError)> {
         let wrong = |key, text: &str| {
             Err((key, ValueError::new(text).with_help("set sslmode = \"verify-full\", or \"require\"")))
         };
@@ -96,7 +95,7 @@ impl Tls {
     }
 
     /// Makes relative paths start at this folder.
-    pub(super) fn resolve(&mut self, folder: &Path) {
+    pub(crate) fn resolve(&mut self, folder: &Path) {
         if !folder.as_os_str().is_empty() {
             for file in [&mut self.authorities, &mut self.certificate, &mut self.key].into_iter().flatten() {
                 *file = folder.join(&file);
@@ -105,7 +104,7 @@ impl Tls {
     }
 
     /// As in a URL's query.
-    pub(super) fn to_query(&self) -> Option<String> {
+    pub(crate) fn to_query(&self) -> Option<String> {
         let file = |file: &Option<PathBuf>| Some(url::encode(&file.as_ref()?.to_string_lossy()));
         let options = [
             ("sslmode", self.mode.map(|mode| mode.name().to_owned())),
@@ -119,52 +118,10 @@ impl Tls {
     }
 }
 
-/// A server as its client is told of it.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(crate) struct Server {
-    /// Without the options that are ours; password included.
-    pub(crate) url: String,
-    pub(crate) tls: Tls,
-    /// Others were named beside it: it has to be one that lets write.
-    pub(crate) is_one_of_several: bool,
-}
-
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-impl Server {
-    /// The server of a connection's URL.
-    ///
-    /// # Errors
-    /// A program put in what is no such URL. The message does not show it.
-    pub(crate) fn of(url: &str) -> crate::error::Result<Self> {
-        let read = || {
-            let mut url = Url::parse(url)?;
-            let tls = take(&mut url)?;
-            tls.check().map_err(|(_, wrong)| wrong)?;
-            Ok(Self { url: url.to_string(), tls, is_one_of_several: url.host.contains(',') })
-        };
-        read().map_err(|wrong: ValueError| wrong.at("connection"))
-    }
-
-    /// The same of each host that is named, in order.
-    ///
-    /// # Errors
-    /// As [`Server::of`].
-    pub(crate) fn all(url: &str) -> crate::error::Result<Vec<Self>> {
-        let all = Self::of(url)?;
-        let url = Url::parse(&all.url).map_err(|wrong| wrong.at("connection"))?;
-        let one = |host: &str| Self {
-            url: Url { host: host.to_owned(), ..url.clone() }.to_string(),
-            tls: all.tls.clone(),
-            is_one_of_several: all.is_one_of_several,
-        };
-        Ok(url.host.split(',').map(one).collect())
-    }
-}
-
-pub(super) const MODES: &str = "\"disable\", \"prefer\", \"require\" or \"verify-full\"";
+pub(crate) const MODES: &str = "\"disable\", \"prefer\", \"require\" or \"verify-full\"";
 
 impl TlsMode {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Disable => "disable",
             Self::Prefer => "prefer",
@@ -174,7 +131,7 @@ impl TlsMode {
     }
 
     /// In PostgreSQL's words or in MySQL's.
-    pub(super) fn named(text: &str) -> Option<Self> {
+    pub(crate) fn named(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "disable" | "disabled" => Some(Self::Disable),
             "prefer" | "preferred" => Some(Self::Prefer),
@@ -185,14 +142,14 @@ impl TlsMode {
     }
 }
 
-/// What to do about a mode that others know.
-pub(super) fn why_no_mode(text: &str) -> Option<&'static str> {
+/// The hint for a mode that other clients have.
+pub(crate) fn why_no_mode(text: &str) -> Option<&'static str> {
     let is_known = ["verify-ca", "verify_ca"].contains(&&*text.to_ascii_lowercase());
     is_known.then_some("verify-full also checks the server's name")
 }
 
-/// Takes the options that are ours out of a URL, and answers what they ask for.
-pub(super) fn take(url: &mut Url) -> Result<Tls, ValueError> {
+/// Removes the TLS options from a URL and returns them.
+pub(crate) fn take(url: &mut Url) -> Result<Tls, ValueError> {
     let mut tls = Tls::default();
     let mut others = Vec::new();
     for option in url.query.as_deref().unwrap_or_default().split('&') {
@@ -229,7 +186,7 @@ fn key(name: &str) -> Option<&'static str> {
 
 fn read_mode(asked: &str) -> Result<TlsMode, ValueError> {
     TlsMode::named(asked).ok_or_else(|| {
-        // What is no word may be two options, one of them a password.
+        // Text that is no word may be two options, one of them a password.
         let is_word = asked.len() <= 20 && asked.chars().all(|c| c.is_ascii_alphabetic() || "-_".contains(c));
         let found = if is_word { format!("\"{asked}\"") } else { "other text".to_owned() };
         let wrong = ValueError::new(format!("expected sslmode to be {MODES}, found {found}"));
@@ -241,7 +198,7 @@ fn read_mode(asked: &str) -> Result<TlsMode, ValueError> {
 }
 
 /// Makes the paths of the files in a URL start at this folder.
-pub(super) fn resolve(url: &mut Url, folder: &Path) {
+pub(crate) fn resolve(url: &mut Url, folder: &Path) {
     let Some(query) = &url.query else { return };
     let resolved = query.split('&').map(|option| match option.split_once('=') {
         Some((name, value)) if key(name).is_some_and(|key| key != "sslmode") => {

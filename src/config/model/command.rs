@@ -5,11 +5,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::kind::{Field, debug};
-use super::schema;
 use crate::backoff::Backoff;
+use crate::config::schema::{Field, debug, kinds};
 
-/// `[jobs.*]`: a job that is a program.
+/// `[jobs.*]`: a job that runs a program.
 #[derive(Clone, Default, PartialEq)]
 pub struct CommandJob {
     /// The program and its arguments; at least the program. A relative program with a slash in its path
@@ -17,7 +16,7 @@ pub struct CommandJob {
     pub command: Vec<String>,
     /// The folder it runs in; from a file, that of queue.toml unless it says otherwise.
     pub cwd: Option<PathBuf>,
-    /// What is added to its environment.
+    /// Variables that are added to its environment.
     pub env: BTreeMap<String, String>,
     /// How often it is attempted; at least 1.
     pub attempts: Option<u32>,
@@ -29,7 +28,7 @@ pub struct CommandJob {
     pub queue: Option<String>,
 }
 
-/// Without the values of its environment.
+/// Masks the values of its environment.
 impl fmt::Debug for CommandJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         debug(f, "CommandJob", &self.clone().fields())
@@ -37,22 +36,22 @@ impl fmt::Debug for CommandJob {
 }
 
 impl CommandJob {
-    pub(super) fn fields(&mut self) -> Vec<Field<'_>> {
+    pub(crate) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self { command, cwd, env, attempts, backoff, timeout, queue } = self;
         vec![
-            Field::new("command", command, schema::COMMAND),
-            Field::optional("timeout", timeout, schema::TIMEOUT),
-            Field::optional("cwd", cwd, schema::FOLDER),
-            Field::new("env", env, schema::VARIABLES),
-            Field::optional("attempts", attempts, schema::ATTEMPTS),
-            Field::optional("backoff", backoff, schema::BACKOFF),
-            Field::optional("queue", queue, schema::QUEUE),
+            Field::new("command", command, kinds::COMMAND),
+            Field::optional("timeout", timeout, kinds::TIMEOUT),
+            Field::optional("cwd", cwd, kinds::FOLDER),
+            Field::new("env", env, kinds::VARIABLES),
+            Field::optional("attempts", attempts, kinds::ATTEMPTS),
+            Field::optional("backoff", backoff, kinds::BACKOFF),
+            Field::optional("queue", queue, kinds::QUEUE),
         ]
     }
 
     /// Makes relative paths start at the folder of queue.toml, so that a job runs the same program
-    /// wherever its worker was started. Arguments are covered by the folder that it runs in.
-    pub(super) fn resolve(&mut self, folder: &Path) {
+    /// wherever its worker was started. Arguments follow the folder that the program runs in.
+    pub(crate) fn resolve(&mut self, folder: &Path) {
         if folder.as_os_str().is_empty() {
             return;
         }

@@ -1,9 +1,8 @@
-//! Rules between values, and the check of what a program set.
+//! The rules between values, and the check of values that a program set.
 
-use super::schema::ENDINGS;
-use super::suggest::nearest;
-use super::value_error::ValueError;
 use super::{Config, QueueType, Settings};
+use crate::config::diagnostics::{ValueError, nearest};
+use crate::config::schema::kinds::ENDINGS;
 use crate::error::Result;
 
 impl Config {
@@ -23,8 +22,8 @@ impl Config {
         }
     }
 
-    /// The same but for what only counts once it is used.
-    pub(super) fn check_values(&self) -> Result<()> {
+    /// As [`Config::check`], without the connection or broker that the default driver uses.
+    pub(in crate::config) fn check_values(&self) -> Result<()> {
         for (key, field) in self.clone().fields() {
             field.check().map_err(|wrong| self.error(&key, wrong))?;
         }
@@ -57,7 +56,7 @@ impl Config {
             ));
             return Err(self.error("database.poll", wrong));
         }
-        // One that nobody chose may be missing: the program may use another driver.
+        // The built-in name may be missing: the program may use another driver.
         let chosen = self.origins.has("database.connection");
         if chosen && !self.has_connection(&self.database.connection) {
             return Err(self.error("database.connection", self.unknown_connection(&self.database.connection)));
@@ -65,7 +64,7 @@ impl Config {
         Ok(())
     }
 
-    /// The failed jobs of each driver: a connection that exists, and a table of their own.
+    /// The failed jobs of a driver need a connection that exists, and a table of their own.
     fn check_failed(&self, section: &str, connection_key: &str, settings: &Settings) -> Result<()> {
         if let Some(name) = &settings.failed_connection
             && !self.has_connection(name)

@@ -1,27 +1,28 @@
-//! Every kind of value: what it may be, in words and in code.
+//! Every kind of value: its range, in words and in code.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::kind::Kind;
-use super::redact::{self, MASK};
-use super::tls;
+use super::Kind;
 use super::value::Value;
-use super::{Durability, Mode, QueueType, TlsMode};
 use crate::backoff::Backoff;
+use crate::config::connection::tls::{self, TlsMode};
+use crate::config::model::drivers::{Durability, QueueType};
+use crate::config::model::settings::Mode;
+use crate::config::redact::{self, MASK};
 use crate::message::{check_name, check_queue};
 use crate::time::{self, Zone};
 
 // Text
 
 /// A driver, a connection, a method, a channel.
-pub(super) const NAME: Kind<String> =
+pub(crate) const NAME: Kind<String> =
     Kind::new("a name of 1 to 255 bytes", text, |name| check_name("name", name).is_ok(), shown);
 
 /// The commas of `queue:work --queue a,b` separate queues.
-pub(super) const QUEUE: Kind<String> = Kind::new(
+pub(crate) const QUEUE: Kind<String> = Kind::new(
     "the name of one queue, 1 to 255 bytes without a comma",
     text,
     |name| check_queue("queue", name).is_ok(),
@@ -32,7 +33,7 @@ pub(super) const QUEUE: Kind<String> = Kind::new(
     is_odd.then_some("a name does not begin or end with a space, and * is none")
 });
 
-pub(super) const TABLE: Kind<String> = Kind::new(
+pub(crate) const TABLE: Kind<String> = Kind::new(
     "a table's name of at most 52 letters (a-z), digits and underscores, not starting with a digit",
     text,
     |name| is_table(name),
@@ -40,7 +41,7 @@ pub(super) const TABLE: Kind<String> = Kind::new(
 )
 .hint(why_no_table);
 
-pub(super) const FAILED_TABLE: Kind<Option<String>> = Kind::new(
+pub(crate) const FAILED_TABLE: Kind<Option<String>> = Kind::new(
     "false, or a table's name of at most 52 letters (a-z), digits and underscores, not starting with a digit",
     |value| if value.boolean() == Some(false) { Some(None) } else { text(value).map(Some) },
     |table| table.as_deref().is_none_or(is_table),
@@ -48,8 +49,8 @@ pub(super) const FAILED_TABLE: Kind<Option<String>> = Kind::new(
 )
 .hint(why_no_table);
 
-/// What a server understands, and we pass on.
-pub(super) const WORD: Kind<String> = Kind::new(
+/// Text that is passed on to a server.
+pub(crate) const WORD: Kind<String> = Kind::new(
     "at most 255 bytes without control characters",
     text,
     |word| word.len() <= 255 && is_plain(word),
@@ -57,14 +58,14 @@ pub(super) const WORD: Kind<String> = Kind::new(
 );
 
 /// The name of a database, or the path of its file.
-pub(super) const DATABASE: Kind<String> = Kind::new(
+pub(crate) const DATABASE: Kind<String> = Kind::new(
     "the name of a database or the path of an SQLite file",
     text,
     |name| !name.is_empty() && is_plain(name),
     shown,
 );
 
-pub(super) const HOST: Kind<String> = Kind::new(
+pub(crate) const HOST: Kind<String> = Kind::new(
     "the name or the address of a host, without a port",
     text,
     |host| {
@@ -73,12 +74,12 @@ pub(super) const HOST: Kind<String> = Kind::new(
     shown,
 );
 
-pub(super) const PASSWORD: Kind<String> = Kind::new("a string", text, |_| true, |_| MASK.into()).secret();
+pub(crate) const PASSWORD: Kind<String> = Kind::new("a string", text, |_| true, |_| MASK.into()).secret();
 
-pub(super) const URL: Kind<String> = PASSWORD;
+pub(crate) const URL: Kind<String> = PASSWORD;
 
-/// One name for each database, whichever was written.
-pub(super) const CONNECTION_DRIVER: Kind<String> = Kind::new(
+/// One name for each database, also where an alias was written.
+pub(crate) const CONNECTION_DRIVER: Kind<String> = Kind::new(
     "\"sqlite\", \"postgres\" or \"mysql\"",
     |value| match value.text()? {
         "sqlite" => Some("sqlite".into()),
@@ -90,11 +91,11 @@ pub(super) const CONNECTION_DRIVER: Kind<String> = Kind::new(
     String::clone,
 );
 
-pub(super) const SSLMODE: Kind<TlsMode> =
+pub(crate) const SSLMODE: Kind<TlsMode> =
     Kind::new(tls::MODES, |value| TlsMode::named(value.text()?), |_| true, |mode| mode.name().to_owned())
         .hint(tls::why_no_mode);
 
-pub(super) const FILE: Kind<PathBuf> = Kind::new(
+pub(crate) const FILE: Kind<PathBuf> = Kind::new(
     "the path of a file",
     |value| text(value).filter(|path| !path.is_empty() && is_plain(path)).map(PathBuf::from),
     |path| !path.as_os_str().is_empty(),
@@ -103,25 +104,25 @@ pub(super) const FILE: Kind<PathBuf> = Kind::new(
 
 // Numbers
 
-pub(super) const ATTEMPTS: Kind<u32> = Kind::new(
+pub(crate) const ATTEMPTS: Kind<u32> = Kind::new(
     "a whole number from 1 to 2147483647",
     number,
     |attempts| (1..=2_147_483_647).contains(attempts),
     u32::to_string,
 );
 
-pub(super) const WORKERS: Kind<usize> = Kind::new(
+pub(crate) const WORKERS: Kind<usize> = Kind::new(
     "a whole number from 1 to 10000",
     number,
     |workers| (1..=10_000).contains(workers),
     usize::to_string,
 );
 
-pub(super) const JOBS_PER_CHILD: Kind<u64> =
+pub(crate) const JOBS_PER_CHILD: Kind<u64> =
     Kind::new("a whole number, at least 1", number, |jobs| *jobs > 0, u64::to_string);
 
 /// In MB. With less even a program that does nothing may not start.
-pub(super) const CHILD_MEMORY: Kind<u64> = Kind::new(
+pub(crate) const CHILD_MEMORY: Kind<u64> = Kind::new(
     "a number of megabytes from 16 to 16777216",
     number,
     |memory| (16..=16_777_216).contains(memory),
@@ -129,49 +130,49 @@ pub(super) const CHILD_MEMORY: Kind<u64> = Kind::new(
 );
 
 /// The room for this many jobs is set aside at once.
-pub(super) const CAPACITY: Kind<usize> = Kind::new(
+pub(crate) const CAPACITY: Kind<usize> = Kind::new(
     "a whole number from 1 to 10000000",
     number,
     |capacity| (1..=10_000_000).contains(capacity),
     usize::to_string,
 );
 
-pub(super) const PREFETCH: Kind<u16> =
+pub(crate) const PREFETCH: Kind<u16> =
     Kind::new("a whole number from 1 to 65535", number, |prefetch| *prefetch > 0, u16::to_string);
 
-pub(super) const MAX_PRIORITY: Kind<u8> =
+pub(crate) const MAX_PRIORITY: Kind<u8> =
     Kind::new("a whole number from 1 to 255", number, |priority| *priority > 0, u8::to_string);
 
-/// The chapter writes it as a string.
-pub(super) const PORT: Kind<u16> = Kind::new(
+/// A string is accepted too.
+pub(crate) const PORT: Kind<u16> = Kind::new(
     "a port from 1 to 65535",
     |value| number(value).or_else(|| value.text()?.trim().parse().ok()),
     |port| *port > 0,
     u16::to_string,
 );
 
-pub(super) const SWITCH: Kind<bool> = Kind::new("true or false", Value::boolean, |_| true, bool::to_string);
+pub(crate) const SWITCH: Kind<bool> = Kind::new("true or false", Value::boolean, |_| true, bool::to_string);
 
 // Spans of time, in seconds
 
 /// An idle worker that slept less would only burn the processor.
-pub(super) const POLL: Kind<Duration> =
+pub(crate) const POLL: Kind<Duration> =
     Kind::new("seconds from 0.001 to 86400", span, |poll| within(poll, 0.001..=86_400.0), seconds);
 
-pub(super) const LEASE: Kind<Duration> =
+pub(crate) const LEASE: Kind<Duration> =
     Kind::new("seconds from 1 to 86400", span, |lease| within(lease, 1.0..=86_400.0), seconds);
 
 /// Of one attempt, of a connect, of a confirm.
-pub(super) const TIMEOUT: Kind<Duration> =
+pub(crate) const TIMEOUT: Kind<Duration> =
     Kind::new("seconds, at least 0.001", span, |limit| *limit >= Duration::from_millis(1), seconds);
 
-pub(super) const GRACE: Kind<Duration> =
+pub(crate) const GRACE: Kind<Duration> =
     Kind::new("seconds from 0 to 86400", span, |grace| within(grace, 0.0..=86_400.0), seconds);
 
-pub(super) const SPAN: Kind<Duration> =
+pub(crate) const SPAN: Kind<Duration> =
     Kind::new("seconds, or text such as \"10 minutes\"", span, |_| true, seconds);
 
-pub(super) const BACKOFF: Kind<Backoff> = Kind::new(
+pub(crate) const BACKOFF: Kind<Backoff> = Kind::new(
     "\"exponential\", seconds, or a list of seconds",
     |value| match value {
         Value::List(waits) => Some(Backoff::list(waits.iter().map(span).collect::<Option<Vec<_>>>()?)),
@@ -183,14 +184,14 @@ pub(super) const BACKOFF: Kind<Backoff> = Kind::new(
 
 // Choices
 
-pub(super) const ZONE: Kind<Zone> = Kind::new(
+pub(crate) const ZONE: Kind<Zone> = Kind::new(
     "an IANA time zone such as \"UTC\" or \"Europe/Berlin\"",
     |value| Zone::named(value.text()?).ok(),
     |_| true,
     |zone| zone.name().to_owned(),
 );
 
-pub(super) const MODE: Kind<Mode> = Kind::new(
+pub(crate) const MODE: Kind<Mode> = Kind::new(
     "\"threading\" or \"multiprocess\"",
     |value| match value.text()? {
         "threading" => Some(Mode::Threading),
@@ -204,7 +205,7 @@ pub(super) const MODE: Kind<Mode> = Kind::new(
     },
 );
 
-pub(super) const DURABILITY: Kind<Durability> = Kind::new(
+pub(crate) const DURABILITY: Kind<Durability> = Kind::new(
     "\"full\" or \"normal\"",
     |value| match value.text()? {
         "full" => Some(Durability::Full),
@@ -218,7 +219,7 @@ pub(super) const DURABILITY: Kind<Durability> = Kind::new(
     },
 );
 
-pub(super) const QUEUE_TYPE: Kind<QueueType> = Kind::new(
+pub(crate) const QUEUE_TYPE: Kind<QueueType> = Kind::new(
     "\"classic\" or \"quorum\"",
     |value| match value.text()? {
         "classic" => Some(QueueType::Classic),
@@ -234,7 +235,7 @@ pub(super) const QUEUE_TYPE: Kind<QueueType> = Kind::new(
 
 // Programs
 
-pub(super) const COMMAND: Kind<Vec<String>> = Kind::new(
+pub(crate) const COMMAND: Kind<Vec<String>> = Kind::new(
     "a list of strings, the program first: [\"python3\", \"jobs/resize.py\"]",
     |value| match value {
         Value::List(words) => words.iter().map(text).collect(),
@@ -246,14 +247,14 @@ pub(super) const COMMAND: Kind<Vec<String>> = Kind::new(
     |words| words.iter().map(shown).collect::<Vec<_>>().join(" "),
 );
 
-pub(super) const FOLDER: Kind<PathBuf> = Kind::new(
+pub(crate) const FOLDER: Kind<PathBuf> = Kind::new(
     "the path of a folder",
     |value| text(value).map(PathBuf::from),
     |path| !path.as_os_str().is_empty() && !path.as_os_str().as_encoded_bytes().contains(&0),
     |path| path.display().to_string(),
 );
 
-pub(super) const VARIABLES: Kind<BTreeMap<String, String>> = Kind::<BTreeMap<_, _>>::new(
+pub(crate) const VARIABLES: Kind<BTreeMap<String, String>> = Kind::<BTreeMap<_, _>>::new(
     "a table of strings: { NAME = \"value\" }",
     |value| match value {
         Value::Table(table) => table.iter().map(|(name, value)| Some((name.clone(), text(value)?))).collect(),
@@ -266,7 +267,7 @@ pub(super) const VARIABLES: Kind<BTreeMap<String, String>> = Kind::<BTreeMap<_, 
 
 // How they are read and shown
 
-/// Text that is free to choose. What a slip may have put there is masked.
+/// Free text, masked where a mistake may have put a secret there.
 #[allow(clippy::ptr_arg, reason = "how a kind of `String` is shown")]
 fn shown(text: &String) -> String {
     redact::shown(text).to_owned()
@@ -300,13 +301,13 @@ fn is_plain(text: &str) -> bool {
     !text.contains(char::is_control)
 }
 
-/// What the system takes as a variable of a process.
+/// Whether the system accepts the variable for a process.
 fn is_variable((name, value): (&String, &String)) -> bool {
     !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0')
 }
 
-/// What is put behind a table's name to name what belongs to it.
-pub(super) const ENDINGS: [&str; 5] = ["_ready", "_held", "_uuid", "_unique_key", "_signals"];
+/// The endings of the names of indexes and tables that belong to a table.
+pub(crate) const ENDINGS: [&str; 5] = ["_ready", "_held", "_uuid", "_unique_key", "_signals"];
 
 /// PostgreSQL keeps 63 bytes of a name, and the longest ending takes 11.
 const TABLE_LIMIT: usize = 52;

@@ -1,27 +1,31 @@
 //! Secrets in texts that are shown.
 
-use super::suggest::distance;
+mod visible;
+
+use strsim::osa_distance;
+
+pub(crate) use visible::visible;
 
 /// What stands in place of a secret.
-pub(super) const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 
 const SECRET_WORDS: [&str; 7] = ["pass", "pw", "secret", "token", "key", "credential", "auth"];
 
 /// Whether a key or a variable of this name is likely to hold a secret; a misspelt `password` does too.
-pub(super) fn is_secret(name: &str) -> bool {
+pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    SECRET_WORDS.iter().any(|word| name.contains(word)) || distance(&name, "password") <= 3
+    SECRET_WORDS.iter().any(|word| name.contains(word)) || osa_distance(&name, "password") <= 3
 }
 
 /// Whether a text cannot be a URL that holds a password, also one with a slip, nor an assignment to a secret.
-pub(super) fn is_harmless(text: &str) -> bool {
+pub(crate) fn is_harmless(text: &str) -> bool {
     let parts = || text.split(|c: char| c.is_whitespace() || "\"'&?;,".contains(c));
     let assigns = |part: &str| part.split_once(['=', ':']).is_some_and(|(name, _)| is_secret(name));
     !text.contains('@') && !text.contains("//") && !text.contains(":/") && !parts().any(assigns)
 }
 
 /// The text, or a mask when it may hold a secret.
-pub(super) fn shown(text: &str) -> &str {
+pub(crate) fn shown(text: &str) -> &str {
     if is_harmless(text) { text } else { MASK }
 }
 

@@ -1,13 +1,16 @@
 //! `[connections.*]`: a database, from a URL or its parts.
 
+pub(crate) mod hosts;
+pub(crate) mod tls;
+pub(crate) mod url;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::kind::Field;
-use super::schema;
-use super::tls::{self, Tls};
-use super::url::{self, Url};
-use super::value_error::ValueError;
+use self::tls::Tls;
+use self::url::Url;
+use super::diagnostics::ValueError;
+use super::schema::{Field, kinds};
 use crate::error::Result;
 
 /// `[connections.*]`: a database.
@@ -68,7 +71,7 @@ impl Connection {
     }
 
     /// Makes a relative path start at this folder: that of an SQLite file, or of a certificate.
-    pub(super) fn resolve(&mut self, folder: &Path) {
+    pub(crate) fn resolve(&mut self, folder: &Path) {
         if folder.as_os_str().is_empty() {
             return;
         }
@@ -83,7 +86,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn read_url(text: &str) -> Result<Self, ValueError> {
+    pub(crate) fn read_url(text: &str) -> Result<Self, ValueError> {
         let text = text.trim();
         if let Some(path) = text.strip_prefix("sqlite:") {
             return sqlite_url(path.strip_prefix("//").unwrap_or(path));
@@ -101,7 +104,7 @@ impl Connection {
     }
 }
 
-/// A file in memory would be another one for each that opens it.
+/// Refuses a database in memory: each process would open another one.
 fn sqlite_file(path: String) -> Result<Connection, ValueError> {
     if path.is_empty() {
         return Err(ValueError::new("the path of the SQLite file is empty"));
@@ -116,7 +119,7 @@ fn sqlite_file(path: String) -> Result<Connection, ValueError> {
 fn sqlite_url(rest: &str) -> Result<Connection, ValueError> {
     match rest.split_once('?') {
         None => sqlite_file(url::decode(rest)?),
-        // What other libraries ask for, and we do anyway.
+        // Other libraries need this option; here it is always on.
         Some((path, "mode=rwc")) => sqlite_file(url::decode(path)?),
         Some(_) => Err(ValueError::new("a SQLite URL takes no options but mode=rwc")
             .with_help("a \"?\" in the file's name is written as %3F")),
@@ -148,23 +151,23 @@ impl fmt::Display for Connection {
             Self::Sqlite { database } => write!(f, "{}", database.display()),
             Self::Postgres { url } | Self::Mysql { url } => match Url::parse(url) {
                 Ok(url) => f.write_str(&url.masked()),
-                // A program put something else in; it may hold a password anywhere.
+                // A program set other text; it may hold a password anywhere.
                 Err(_) => write!(f, "{}://***", self.driver()),
             },
         }
     }
 }
 
-/// Without the password.
+/// Masks the password.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Connection({self})")
     }
 }
 
-/// A connection as it is written in queue.toml.
+/// The keys of a connection in queue.toml.
 #[derive(Default)]
-pub(super) struct Parts {
+pub(crate) struct Parts {
     url: Option<String>,
     driver: Option<String>,
     database: Option<String>,
@@ -176,23 +179,23 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn fields(&mut self) -> Vec<Field<'_>> {
+    pub(crate) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self { url, driver, database, host, port, username, password, tls } = self;
         let mut fields = vec![
-            Field::optional("url", url, schema::URL),
-            Field::optional("driver", driver, schema::CONNECTION_DRIVER),
-            Field::optional("database", database, schema::DATABASE),
-            Field::optional("host", host, schema::HOST),
-            Field::optional("port", port, schema::PORT),
-            Field::optional("username", username, schema::WORD),
-            Field::optional("password", password, schema::PASSWORD),
+            Field::optional("url", url, kinds::URL),
+            Field::optional("driver", driver, kinds::CONNECTION_DRIVER),
+            Field::optional("database", database, kinds::DATABASE),
+            Field::optional("host", host, kinds::HOST),
+            Field::optional("port", port, kinds::PORT),
+            Field::optional("username", username, kinds::WORD),
+            Field::optional("password", password, kinds::PASSWORD),
         ];
         fields.extend(tls.fields());
         fields
     }
 
     /// The connection, or the key that is wrong ("" for the whole section) and why.
-    pub(super) fn connection(mut self) -> Result<Connection, (&'static str, ValueError)> {
+    pub(crate) fn connection(mut self) -> Result<Connection, (&'static str, ValueError)> {
         let parts = self.fields().into_iter().filter(|field| field.name != "url");
         let part = parts.filter(|field| field.show().is_some()).map(|field| field.name).next();
         match (self.url.take(), part) {
@@ -233,7 +236,7 @@ impl Parts {
             query: self.tls.to_query(),
             username: self.username,
             password: self.password,
-            host: url::host_in_url(self.host.as_deref().unwrap_or("localhost"), self.port),
+            host: hosts::host_in_url(self.host.as_deref().unwrap_or("localhost"), self.port),
             path: url::encode(&database),
             ..Url::default()
         };

@@ -11,34 +11,28 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::Config;
-use super::command::CommandJob;
-use super::connection::{Connection, Parts};
-use super::environment::Environment;
-use super::kind::Field;
-use super::load::Folders;
-use super::provenance::{ConfigSource, Document, Origins};
-use super::schema;
-use super::suggest::nearest;
-use super::value::Value;
-use super::value_error::ValueError;
+use super::Folders;
+use crate::config::connection::{Connection, Parts};
+use crate::config::diagnostics::provenance::{ConfigSource, Document, Origins};
+use crate::config::diagnostics::{ValueError, nearest};
+use crate::config::env::interpolate::Environment;
+use crate::config::model::{CommandJob, Config, SECTIONS_OF_FILE};
+use crate::config::schema::value::Value;
+use crate::config::schema::{Field, kinds};
 use crate::error::{Error, Result};
 use crate::message::check_name;
 
-/// What a file says.
+/// The values of a file.
 pub(super) struct FromFile {
     pub(super) config: Config,
     /// The connection whose URL is `${DATABASE_URL}`; the first of several.
     pub(super) takes_database_url: Option<String>,
 }
 
-pub(super) const SECTIONS_OF_FILE: [&str; 6] =
-    ["default", "database", "amqp", "async", "connections", "jobs"];
-
 type Key<'i> = Spanned<DeString<'i>>;
 type Found<'i> = Spanned<DeValue<'i>>;
 
-/// Reads a document on top of what is built in.
+/// Reads a document on top of the built-in values.
 pub(super) fn read(
     document: Document,
     folders: Folders<'_>,
@@ -55,7 +49,7 @@ pub(super) fn read(
     for (key, value) in in_order(root.get_ref()) {
         match key.get_ref().as_ref() {
             "default" => {
-                let mut field = Field::new("default", &mut config.default, schema::NAME);
+                let mut field = Field::new("default", &mut config.default, kinds::NAME);
                 reader.set("default", "default", &mut field, value)?;
             }
             "database" => reader.section("database", value, config.database.fields())?,
@@ -93,7 +87,7 @@ impl Reader<'_> {
     fn section(&mut self, path: &str, section: &Found<'_>, mut fields: Vec<Field<'_>>) -> Result<()> {
         for (key, value) in self.table(path, section)? {
             let written = key.get_ref().as_ref();
-            // The chapter's table of options says `failed_jobs` where its example says `failed_table`.
+            // Both names of the key are in use.
             let name = if written == "failed_jobs" { "failed_table" } else { written };
             let Some(field) = fields.iter_mut().find(|field| field.name == name) else {
                 let names: Vec<_> = fields.iter().map(|field| field.name).collect();
@@ -142,7 +136,7 @@ impl Reader<'_> {
                         "" => self.document.error(&path, key.span(), wrong),
                         _ => self.error(&format!("{path}.{part}"), wrong),
                     };
-                    // What the environment says there may be meant for another program.
+                    // The variable of the environment may be meant for another program.
                     if self.takes_database_url.as_ref() != Some(&name) {
                         return Err(error);
                     }

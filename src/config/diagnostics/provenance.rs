@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::ValueError;
 use super::snippet::{line_number, snippet};
-use super::value_error::ValueError;
 use crate::error::Error;
 
 /// One value of the configuration, for people: a line of `craft config:check`.
@@ -17,14 +17,14 @@ pub struct ConfigEntry {
     pub key: String,
     /// As people read it, spans in seconds; secrets are masked; `none` when it is not set.
     pub value: String,
-    /// Who says so.
+    /// The source of the value.
     pub source: ConfigSource,
 }
 
-/// Who says what a value is. Printed, it is `queue.toml:4`, `CRAFT_POLL`, `--poll`, or words.
+/// The source of a value. Printed, it is `queue.toml:4`, `CRAFT_POLL`, `--poll`, or words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigSource {
-    /// Nobody: it is the default.
+    /// The default.
     BuiltIn,
     /// A line of a file.
     File {
@@ -53,20 +53,20 @@ impl fmt::Display for ConfigSource {
 }
 
 /// A queue.toml as it was read.
-pub(super) struct Document {
+pub(crate) struct Document {
     /// As messages name it.
-    pub(super) path: PathBuf,
-    pub(super) text: String,
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
 }
 
 impl Document {
     /// The error for what stands at `span`.
-    pub(super) fn error(&self, key: &str, span: Range<usize>, wrong: ValueError) -> Error {
+    pub(crate) fn error(&self, key: &str, span: Range<usize>, wrong: ValueError) -> Error {
         self.error_in(key, span, wrong, true)
     }
 
     /// The same where the text is no TOML.
-    pub(super) fn error_in_no_toml(&self, span: Range<usize>, wrong: ValueError) -> Error {
+    pub(crate) fn error_in_no_toml(&self, span: Range<usize>, wrong: ValueError) -> Error {
         self.error_in("not valid TOML", span, wrong, false)
     }
 
@@ -82,7 +82,7 @@ impl Document {
 
 /// The origin of each value that is not built in.
 #[derive(Clone, Default)]
-pub(super) struct Origins {
+pub(crate) struct Origins {
     document: Option<Arc<Document>>,
     by_key: BTreeMap<String, Origin>,
 }
@@ -92,53 +92,53 @@ struct Origin {
     source: ConfigSource,
     /// Where in the document it stands.
     span: Range<usize>,
-    /// What it came to; a value that differs now was changed by the program.
+    /// The value when loading ended; a present value that differs was set by the program.
     shown: Option<String>,
     /// Whether a secret went into it by a variable.
     secret: bool,
 }
 
 impl Origins {
-    pub(super) fn of(document: Arc<Document>) -> Self {
+    pub(crate) fn of(document: Arc<Document>) -> Self {
         Self { document: Some(document), by_key: BTreeMap::new() }
     }
 
     /// The file.
-    pub(super) fn file(&self) -> Option<&Path> {
+    pub(crate) fn file(&self) -> Option<&Path> {
         self.document.as_ref().map(|document| &*document.path)
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.by_key.contains_key(key)
     }
 
-    /// Notes that the document says what `key` is.
-    pub(super) fn note_span(&mut self, key: &str, span: Range<usize>, secret: bool) {
+    /// Notes that `key` comes from the document.
+    pub(crate) fn note_span(&mut self, key: &str, span: Range<usize>, secret: bool) {
         let source = self.document.as_ref().map_or(ConfigSource::BuiltIn, |document| document.source(&span));
         self.by_key.insert(key.to_owned(), Origin { source, span, shown: None, secret });
     }
 
-    /// Notes that a variable or a flag says what `key` is.
-    pub(super) fn note(&mut self, key: &str, source: ConfigSource) {
+    /// Notes that `key` comes from a variable or a flag.
+    pub(crate) fn note(&mut self, key: &str, source: ConfigSource) {
         self.by_key.insert(key.to_owned(), Origin { source, span: 0..0, shown: None, secret: false });
     }
 
     /// Notes that the value of `key` may hold a secret.
-    pub(super) fn keep_secret(&mut self, key: &str) {
+    pub(crate) fn keep_secret(&mut self, key: &str) {
         if let Some(origin) = self.by_key.get_mut(key) {
             origin.secret = true;
         }
     }
 
     /// Notes that `key` follows from `from`.
-    pub(super) fn note_consequence(&mut self, key: &str, from: &str) {
+    pub(crate) fn note_consequence(&mut self, key: &str, from: &str) {
         if let Some(origin) = self.by_key.get(from) {
             self.by_key.insert(key.to_owned(), origin.clone());
         }
     }
 
-    /// Keeps what the values came to.
-    pub(super) fn seal(&mut self, shown: impl IntoIterator<Item = (String, Option<String>)>) {
+    /// Keeps the values, to notice later changes by the program.
+    pub(crate) fn seal(&mut self, shown: impl IntoIterator<Item = (String, Option<String>)>) {
         for (key, shown) in shown {
             if let Some(origin) = self.by_key.get_mut(&key) {
                 origin.shown = shown;
@@ -146,8 +146,8 @@ impl Origins {
         }
     }
 
-    /// Who set `key` to what it is now. `built_in` is what it would be otherwise.
-    pub(super) fn source(
+    /// The source of the present value of `key`. `built_in` is its default.
+    pub(crate) fn source(
         &self,
         key: &str,
         now: &Option<String>,
@@ -160,19 +160,19 @@ impl Origins {
         }
     }
 
-    /// Whether a variable of the environment says what `key` is.
+    /// Whether `key` comes from a variable of the environment.
     #[cfg(feature = "database")]
-    pub(super) fn is_of_variable(&self, key: &str) -> bool {
+    pub(crate) fn is_of_variable(&self, key: &str) -> bool {
         self.by_key.get(key).is_some_and(|origin| matches!(origin.source, ConfigSource::Environment(_)))
     }
 
     /// Whether the value of `key` must be masked although its kind is not secret.
-    pub(super) fn is_secret(&self, key: &str) -> bool {
+    pub(crate) fn is_secret(&self, key: &str) -> bool {
         self.by_key.get(key).is_some_and(|origin| origin.secret)
     }
 
     /// The error at a value of the document.
-    pub(super) fn error_in_file(&self, key: &str, wrong: ValueError) -> Error {
+    pub(crate) fn error_in_file(&self, key: &str, wrong: ValueError) -> Error {
         match (self.by_key.get(key), &self.document) {
             (Some(origin), Some(document)) => document.error(key, origin.span.clone(), wrong),
             _ => wrong.at(key),
@@ -180,7 +180,7 @@ impl Origins {
     }
 
     /// The error at a value of `source`.
-    pub(super) fn error(&self, key: &str, source: &ConfigSource, wrong: ValueError) -> Error {
+    pub(crate) fn error(&self, key: &str, source: &ConfigSource, wrong: ValueError) -> Error {
         match source {
             ConfigSource::File { .. } => self.error_in_file(key, wrong),
             ConfigSource::Environment(name) | ConfigSource::ConfigFlag(name) => wrong.at(name),

@@ -1,28 +1,31 @@
 //! A key of the configuration: where its value lives, and what the value may be.
 
+pub(crate) mod kinds;
+pub(crate) mod value;
+
 use std::fmt;
 
-use super::value::Value;
-use super::value_error::ValueError;
+use self::value::Value;
+use super::diagnostics::ValueError;
 
-/// What a value may be: how it is read, checked and shown. All kinds there are stand in `kinds.rs`.
-pub(super) struct Kind<T> {
+/// What a value may be: how it is read, checked and shown. `kinds.rs` has all of them.
+pub(crate) struct Kind<T> {
     /// Completes "expected …".
-    pub(super) expected: &'static str,
+    pub(crate) expected: &'static str,
     /// Makes the value out of what the file, the environment or a flag says.
-    pub(super) read: fn(&Value) -> Option<T>,
+    pub(crate) read: fn(&Value) -> Option<T>,
     /// Whether it is in range; asked again for values that a program sets.
-    pub(super) valid: fn(&T) -> bool,
+    pub(crate) valid: fn(&T) -> bool,
     /// As people read it.
-    pub(super) show: fn(&T) -> String,
+    pub(crate) show: fn(&T) -> String,
     /// Whether the value must never be shown, not even a wrong one.
-    pub(super) secret: bool,
+    pub(crate) secret: bool,
     /// What to do about a text that is wrong, where that is not plain from what is expected.
-    pub(super) hint: fn(&str) -> Option<&'static str>,
+    pub(crate) hint: fn(&str) -> Option<&'static str>,
 }
 
 impl<T> Kind<T> {
-    pub(super) const fn new(
+    pub(crate) const fn new(
         expected: &'static str,
         read: fn(&Value) -> Option<T>,
         valid: fn(&T) -> bool,
@@ -31,12 +34,12 @@ impl<T> Kind<T> {
         Self { expected, read, valid, show, secret: false, hint: |_| None }
     }
 
-    pub(super) const fn secret(mut self) -> Self {
+    pub(crate) const fn secret(mut self) -> Self {
         self.secret = true;
         self
     }
 
-    pub(super) const fn hint(mut self, hint: fn(&str) -> Option<&'static str>) -> Self {
+    pub(crate) const fn hint(mut self, hint: fn(&str) -> Option<&'static str>) -> Self {
         self.hint = hint;
         self
     }
@@ -73,45 +76,45 @@ impl<T> Kind<T> {
 }
 
 /// One key: its name in the file, and the place in the typed configuration that it sets.
-pub(super) struct Field<'a> {
-    pub(super) name: &'static str,
+pub(crate) struct Field<'a> {
+    pub(crate) name: &'static str,
     place: Box<dyn Place + 'a>,
 }
 
 impl<'a> Field<'a> {
     /// A key that always has a value.
-    pub(super) fn new<T>(name: &'static str, place: &'a mut T, kind: Kind<T>) -> Self {
+    pub(crate) fn new<T>(name: &'static str, place: &'a mut T, kind: Kind<T>) -> Self {
         Self { name, place: Box::new((place, kind)) }
     }
 
     /// A key that may be absent.
-    pub(super) fn optional<T>(name: &'static str, place: &'a mut Option<T>, kind: Kind<T>) -> Self {
+    pub(crate) fn optional<T>(name: &'static str, place: &'a mut Option<T>, kind: Kind<T>) -> Self {
         Self { name, place: Box::new((place, kind)) }
     }
 
     /// Sets the value, when it is right.
-    pub(super) fn set(&mut self, value: &Value) -> Result<(), ValueError> {
+    pub(crate) fn set(&mut self, value: &Value) -> Result<(), ValueError> {
         self.place.set(value)
     }
 
     /// Checks the value that is there.
-    pub(super) fn check(&self) -> Result<(), ValueError> {
+    pub(crate) fn check(&self) -> Result<(), ValueError> {
         self.place.check()
     }
 
     /// Whether the value must never be shown.
-    pub(super) fn is_secret(&self) -> bool {
+    pub(crate) fn is_secret(&self) -> bool {
         self.place.is_secret()
     }
 
     /// The value as people read it, secrets masked; `None` when it is absent.
-    pub(super) fn show(&self) -> Option<String> {
+    pub(crate) fn show(&self) -> Option<String> {
         self.place.show()
     }
 }
 
 /// Writes the fields for `{:?}`, secrets masked.
-pub(super) fn debug(f: &mut fmt::Formatter<'_>, name: &str, fields: &[Field<'_>]) -> fmt::Result {
+pub(crate) fn debug(f: &mut fmt::Formatter<'_>, name: &str, fields: &[Field<'_>]) -> fmt::Result {
     let mut shown = f.debug_struct(name);
     for field in fields {
         shown.field(field.name, &format_args!("{}", field.show().as_deref().unwrap_or("none")));

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::redact::MASK;
-use super::visible::visible;
+use crate::config::redact::{MASK, visible};
 
 /// The number of the line, from 1, that the byte `offset` lies in.
 pub(super) fn line_number(text: &str, offset: usize) -> usize {

@@ -1,14 +1,13 @@
-//! What every driver's section may say.
+//! The settings that the section of every driver has.
 
 use std::time::Duration;
 
-use super::kind::Field;
-use super::schema;
 use crate::backoff::Backoff;
+use crate::config::schema::{Field, kinds};
 use crate::policy::{Limits, Policy};
 use crate::time::Zone;
 
-/// What every driver's section may say.
+/// The settings that the section of every driver has.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The queue for pushes and workers that name none: 1 to 255 bytes without a comma.
@@ -22,7 +21,7 @@ pub struct Settings {
     /// The longest an idle worker sleeps before it looks for jobs; from 1 millisecond to a day, and at
     /// most the lease.
     pub poll: Duration,
-    /// How long a job stays held without a sign of life from its worker; from 1 second to a day. Only
+    /// How long a worker holds a job without extending its lease; from 1 second to a day. Only
     /// the database driver and drivers of your own have leases.
     pub lease: Duration,
     /// How long a stopping worker waits for running jobs; at most a day.
@@ -59,10 +58,10 @@ pub enum Mode {
 }
 
 impl Settings {
-    /// The keys of every driver's section. The key that names the connection of the failed jobs differs:
-    /// in `[database]`, `connection` is that of the jobs.
-    pub(super) fn fields(&mut self, failed_connection_key: &'static str) -> Vec<Field<'_>> {
-        // Taken apart, so that a setting without a key does not compile.
+    /// The keys of every driver's section. `failed_connection_key` names the connection of the failed jobs: in
+    /// `[database]`, `connection` is already that of the jobs.
+    pub(crate) fn fields(&mut self, failed_connection_key: &'static str) -> Vec<Field<'_>> {
+        // Destructured, so that a setting without a key does not compile.
         let Self {
             queue,
             attempts,
@@ -82,26 +81,26 @@ impl Settings {
             failed_table,
         } = self;
         vec![
-            Field::new("failed_table", failed_table, schema::FAILED_TABLE),
-            Field::new("attempts", attempts, schema::ATTEMPTS),
-            Field::new("poll", poll, schema::POLL),
-            Field::new("tz", tz, schema::ZONE),
-            Field::new("lease", lease, schema::LEASE),
-            Field::new("backoff", backoff, schema::BACKOFF),
-            Field::new("queue", queue, schema::QUEUE),
-            Field::optional("timeout", timeout, schema::TIMEOUT),
-            Field::new("grace", grace, schema::GRACE),
-            Field::new("unknown_for", unknown_for, schema::SPAN),
-            Field::new("callback", callback, schema::NAME),
-            Field::new("mode", mode, schema::MODE),
-            Field::new("workers", workers, schema::WORKERS),
-            Field::optional("max_jobs_per_child", max_jobs_per_child, schema::JOBS_PER_CHILD),
-            Field::optional("child_memory", child_memory, schema::CHILD_MEMORY),
-            Field::optional(failed_connection_key, failed_connection, schema::NAME),
+            Field::new("failed_table", failed_table, kinds::FAILED_TABLE),
+            Field::new("attempts", attempts, kinds::ATTEMPTS),
+            Field::new("poll", poll, kinds::POLL),
+            Field::new("tz", tz, kinds::ZONE),
+            Field::new("lease", lease, kinds::LEASE),
+            Field::new("backoff", backoff, kinds::BACKOFF),
+            Field::new("queue", queue, kinds::QUEUE),
+            Field::optional("timeout", timeout, kinds::TIMEOUT),
+            Field::new("grace", grace, kinds::GRACE),
+            Field::new("unknown_for", unknown_for, kinds::SPAN),
+            Field::new("callback", callback, kinds::NAME),
+            Field::new("mode", mode, kinds::MODE),
+            Field::new("workers", workers, kinds::WORKERS),
+            Field::optional("max_jobs_per_child", max_jobs_per_child, kinds::JOBS_PER_CHILD),
+            Field::optional("child_memory", child_memory, kinds::CHILD_MEMORY),
+            Field::optional(failed_connection_key, failed_connection, kinds::NAME),
         ]
     }
 
-    /// The part that decides what becomes of jobs.
+    /// The part that decides about retries and failures.
     pub(crate) fn policy(&self) -> Policy {
         Policy {
             limits: Limits { attempts: self.attempts, backoff: self.backoff.clone(), timeout: self.timeout },

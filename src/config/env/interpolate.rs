@@ -2,14 +2,33 @@
 //!
 //! Done after the file was parsed, so that the value of a variable is never read as TOML.
 
-use super::environment::Environment;
-use super::value_error::ValueError;
+use std::ffi::OsString;
+
+use crate::config::diagnostics::ValueError;
+use crate::error::Result as CrateResult;
+
+/// Looks up variables.
+pub(crate) struct Environment<'a>(pub(crate) &'a dyn Fn(&str) -> Option<OsString>);
+
+impl Environment<'_> {
+    /// The value of a variable, when it is set.
+    pub(crate) fn get(&self, name: &str) -> Result<Option<String>, ValueError> {
+        let not_text = |_| ValueError::new(format!("the environment variable {name} is not UTF-8"));
+        (self.0)(name).map(|value| value.into_string().map_err(not_text)).transpose()
+    }
+
+    /// The value of a variable that overrides the file; set to nothing it overrides nothing.
+    pub(super) fn filled(&self, name: &'static str) -> CrateResult<Option<String>> {
+        let value = self.get(name).map_err(|wrong| wrong.at(name))?;
+        Ok(value.filter(|value| !value.trim().is_empty()))
+    }
+}
 
 /// Puts the variables in; `None` when the text has none.
 ///
 /// As in a shell, the default also stands in for a variable that is set and empty. A default goes to
 /// the next `}` and is taken as it is.
-pub(super) fn interpolate(text: &str, environment: &Environment<'_>) -> Result<Option<String>, ValueError> {
+pub(crate) fn interpolate(text: &str, environment: &Environment<'_>) -> Result<Option<String>, ValueError> {
     if !text.contains("${") {
         return Ok(None);
     }
@@ -35,11 +54,11 @@ pub(super) fn interpolate(text: &str, environment: &Environment<'_>) -> Result<O
 }
 
 /// The names of the variables in a text that was interpolated.
-pub(super) fn variables(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn variables(text: &str) -> impl Iterator<Item = &str> {
     text.split("${").skip(1).map(|inside| inside.split(['}', ':']).next().unwrap_or_default())
 }
 
-/// What a job's program finds in its environment, and this file does not.
+/// Variables that a job's program gets, and queue.toml does not.
 const OF_JOBS: [&str; 4] = ["CRAFT_JOB_ID", "CRAFT_JOB_NAME", "CRAFT_ATTEMPT", "CRAFT_QUEUE"];
 
 fn variable(inside: &str, environment: &Environment<'_>) -> Result<String, ValueError> {

@@ -1,14 +1,20 @@
-//! What may be shown of a line of queue.toml: what cannot hold a secret, and nothing else.
+//! How much of a line of queue.toml may be shown: only what cannot hold a secret.
 //!
 //! A slip can put a password anywhere: behind a key that is none, in a line that lost its beginning, in a URL
 //! that is no URL. So a line is shown as far as it is what it should be: a section, a key that is known, and a
 //! value of one that is not secret.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use super::keys::{is_known, keys};
-use super::redact::{is_harmless, is_secret};
-use super::suggest::{distance, nearest};
+use strsim::osa_distance;
+
+use super::{is_harmless, is_secret};
+use crate::config::connection::Parts;
+use crate::config::diagnostics::nearest;
+use crate::config::model::{AmqpConfig, AsyncConfig, CommandJob, DatabaseConfig, SECTIONS_OF_FILE};
+use crate::config::schema::Field;
 
 /// What a key's value may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,7 +27,7 @@ enum Key {
 
 /// How many bytes of a line may be shown. `valid`: the text is TOML, so that what stands where a key stands is
 /// one.
-pub(super) fn visible(text: &str, line: Range<usize>, valid: bool) -> usize {
+pub(crate) fn visible(text: &str, line: Range<usize>, valid: bool) -> usize {
     let (before, line) = (&text[..line.start], &text[line]);
     if line.trim().is_empty() {
         return line.len();
@@ -86,7 +92,7 @@ fn key(before: &str, path: &str, valid: bool) -> Key {
     }
     let names: Vec<&str> = known.iter().map(|(name, _)| &**name).collect();
     let meant = nearest(name, &names)
-        .filter(|meant| meant.chars().next() == name.chars().next() && distance(meant, name) <= 2);
+        .filter(|meant| meant.chars().next() == name.chars().next() && osa_distance(meant, name) <= 2);
     if meant.is_some_and(is_plain) { Key::Plain } else { Key::Secret }
 }
 
@@ -135,13 +141,46 @@ fn is_in_long_string(before: &str) -> bool {
     ["\"\"\"", "'''"].iter().any(|quotes| before.matches(quotes).count() % 2 == 1)
 }
 
-/// Whether it stands within the braces of a job's environment, where nobody knows what is secret.
+/// Whether a line is within the braces of a job's environment, where every value may be secret.
 fn is_in_environment(before: &str) -> bool {
     before.rfind('{').is_some_and(|at| {
         let key = before[..at].trim_end().strip_suffix('=').unwrap_or_default();
         let is_env = key.trim_end().trim_end_matches(['"', '\'']).ends_with("env");
         is_env && !before[at..].contains('}')
     })
+}
+
+/// Whether a word is a section or a key of one.
+fn is_known(word: &str) -> bool {
+    static WORDS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        let sections: [&[&str]; 5] =
+            [&["database"], &["amqp"], &["async"], &["connections", ""], &["jobs", ""]];
+        let keys = sections.into_iter().flat_map(|section| keys(section).into_iter().map(|(key, _)| key));
+        keys.chain(SECTIONS_OF_FILE.map(str::to_owned)).collect()
+    });
+    WORDS.contains(word)
+}
+
+/// The keys of a section, and whether their values may be shown.
+fn keys(section: &[&str]) -> Vec<(String, bool)> {
+    match section {
+        [] => vec![("default".to_owned(), true)],
+        ["database"] => named(&DatabaseConfig::default().fields()),
+        ["amqp"] => named(&AmqpConfig::default().fields()),
+        ["async"] => named(&AsyncConfig::default().fields()),
+        ["connections", _] => named(&Parts::default().fields()),
+        ["jobs", _] => named(&CommandJob::default().fields()),
+        _ => Vec::new(),
+    }
+}
+
+fn named(fields: &[Field<'_>]) -> Vec<(String, bool)> {
+    // Arguments and options may hold a password, though most do not.
+    let is_given = |name: &str| name == "command" || name == "connection_options";
+    let keys = fields.iter().map(|field| (field.name, field.is_secret()));
+    // The other name of that key.
+    let alias = keys.clone().find(|(name, _)| *name == "failed_table").map(|_| ("failed_jobs", false));
+    keys.chain(alias).map(|(name, secret)| (name.to_owned(), !secret && !is_given(name))).collect()
 }
 
 #[cfg(test)]

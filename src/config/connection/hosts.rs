@@ -1,0 +1,116 @@
+//! The hosts of a URL: one server each, with an address and a port.
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use super::tls::{self, Tls};
+#[cfg(any(feature = "postgres", feature = "mysql", test))]
+use super::url::Url;
+use super::url::encode;
+use crate::config::diagnostics::ValueError;
+
+/// A host as a URL has it: an IPv6 address in brackets, the path of a socket encoded. Of several, with commas between,
+/// each may have a port of its own.
+pub(crate) fn host_in_url(host: &str, port: Option<u16>) -> String {
+    if host.contains(',') {
+        let one = |host: &str| match split_host(host) {
+            Ok((_, Some(_))) => host.to_owned(),
+            _ => host_in_url(host, port),
+        };
+        return host.split(',').map(|host| one(host.trim())).collect::<Vec<_>>().join(",");
+    }
+    let host = match host {
+        _ if host.starts_with('/') => encode(host),
+        _ if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
+        _ => host.to_owned(),
+    };
+    port.map_or(host.clone(), |port| format!("{host}:{port}"))
+}
+
+/// The address, brackets included, and the port of one host.
+pub(super) fn split_host(host: &str) -> Result<(&str, Option<u16>), ValueError> {
+    let (address, port) = match host.strip_prefix('[').map(|inside| inside.find(']')) {
+        Some(None) => return Err(ValueError::new("an address in the URL has no closing ]")),
+        Some(Some(end)) => host.split_at(end + 2),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || "[]@\"'".contains(c);
+    if address.trim_start_matches('[').trim_end_matches(']').contains(is_odd) {
+        return Err(ValueError::new("the URL's host is none").with_help("scheme://user:password@host/name"));
+    }
+    match port.strip_prefix(':') {
+        None if port.is_empty() => Ok((address, None)),
+        None => Err(ValueError::new("the URL's host is none")
+            .with_help("behind the ] of an address only a port may stand")),
+        Some(port)
+            if port.contains(':') && host.chars().all(|c| c.is_ascii_hexdigit() || ":.".contains(c)) =>
+        {
+            Err(ValueError::new("the URL's host is an IPv6 address without brackets")
+                .with_help("write it as [::1]"))
+        }
+        Some(port) => match port.parse() {
+            Ok(port) if port > 0 => Ok((address, Some(port))),
+            _ => Err(ValueError::new("the URL's port is not a number from 1 to 65535")
+                .with_help("a password that holds \"?\" or \"%\" must be percent-encoded: %3F, %25")),
+        },
+    }
+}
+
+/// One server as its client library gets it.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) struct Server {
+    /// Without the TLS options; password included.
+    pub(crate) url: String,
+    pub(crate) tls: Tls,
+    /// The URL names several hosts: the client needs one that accepts writes.
+    pub(crate) is_one_of_several: bool,
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+impl Server {
+    /// The server of a connection's URL.
+    ///
+    /// # Errors
+    /// A program set a URL that cannot be parsed. The message does not show it.
+    pub(crate) fn of(url: &str) -> crate::error::Result<Self> {
+        let read = || {
+            let mut url = Url::parse(url)?;
+            let tls = tls::take(&mut url)?;
+            tls.check().map_err(|(_, wrong)| wrong)?;
+            Ok(Self { url: url.to_string(), tls, is_one_of_several: url.host.contains(',') })
+        };
+        read().map_err(|wrong: ValueError| wrong.at("connection"))
+    }
+
+    /// One server for each host of the URL, in order.
+    ///
+    /// # Errors
+    /// As [`Server::of`].
+    pub(crate) fn all(url: &str) -> crate::error::Result<Vec<Self>> {
+        let all = Self::of(url)?;
+        let url = Url::parse(&all.url).map_err(|wrong| wrong.at("connection"))?;
+        let one = |host: &str| Self {
+            url: Url { host: host.to_owned(), ..url.clone() }.to_string(),
+            tls: all.tls.clone(),
+            is_one_of_several: all.is_one_of_several,
+        };
+        Ok(url.host.split(',').map(one).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_in_and_out_of_urls() {
+        let table =
+            [("h", None, "h"), ("h", Some(1), "h:1"), ("::1", Some(1), "[::1]:1"), ("::1", None, "[::1]")];
+        for (host, port, written) in table {
+            assert_eq!(host_in_url(host, port), written);
+            let url = Url { host: written.into(), ..Url::default() };
+            assert_eq!(url.host_and_port().unwrap(), (host.to_owned(), port));
+        }
+        assert_eq!(host_in_url("/run/postgresql", None), "%2Frun%2Fpostgresql");
+        assert_eq!(host_in_url("a,b:2,::1,[::2]:3", Some(1)), "a:1,b:2,[::1]:1,[::2]:3");
+        assert_eq!(host_in_url("a,b:2", None), "a,b:2");
+    }
+}
