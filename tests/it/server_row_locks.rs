@@ -1,24 +1,28 @@
 //! A row of a running job that somebody else has locked for long: its neighbours are held and settled as ever.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use craft_queue::{Context, JobResult, Jobs, Queue, Queueable, Stopper};
+use craft_queue::driver::database::Database;
+use craft_queue::{
+    Config, Connection, Context, Event, JobError, JobResult, Jobs, Queue, Queueable, Stopper, Worker,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::process_site::{Place, on_every_server};
 use crate::server_locks::{Session, config};
-use crate::support::{Diary, wait_until};
+use crate::support::{Diary, Folder, wait_until};
 
 on_every_server!(
     a_locked_row_ends_no_hold_of_its_neighbours,
     a_locked_row_keeps_no_outcome_of_its_neighbours_waiting,
     a_row_that_is_locked_for_less_than_a_lease_stays_held,
+    a_locked_row_costs_one_connection_while_other_jobs_die,
 );
 
-/// Runs until it may end, and writes down if its hold was lost then.
+/// Runs until it may end, and writes down if its hold was lost then. One that is called "dies" fails for good.
 #[derive(Serialize, Deserialize)]
 struct Held(String);
 
@@ -33,7 +37,10 @@ impl Queueable for Held {
         if job.lost() {
             diary.note(format!("{} lost", self.0));
         }
-        Ok(())
+        match &*self.0 {
+            "dies" => Err(JobError::fail_now("it never will")),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -44,26 +51,72 @@ struct Scene {
     /// Somebody else, who locks a row.
     locker: Session,
     observer: Session,
+    /// How often a worker lost its connection.
+    disconnects: Arc<AtomicUsize>,
 }
 
 impl Scene {
     /// Three jobs wait, one of which is called "locked".
     fn new(place: &Place, lease: u64) -> Self {
+        Self::with(place, config(place, lease))
+    }
+
+    fn with(place: &Place, config: Config) -> Self {
         let (diary, may_end) = (Diary::default(), Arc::new(AtomicBool::new(false)));
         let jobs = Jobs::new().state(diary.clone()).state(may_end.clone()).add::<Held>();
-        let queue = Queue::open(config(place, lease), jobs).unwrap();
+        let queue = Queue::open(config, jobs).unwrap();
         queue.install().unwrap();
         for name in ["a", "locked", "b"] {
             queue.push(Held(name.into())).unwrap();
         }
         let (locker, observer) = (Session::open(place), Session::open(place));
-        Self { queue, diary, may_end, locker, observer }
+        Self { queue, diary, may_end, locker, observer, disconnects: Arc::default() }
     }
 
     fn lock(&mut self) {
+        self.lock_for("UPDATE");
+    }
+
+    fn lock_for(&mut self, purpose: &str) {
         let id = self.observer.number("SELECT id FROM jobs WHERE payload LIKE '%locked%'");
         self.locker.run("BEGIN");
-        self.locker.run(&format!("SELECT * FROM jobs WHERE id = {id} FOR UPDATE"));
+        self.locker.run(&format!("SELECT * FROM jobs WHERE id = {id} FOR {purpose}"));
+    }
+
+    /// Three slots, and its lost connections are counted.
+    fn worker(&self) -> Worker {
+        let disconnects = self.disconnects.clone();
+        self.queue.worker().threads(3).listener(move |event| {
+            if let Event::Disconnected { .. } = event {
+                disconnects.fetch_add(1, Ordering::SeqCst);
+            }
+        })
+    }
+
+    /// While the row stays locked: the neighbours end, others of this name come and go, and only the first settle
+    /// loses a connection.
+    fn others_end(&mut self, name: &str, purpose: &str) {
+        let worker = self.worker();
+        let stopper = worker.stopper();
+        thread::scope(|scope| {
+            let worker = scope.spawn(|| worker.run().unwrap());
+            self.wait_for_begin();
+            self.lock_for(purpose);
+            self.may_end.store(true, Ordering::SeqCst);
+            wait_until("the end of the neighbours", || self.left() == 1);
+            for _ in 0..4 {
+                self.queue.push(Held(name.into())).unwrap();
+                wait_until("the end of another one", || self.left() == 1);
+            }
+            self.locker.run("COMMIT");
+            wait_until("the end of the locked one", || self.left() == 0);
+            stopper.stop();
+            let report = worker.join().unwrap();
+            assert_eq!((report.done + report.failed, report.retried), (7, 0));
+        });
+        assert_eq!(self.lines_of(name).len(), 4, "each ran once: {:?}", self.diary.lines());
+        let disconnects = self.disconnects.load(Ordering::SeqCst);
+        assert!(disconnects <= 1, "{disconnects} connections were lost because of one locked row");
     }
 
     fn wait_for_begin(&self) {
@@ -153,4 +206,24 @@ fn a_row_that_is_locked_for_less_than_a_lease_stays_held(place: Place) {
         assert_eq!((one.join().unwrap().done, two.join().unwrap().done), (3, 0));
     });
     assert_eq!(scene.diary.lines().len(), 3, "none was lost: {:?}", scene.diary.lines());
+}
+
+/// Where the failed jobs are elsewhere, each dead job renews its own hold alone; that says nothing of other rows.
+fn a_locked_row_costs_one_connection_while_other_jobs_die(place: Place) {
+    let folder = Folder::new();
+    let mut config = config(&place, 6);
+    let dead = Connection::Sqlite { database: folder.path().join("dead.sqlite3") };
+    config.connections.insert("dead".into(), dead);
+    config.database.settings.failed_connection = Some("dead".into());
+    Database::of_failed(&config, "dead", "failed_jobs").unwrap().install().unwrap();
+    let mut scene = Scene::with(&place, config);
+    scene.others_end("dies", "UPDATE");
+}
+
+/// Such a lock lets a hold be renewed, and keeps the row from being removed: a foreign key of somebody's table on the
+/// jobs takes it.
+#[test]
+fn a_row_that_a_foreign_key_locks_on_postgres_keeps_no_outcome_of_others_waiting() {
+    let mut scene = Scene::new(&Place::postgres(), 6);
+    scene.others_end("late", "KEY SHARE");
 }

@@ -30,8 +30,8 @@ pub(super) struct JobsTable {
     /// When it last looked for rows that no take finds.
     pub(super) looked_for_odd: Option<Instant>,
     pub(super) weight: Weight,
-    /// The last extend met rows that somebody else has locked.
-    pub(super) meets_locks: bool,
+    /// Until when settles look for rows that somebody else has locked; `None` before the first extend.
+    pub(super) locks_until: Option<Instant>,
     pub(super) refused: RefusedRows,
     /// Of these the adapter knows.
     pub(super) passed_over: Vec<i64>,
@@ -82,7 +82,7 @@ impl Driver for JobsTable {
     fn extend_around_locks(&mut self, held: &[&Reserved], lease: Duration) -> Result<Extended> {
         let receipts: Vec<_> = held.iter().map(|job| job.receipt).collect();
         let extended = self.extend_each(&receipts, lease)?;
-        self.meets_locks = !extended.locked.is_empty();
+        self.watch_locks(&receipts, &extended, lease)?;
         Ok(extended)
     }
 

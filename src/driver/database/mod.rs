@@ -305,7 +305,7 @@ impl Backend for Database {
             asked_when_due: None,
             looked_for_odd: None,
             weight: batch_size::Weight::default(),
-            meets_locks: false,
+            locks_until: None,
             refused: refused::RefusedRows::default(),
             passed_over: Vec::new(),
             refused_holds: std::collections::HashSet::new(),

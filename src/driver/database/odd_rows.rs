@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::jobs::{JobsTable, RECENTLY, hold};
 use super::one_by_one::is_refusal;
-use crate::driver::{Reserved, Settled, Settlement, Suspects, Taken, Want};
+use crate::driver::{Extended, Receipt, Reserved, Settled, Settlement, Suspects, Taken, Want};
 use crate::error::Result;
+use crate::time;
 
 /// How often a busy worker looks for rows that no take finds, such as those due at no instant.
 const LOOK_FOR_ODD: Duration = Duration::from_secs(1);
@@ -97,15 +98,15 @@ impl JobsTable {
     }
 
     /// Settles around the rows that somebody else has locked: each of them would keep all the others waiting until
-    /// the server gives the statement up. It is looked for them only where the last extend met some, so that it
-    /// costs nothing where nobody locks anything; where a settle meets the first one, it is given up once, and the
-    /// worker extends before it settles again.
+    /// the server gives the statement up. A settle looks for them only where an extend has met some within a lease,
+    /// so that it costs nothing where nobody locks anything; a settle that meets the first one is given up once, and
+    /// the worker opens a new connection and extends before it settles again.
     pub(super) fn around_locks<T>(
         &mut self,
         settled: &[Settled<'_>],
         settle: impl FnOnce(&mut Self, &[Settled<'_>]) -> Result<(Settlement, T)>,
     ) -> Result<(Settlement, T)> {
-        if !self.meets_locks || settled.is_empty() {
+        if !self.expects_locks() || settled.is_empty() {
             return settle(self, settled);
         }
         let receipts: Vec<_> = settled.iter().map(|settled| settled.job.receipt).collect();
@@ -114,6 +115,32 @@ impl JobsTable {
         let free: Vec<_> = settled.iter().filter(is_free).cloned().collect();
         let (settlement, more) = settle(self, &free)?;
         Ok((Settlement { locked, ..settlement }, more))
+    }
+
+    fn expects_locks(&self) -> bool {
+        self.locks_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// After an extend: notes whether settles have to look for locks. An extend of a few holds does not end what one
+    /// of all holds has found. A lock that does not keep a hold from being renewed (PostgreSQL: `FOR KEY SHARE`, as
+    /// a foreign key takes it) may still keep a job from being removed, and is asked for by the first extend of a
+    /// connection, which follows each settle that was given up, and by those that come soon after a lock.
+    pub(super) fn watch_locks(
+        &mut self,
+        receipts: &[Receipt],
+        extended: &Extended,
+        lease: Duration,
+    ) -> Result<()> {
+        if receipts.is_empty() {
+            return Ok(());
+        }
+        let asks = self.locks_until.is_none() || self.expects_locks();
+        let now = Instant::now();
+        if !extended.locked.is_empty() || asks && !self.adapter.locked(receipts)?.is_empty() {
+            self.locks_until = Some(time::after(now, lease));
+        }
+        self.locks_until.get_or_insert(now);
+        Ok(())
     }
 
     /// As many as was asked for, or fewer where they are large.
