@@ -161,12 +161,12 @@ macro_rules! conformance_checks {
                 a_bell_is_heard_at_most_once_for_each_time_somebody_listens []
             }
             control {
-                a_queue_that_nobody_paused_is_not_paused [signals]
-                a_paused_queue_is_told_until_it_is_resumed [signals]
-                what_is_told_twice_is_not_new [signals]
-                queues_that_differ_by_case_or_spaces_are_paused_by_themselves [signals]
-                each_restart_has_a_number_of_its_own [signals]
-                a_pause_changes_nothing_for_the_jobs [signals]
+                a_queue_that_nobody_paused_is_not_paused [control]
+                a_paused_queue_is_told_until_it_is_resumed [control]
+                what_is_told_twice_is_not_new [control]
+                queues_that_differ_by_case_or_spaces_are_paused_by_themselves [control]
+                each_restart_has_a_number_of_its_own [control]
+                a_pause_changes_nothing_for_the_jobs [control]
             }
             burying {
                 the_driver_says_that_it_buries [bury]

@@ -25,12 +25,12 @@ pub struct Subject {
 pub(super) type Storage = (Arc<dyn Backend>, Option<Arc<dyn FailedBackend>>);
 
 impl Subject {
-    /// A back end without failed jobs, without signals, and that shows no single jobs; set [`Can::signals`] and
+    /// A back end without failed jobs, without control, and that shows no single jobs; set [`Can::control`] and
     /// [`Can::inspect`] where it can. `make` is called for each check, and must answer one with storage of its
     /// own that is empty. It is called from several threads when tests run in parallel.
     pub fn new<B: Backend + 'static>(make: impl Fn() -> B + Send + Sync + 'static) -> Self {
         let can =
-            Can { failed_jobs: false, bury: false, signals: false, inspect: false, ..Can::everything() };
+            Can { failed_jobs: false, bury: false, control: false, inspect: false, ..Can::everything() };
         Self::of(can, move || (Arc::new(make()), None))
     }
 
@@ -90,8 +90,8 @@ pub struct Can {
     pub leases: bool,
     /// A receipt is good with any handle. Where this is false, it dies with the handle that gave it.
     pub shared_receipts: bool,
-    /// Keeps what its workers are told ([`Driver::signal`](crate::driver::Driver::signal)).
-    pub signals: bool,
+    /// Keeps control messages to its workers ([`Driver::control`](crate::driver::Driver::control)).
+    pub control: bool,
     /// Shows single jobs, and cancels them ([`Driver::jobs`](crate::driver::Driver::jobs)).
     pub inspect: bool,
     /// Has failed jobs beside it; [`Subject`] knows.
@@ -115,7 +115,7 @@ impl Can {
             last_errors: true,
             leases: true,
             shared_receipts: true,
-            signals: true,
+            control: true,
             inspect: true,
             failed_jobs: true,
             bury: true,

@@ -1,8 +1,25 @@
-//! What people tell the workers of a driver: pause a queue, resume it, end to be started again.
+//! Control messages to the workers of a driver: pause a queue, resume it, restart.
 
 use std::collections::BTreeSet;
 
-/// Something to tell all workers of a driver, on every machine. A worker obeys within its poll.
+use crate::error::Result;
+
+/// Where control messages to the workers of a driver are kept.
+pub trait Control: Send {
+    /// What the messages so far amount to. A worker reads it once a poll, and before its first job.
+    ///
+    /// # Errors
+    /// The flags can't be read.
+    fn flags(&mut self) -> Result<ControlFlags>;
+
+    /// Keeps a message durably for all workers, and says whether it changes anything: a restart always does.
+    ///
+    /// # Errors
+    /// The message may not have been kept; sending it again is safe.
+    fn send(&mut self, message: &ControlMessage<'_>) -> Result<bool>;
+}
+
+/// A message to all workers of a driver, on every machine. A worker obeys within its poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ControlMessage<'a> {
     /// Take nothing new from this queue until it is resumed, whatever is started anew meanwhile.
@@ -13,12 +30,58 @@ pub enum ControlMessage<'a> {
     Restart,
 }
 
-/// What a driver's workers are told, as it stands.
+/// What the control messages to the workers of a driver amount to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ControlFlags {
     /// The queues that are paused.
     pub paused: BTreeSet<String>,
     /// Another number after each [`ControlMessage::Restart`]; `None` before the first. No clock is compared: a
-    /// worker goes by what it found at its start.
+    /// worker goes by the number that it found at its start.
     pub restart: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::driver::{Driver, Receipt, Reserved, Settled, Settlement, Size, Taken, Want};
+    use crate::message::{Message, Pushed};
+
+    /// A driver with the required verbs alone.
+    struct Plain;
+
+    impl Driver for Plain {
+        fn push(&mut self, _: &[Message]) -> Result<Vec<Pushed>> {
+            Ok(Vec::new())
+        }
+
+        fn reserve(&mut self, _: &Want<'_>) -> Result<Taken> {
+            Ok(Taken::default())
+        }
+
+        fn settle(&mut self, _: &[Settled<'_>]) -> Result<Settlement> {
+            Ok(Settlement::default())
+        }
+
+        fn extend(&mut self, _: &[&Reserved], _: Duration) -> Result<Vec<Receipt>> {
+            Ok(Vec::new())
+        }
+
+        fn size(&mut self, _: &[String]) -> Result<Vec<Size>> {
+            Ok(Vec::new())
+        }
+
+        fn clear(&mut self, _: &str) -> Result<u64> {
+            Ok(0)
+        }
+    }
+
+    /// The sender of a message must not believe that workers read it.
+    #[test]
+    fn a_driver_without_control_refuses_messages() {
+        let error = Plain.control().err().unwrap();
+        assert!(error.is_unsupported());
+        assert_eq!(error.help(), Some("stop the workers by themselves, with SIGTERM or systemctl"));
+    }
 }

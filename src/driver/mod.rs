@@ -32,7 +32,7 @@ mod tls;
 
 use std::time::Duration;
 
-pub use control::{ControlFlags, ControlMessage};
+pub use control::{Control, ControlFlags, ControlMessage};
 pub use inspect::{Cancelled, JobDetails, JobFilter, JobState, QueuedJob};
 pub use notifier::Notifier;
 
@@ -212,23 +212,14 @@ pub trait Driver: Send {
         Ok((settlement, taken))
     }
 
-    /// What the workers of this driver are told. A worker asks once a poll, and before its first job. Provided:
-    /// nothing; overridden by a driver that keeps [`ControlMessage`]s.
+    /// Where this back end keeps the [control messages](ControlMessage) to its workers, on the same connection.
+    /// Provided: refused.
     ///
     /// # Errors
-    /// The back end did not answer.
-    fn signals(&mut self) -> Result<ControlFlags> {
-        Ok(ControlFlags::default())
-    }
-
-    /// Tells all workers of this driver something, durably, and says whether that is new to them: a restart
-    /// always is. Provided: refused.
-    ///
-    /// # Errors
-    /// It keeps no signals ([`is_unsupported`](crate::Error::is_unsupported)), or did not answer.
-    fn signal(&mut self, signal: &ControlMessage<'_>) -> Result<bool> {
-        let _ = signal;
-        Err(Error::unsupported("this driver has no place to keep what its workers are told")
+    /// It keeps none ([`is_unsupported`](crate::Error::is_unsupported)): its workers run until they are stopped
+    /// one by one.
+    fn control(&mut self) -> Result<&mut dyn Control> {
+        Err(Error::unsupported("this driver keeps no control messages for its workers")
             .with_help("stop the workers by themselves, with SIGTERM or systemctl"))
     }
 

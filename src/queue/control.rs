@@ -1,9 +1,9 @@
-//! Tells the workers of a driver something: pause, resume, restart.
+//! Sends control messages to the workers of a driver: pause, resume, restart.
 
 use std::collections::BTreeSet;
 
 use super::Queue;
-use crate::driver::{ControlFlags, ControlMessage};
+use crate::driver::ControlMessage;
 use crate::error::Result;
 use crate::message::{check_name, check_queue};
 
@@ -13,11 +13,11 @@ impl Queue {
     /// [`Queue::resume`], whatever is started anew meanwhile.
     ///
     /// # Errors
-    /// There is no such driver, it can't be reached, or it keeps no such signals: its jobs run in the program
+    /// There is no such driver, it can't be reached, or it keeps no control messages: its jobs run in the program
     /// that pushes them ([`is_unsupported`](crate::Error::is_unsupported)).
     pub fn pause(&self, driver: Option<&str>, queue: &str) -> Result<bool> {
         check_queue("name of the queue", queue)?;
-        self.signal(driver, &ControlMessage::Pause(queue), &format!("pause queue \"{queue}\""))
+        self.send(driver, &ControlMessage::Pause(queue), &format!("pause queue \"{queue}\""))
     }
 
     /// Ends the pause of a queue, and says whether there was one.
@@ -26,7 +26,7 @@ impl Queue {
     /// As [`Queue::pause`].
     pub fn resume(&self, driver: Option<&str>, queue: &str) -> Result<bool> {
         check_name("name of the queue", queue)?;
-        self.signal(driver, &ControlMessage::Resume(queue), &format!("resume queue \"{queue}\""))
+        self.send(driver, &ControlMessage::Resume(queue), &format!("resume queue \"{queue}\""))
     }
 
     /// Has every worker of a driver that runs now finish its running jobs and end, for its supervisor to
@@ -35,7 +35,7 @@ impl Queue {
     /// # Errors
     /// As [`Queue::pause`].
     pub fn restart_workers(&self, driver: Option<&str>) -> Result<()> {
-        self.signal(driver, &ControlMessage::Restart, "restart the workers").map(drop)
+        self.send(driver, &ControlMessage::Restart, "restart the workers").map(drop)
     }
 
     /// The queues of a driver that are paused.
@@ -43,15 +43,21 @@ impl Queue {
     /// # Errors
     /// There is no such driver, or it can't be reached.
     pub fn paused(&self, driver: Option<&str>) -> Result<BTreeSet<String>> {
-        let ControlFlags { paused, .. } = self.0.0.configured(driver)?.open()?.signals()?;
-        Ok(paused)
+        match self.0.0.configured(driver)?.with_control(|control| control.flags()) {
+            Ok(flags) => Ok(flags.paused),
+            // Nobody can have paused any.
+            Err(error) if error.is_unsupported() => Ok(BTreeSet::new()),
+            Err(error) => Err(error),
+        }
     }
 
-    fn signal(&self, driver: Option<&str>, signal: &ControlMessage<'_>, what: &str) -> Result<bool> {
+    fn send(&self, driver: Option<&str>, message: &ControlMessage<'_>, what: &str) -> Result<bool> {
         let configured = self.0.0.configured(driver)?;
-        configured.open()?.signal(signal).map_err(|error| match error.is_unsupported() {
-            true => error.context(format!("cannot {what} of driver \"{}\"", configured.name)),
-            false => error,
+        configured.with_control(|control| control.send(message)).map_err(|error| {
+            match error.is_unsupported() {
+                true => error.context(format!("cannot {what} of driver \"{}\"", configured.name)),
+                false => error,
+            }
         })
     }
 }

@@ -5,23 +5,28 @@ use std::sync::Arc;
 
 use super::batcher::Batcher;
 use super::failed_store::FailedStore;
-#[cfg(all(feature = "amqp", feature = "database"))]
-use super::with_control::WithControl;
 use crate::config::Config;
 #[cfg(feature = "amqp")]
 use crate::driver::amqp::{AmqpBackend, AmqpOptions};
+#[cfg(all(feature = "amqp", feature = "database"))]
+use crate::driver::database::ControlTable;
 #[cfg(feature = "database")]
 use crate::driver::database::Database;
 use crate::driver::memory::Memory;
-use crate::driver::{Backend, Driver, Notifier};
+use crate::driver::{Backend, Control, Driver, Notifier};
 use crate::error::{Error, Result};
 use crate::failed::FailedBackend;
+
+/// Makes a handle to control messages; opens nothing.
+pub(super) type MakeControl = Box<dyn Fn() -> Box<dyn Control> + Send + Sync>;
 
 pub(super) struct ConfiguredDriver {
     pub(super) name: String,
     /// Empty when it has none.
     pub(super) connection: String,
     pub(super) backend: Arc<dyn Backend>,
+    /// The control table of a database beside a back end that keeps no control messages.
+    pub(super) control: Option<MakeControl>,
     pub(super) batcher: Batcher,
     pub(super) failed: FailedStore,
     /// The store of the async driver.
@@ -32,6 +37,14 @@ pub(super) struct ConfiguredDriver {
 impl ConfiguredDriver {
     pub(super) fn open(&self) -> Result<Box<dyn Driver>> {
         self.backend.open(Notifier::silent())
+    }
+
+    /// Works with the control messages of this driver, wherever they are kept.
+    pub(super) fn with_control<T>(&self, work: impl FnOnce(&mut dyn Control) -> Result<T>) -> Result<T> {
+        match &self.control {
+            Some(make) => work(&mut *make()),
+            None => work(self.open()?.control()?),
+        }
     }
 
     fn new(
@@ -46,6 +59,7 @@ impl ConfiguredDriver {
             connection: connection.to_owned(),
             batcher: Batcher::new(backend.clone()),
             backend,
+            control: None,
             failed,
             memory: None,
             default_queue: Arc::from(&*config.settings(name).queue),
@@ -125,22 +139,21 @@ fn amqp(config: &Config) -> Result<ConfiguredDriver> {
     let backend = AmqpBackend::new(AmqpOptions::from_config(&config.amqp)?);
     let queue = Arc::new(backend.failed_jobs(config.amqp.settings.tz.clone()));
     let failed = FailedStore::configured(config, "amqp", Some(queue))?;
-    Ok(ConfiguredDriver::new(config, "amqp", "", told(config, Arc::new(backend)), failed))
+    let configured = ConfiguredDriver::new(config, "amqp", "", Arc::new(backend), failed);
+    Ok(ConfiguredDriver { control: control_table(config), ..configured })
 }
 
-/// The amqp driver's workers are told through the database that has its failed jobs, if there is one.
+/// Control messages to the amqp driver's workers are kept in the database that has its failed jobs, if there is one.
 #[cfg(all(feature = "amqp", feature = "database"))]
-fn told(config: &Config, backend: Arc<dyn Backend>) -> Arc<dyn Backend> {
-    let database = config.failed_place("amqp").map(|(connection, _)| Database::of_jobs(config, connection));
-    match database {
-        Some(Ok(database)) => Arc::new(WithControl::new(backend, "amqp", database)),
-        _ => backend,
-    }
+fn control_table(config: &Config) -> Option<MakeControl> {
+    let (connection, _) = config.failed_place("amqp")?;
+    let database = Database::of_jobs(config, connection).ok()?;
+    Some(Box::new(move || Box::new(ControlTable::new(database.clone(), "amqp"))))
 }
 
 #[cfg(all(feature = "amqp", not(feature = "database")))]
-fn told(_: &Config, backend: Arc<dyn Backend>) -> Arc<dyn Backend> {
-    backend
+fn control_table(_: &Config) -> Option<MakeControl> {
+    None
 }
 
 pub(super) fn unknown_driver(drivers: &BTreeMap<String, Arc<ConfiguredDriver>>, name: &str) -> Error {

@@ -13,8 +13,6 @@ mod inspect;
 #[cfg(feature = "cli")]
 mod name_check;
 mod unfinished;
-#[cfg(all(feature = "amqp", feature = "database"))]
-mod with_control;
 mod worker_builder;
 
 use std::sync::Arc;

@@ -226,6 +226,7 @@ impl Worker {
             driver,
             connection: configured.connection.clone(),
             backend: configured.backend.clone(),
+            control: configured.control.as_ref().map(|open| open()),
             failed: configured.failed.of_worker(&configured.name)?,
             kinds: inner.kinds.clone(),
             queues,

@@ -61,7 +61,16 @@ impl EventLoop {
     /// `None` when they can't be read although the back end works: a worker goes on as it is.
     fn read_signals(&mut self) -> Result<Option<ControlFlags>> {
         let Some(driver) = self.line.driver() else { return Ok(None) };
-        match driver.signals() {
+        let read = match &mut self.setup.control {
+            Some(control) => control.flags(),
+            None => match driver.control() {
+                Ok(control) => control.flags(),
+                // Nobody can have sent a message.
+                Err(error) if error.is_unsupported() => Ok(ControlFlags::default()),
+                Err(error) => Err(error),
+            },
+        };
+        match read {
             Ok(signals) => Ok(Some(signals)),
             Err(error) if error.is_unavailable() => Err(error),
             Err(error) => {

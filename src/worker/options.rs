@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::Sender;
 
 use super::Wakeup;
-use crate::driver::Backend;
+use crate::driver::{Backend, Control};
 use crate::event::{self, Listener};
 use crate::failed::FailedBackend;
 use crate::policy::Policy;
@@ -22,6 +22,8 @@ pub(crate) struct WorkerOptions {
     /// The driver's connection; empty when it has none.
     pub(crate) connection: String,
     pub(crate) backend: Arc<dyn Backend>,
+    /// Where the control messages are when the driver keeps none itself.
+    pub(crate) control: Option<Box<dyn Control>>,
     /// Where the dead go when the driver does not bury them itself; `None` keeps none.
     pub(crate) failed: Option<Arc<dyn FailedBackend>>,
     pub(crate) kinds: JobTypes,

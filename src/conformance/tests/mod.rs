@@ -17,8 +17,8 @@ use self::inspecting::INSPECTING;
 use super::{Check, Subject, checks};
 use crate::driver::memory::Memory;
 use crate::driver::{
-    Backend, Cancelled, ControlFlags, ControlMessage, Driver, JobDetails, JobFilter, Notifier, QueuedJob,
-    Receipt, Reserved, Settled, Settlement, Size, Taken, Verdict, Want,
+    Backend, Cancelled, Control, ControlFlags, ControlMessage, Driver, JobDetails, JobFilter, Notifier,
+    QueuedJob, Receipt, Reserved, Settled, Settlement, Size, Taken, Verdict, Want,
 };
 use crate::error::Result;
 use crate::message::{JobId, Message, Pushed};
@@ -168,23 +168,29 @@ impl Driver for Handle {
         }
     }
 
-    fn signals(&mut self) -> Result<ControlFlags> {
-        let mut signals = self.sound.signals()?;
-        if let Fault::ControlFlags(change) = self.fault {
-            change(&mut signals);
-        }
-        Ok(signals)
-    }
-
-    fn signal(&mut self, signal: &ControlMessage<'_>) -> Result<bool> {
-        match self.fault {
-            Fault::ControlMessage(tell) => tell(&mut *self.sound, signal),
-            _ => self.sound.signal(signal),
-        }
+    fn control(&mut self) -> Result<&mut dyn Control> {
+        Ok(self)
     }
 
     fn buries(&self) -> bool {
         self.sound.buries()
+    }
+}
+
+impl Control for Handle {
+    fn flags(&mut self) -> Result<ControlFlags> {
+        let mut flags = self.sound.control()?.flags()?;
+        if let Fault::ControlFlags(change) = self.fault {
+            change(&mut flags);
+        }
+        Ok(flags)
+    }
+
+    fn send(&mut self, message: &ControlMessage<'_>) -> Result<bool> {
+        match self.fault {
+            Fault::ControlMessage(send) => send(&mut *self.sound, message),
+            _ => self.sound.control()?.send(message),
+        }
     }
 }
 

@@ -33,30 +33,30 @@ const BURYING: &[(&str, Fault)] = &[
 const SIGNALS: &[(&str, Fault)] = &[
     (
         "control: a paused queue is told until it is resumed",
-        Fault::ControlFlags(|signals| signals.paused.clear()),
+        Fault::ControlFlags(|flags| flags.paused.clear()),
     ),
     (
         "control: what is told twice is not new",
-        Fault::ControlMessage(|driver, signal| driver.signal(signal).map(|_| true)),
+        Fault::ControlMessage(|driver, message| driver.control()?.send(message).map(|_| true)),
     ),
     (
         "control: queues that differ by case or spaces are paused by themselves",
-        Fault::ControlMessage(|driver, signal| match signal {
-            ControlMessage::Pause(queue) => driver.signal(&ControlMessage::Pause(queue.trim_end())),
-            other => driver.signal(other),
+        Fault::ControlMessage(|driver, message| match message {
+            ControlMessage::Pause(queue) => driver.control()?.send(&ControlMessage::Pause(queue.trim_end())),
+            other => driver.control()?.send(other),
         }),
     ),
     (
         "control: each restart has a number of its own",
-        Fault::ControlFlags(|signals| signals.restart = signals.restart.map(|_| 1)),
+        Fault::ControlFlags(|flags| flags.restart = flags.restart.map(|_| 1)),
     ),
     (
         "control: a pause changes nothing for the jobs",
-        Fault::ControlMessage(|driver, signal| {
-            if let ControlMessage::Pause(queue) = signal {
+        Fault::ControlMessage(|driver, message| {
+            if let ControlMessage::Pause(queue) = message {
                 driver.clear(queue)?;
             }
-            driver.signal(signal)
+            driver.control()?.send(message)
         }),
     ),
 ];

@@ -16,8 +16,8 @@ use super::put_back::copy;
 use super::state::State;
 use super::topology;
 use crate::driver::{
-    Cancelled, ControlMessage, Driver, JobDetails, JobFilter, Notifier, QueuedJob, Receipt, Reserved,
-    Settled, Settlement, Size, Taken, Verdict, Want,
+    Cancelled, Control, Driver, JobDetails, JobFilter, Notifier, QueuedJob, Receipt, Reserved, Settled,
+    Settlement, Size, Taken, Verdict, Want,
 };
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
@@ -358,8 +358,8 @@ impl Driver for AmqpDriver {
         Err(shows_no_jobs())
     }
 
-    fn signal(&mut self, _: &ControlMessage<'_>) -> Result<bool> {
-        Err(Error::unsupported("a broker has no place to keep what its workers are told").with_help(
+    fn control(&mut self) -> Result<&mut dyn Control> {
+        Err(Error::unsupported("a broker keeps no control messages for its workers").with_help(
             "name a connection in [amqp], for a database that keeps it; or stop the workers by themselves, with systemctl",
         ))
     }

@@ -7,24 +7,21 @@ use super::adapter::{self, Adapter, PutBack, Survives, Take};
 use super::batch_size::Weight;
 use super::burial::{self, Dead};
 use super::refused::RefusedRows;
-use super::{Database, control, inspect};
+use super::{Database, inspect};
 use crate::driver::{
-    Cancelled, ControlFlags, ControlMessage, Driver, Extended, JobDetails, JobFilter, QueuedJob, Receipt,
-    Reserved, Settled, Settlement, Size, Suspects, Taken, Verdict, Want,
+    Cancelled, Control, Driver, Extended, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled,
+    Settlement, Size, Suspects, Taken, Verdict, Want,
 };
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
 use crate::time::{self, Timestamp};
 
-/// As the driver is called where others keep their signals beside its own.
-const DRIVER: &str = "database";
-
 /// An open table of jobs.
 pub(super) struct JobsTable {
     pub(super) adapter: Box<dyn Adapter>,
     pub(super) database: Database,
-    /// The table of signals was missing: nobody can have told anything.
-    pub(super) no_signals: bool,
+    /// The control table was missing: nobody can have sent a message.
+    pub(super) no_control_table: bool,
     /// When it was last asked in how long the first job is due.
     pub(super) asked_when_due: Option<Instant>,
     /// When it last looked for rows that no take finds.
@@ -131,22 +128,8 @@ impl Driver for JobsTable {
         }
     }
 
-    fn signals(&mut self) -> Result<ControlFlags> {
-        if self.no_signals {
-            return Ok(ControlFlags::default());
-        }
-        match control::list(&mut *self.adapter, DRIVER) {
-            Err(error) if error.is_schema() => {
-                self.no_signals = true;
-                Ok(ControlFlags::default())
-            }
-            listed => listed,
-        }
-    }
-
-    fn signal(&mut self, signal: &ControlMessage<'_>) -> Result<bool> {
-        control::send(&mut *self.adapter, DRIVER, signal)
-            .map_err(|error| self.database.explain_missing(error, "check_signals"))
+    fn control(&mut self) -> Result<&mut dyn Control> {
+        Ok(self)
     }
 
     fn buries(&self) -> bool {

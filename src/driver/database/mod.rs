@@ -19,8 +19,6 @@ mod adapter;
 mod batch_size;
 mod burial;
 mod control;
-#[cfg(feature = "amqp")]
-mod control_table;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod cursor;
 mod failed;
@@ -52,7 +50,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 #[cfg(feature = "amqp")]
-pub(crate) use self::control_table::ControlTable;
+pub(crate) use self::control::ControlTable;
 #[cfg(feature = "cli")]
 pub(crate) use self::migrations::{DOWN, File, Migrated, State, Table, files};
 #[cfg(feature = "cli")]
@@ -301,7 +299,7 @@ impl Backend for Database {
         Ok(Box::new(jobs::JobsTable {
             adapter,
             database: self.clone(),
-            no_signals: false,
+            no_control_table: false,
             asked_when_due: None,
             looked_for_odd: None,
             weight: batch_size::Weight::default(),

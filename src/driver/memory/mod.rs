@@ -15,8 +15,8 @@ use self::job::Job;
 use self::ready_queue::Take;
 use self::store::{Queues, Store};
 use super::{
-    Backend, Cancelled, ControlMessage, Driver, JobDetails, JobFilter, Notifier, QueuedJob, Receipt,
-    Reserved, Settled, Settlement, Size, Suspects, Taken, Want,
+    Backend, Cancelled, Control, Driver, JobDetails, JobFilter, Notifier, QueuedJob, Receipt, Reserved,
+    Settled, Settlement, Size, Suspects, Taken, Want,
 };
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
@@ -221,7 +221,7 @@ impl Driver for Handle {
         Ok(answers)
     }
 
-    fn signal(&mut self, _: &ControlMessage<'_>) -> Result<bool> {
+    fn control(&mut self) -> Result<&mut dyn Control> {
         Err(Error::unsupported(
             "its jobs wait in the memory of the program that pushes them, which runs them by itself",
         )

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::fake::{Call, Play, Stage, job, waits};
-use crate::driver::{ControlMessage, Driver};
 use crate::event::Event;
 use crate::job::JobResult;
 use crate::reserved::{Receipt, Reserved};
@@ -193,12 +192,4 @@ fn signals_that_take_long_to_read_are_read_seldom() {
     let most = begun.elapsed().as_millis() / 200 + 3;
     let read = stage.script().signals_read;
     assert!(read as u128 <= most, "{read} reads of 20 ms in {:?}", begun.elapsed());
-}
-
-/// Where a driver keeps no signals, the one who tells something must not believe that it was heard.
-#[test]
-fn a_driver_that_keeps_no_signals_refuses_them() {
-    let error = Stage::default().signal(&ControlMessage::Restart).unwrap_err();
-    assert!(error.is_unsupported());
-    assert_eq!(error.help(), Some("stop the workers by themselves, with SIGTERM or systemctl"));
 }

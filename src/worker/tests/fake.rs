@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::context::{Context, RunEnv, State};
 use crate::driver::{
-    Backend, ControlFlags, Driver, Notifier, Receipt, Settled, Settlement, Size, Suspects, Taken, Verdict,
-    Want,
+    Backend, Control, ControlFlags, ControlMessage, Driver, Notifier, Receipt, Settled, Settlement, Size,
+    Suspects, Taken, Verdict, Want,
 };
 use crate::error::{Error, Result};
 use crate::failed::Record;
@@ -222,7 +222,17 @@ impl Driver for Stage {
         Ok(0)
     }
 
-    fn signals(&mut self) -> Result<ControlFlags> {
+    fn control(&mut self) -> Result<&mut dyn Control> {
+        Ok(self)
+    }
+
+    fn buries(&self) -> bool {
+        self.script().buries
+    }
+}
+
+impl Control for Stage {
+    fn flags(&mut self) -> Result<ControlFlags> {
         std::thread::sleep(self.script().signals_take);
         let mut script = self.script();
         script.signals_read += 1;
@@ -232,8 +242,8 @@ impl Driver for Stage {
         }
     }
 
-    fn buries(&self) -> bool {
-        self.script().buries
+    fn send(&mut self, _: &ControlMessage<'_>) -> Result<bool> {
+        unreachable!("a worker sends no messages")
     }
 }
 
@@ -348,6 +358,7 @@ impl Play {
             driver: "stage".into(),
             connection: String::new(),
             backend: Arc::new(stage.clone()),
+            control: None,
             failed: Some(Arc::new(stage.clone())),
             kinds,
             queues: vec!["default".into()],

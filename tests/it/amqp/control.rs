@@ -133,7 +133,7 @@ fn they_pause_resume_and_restart() {
 #[test]
 fn without_a_database_the_commands_say_so() {
     let site = Site::with("[amqp]\nfailed_table = false\n");
-    let why = "a broker has no place to keep what its workers are told\n  help: name a connection in [amqp], \
+    let why = "a broker keeps no control messages for its workers\n  help: name a connection in [amqp], \
                for a database that keeps it; or stop the workers by themselves, with systemctl\n";
     for (arguments, what) in [
         (&["queue:pause", "mail"][..], "cannot pause queue \"mail\" of driver \"amqp\""),
