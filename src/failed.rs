@@ -1,11 +1,11 @@
-//! Where the dead lie: the seam to a table of failed jobs.
+//! Where failed jobs are kept: the traits of a place for them.
 //!
-//! Where that table shares a connection with the jobs, a dead job moves in one transaction. Elsewhere it takes three
-//! steps: the hold is proven by renewing it, the job is recorded, and then settled as done. A worker that dies between
-//! the last two leaves a record of a job that runs again; whoever runs it withdraws the record, or replaces it. Only a
-//! worker that is stopped for longer than its lease between the proof and the record can leave a record of a job that
-//! was done elsewhere meanwhile, and one that runs such a job and finds the failed jobs away again and again, which it
-//! logs: look before you retry what failed while a machine was frozen.
+//! Where that place shares a connection with the jobs, a failed job moves in one transaction. Elsewhere it takes three
+//! steps: the worker proves its hold by renewing it, records the job, and settles it as done. A worker that dies between
+//! the last two leaves a record of a job that runs again; the next worker that runs the job withdraws the record, or
+//! replaces it. Two workers can leave a record of a job that was done elsewhere meanwhile: one that is stopped for longer
+//! than its lease between the proof and the record, and one that runs such a job and finds the failed jobs away again and
+//! again, which it logs. Look before you retry what failed while a machine was frozen.
 
 use std::time::Duration;
 
@@ -17,53 +17,53 @@ use crate::message::{JobId, Message, Pushed};
 use crate::payload;
 use crate::time::Timestamp;
 
-/// A configured table of failed jobs. Cheap; holds nothing open.
+/// A configured place for failed jobs. It is cheap, and holds nothing open.
 pub trait FailedBackend: Send + Sync {
-    /// Opens it. Called again after an error; the caller waits between tries.
+    /// Opens the place. The caller calls this again after an error, and waits between tries.
     ///
     /// # Errors
-    /// It can't be reached, or has no such table.
+    /// The place can't be reached, or has no such table.
     fn open(&self) -> Result<Box<dyn FailedJobs>>;
 }
 
 /// The failed jobs, open. Used by one thread at a time.
 pub trait FailedJobs: Send {
-    /// Keeps a dead job, and says as what. When a record of it is there already, this one takes its place, under a
-    /// new id: whoever made the old one, and has lost the job since, must not take this one away with it. Another
-    /// job that happens to have the same uuid stays, and this one is kept beside it. Of an exception that the place
-    /// can't keep it keeps as much as it can.
+    /// Keeps a failed job, and answers under which id. A new record takes the place of an older one of the same job,
+    /// under a new id: the worker that made the old record, and has lost the job since, must not withdraw the new one.
+    /// Another job that happens to have the same uuid stays, and this one is kept beside it. An exception that the
+    /// place can't keep as it is is kept in part.
     ///
     /// # Errors
-    /// It may have been kept; recording it again is safe. It refuses this very job, and would refuse it again
-    /// ([`is_invalid`](crate::Error::is_invalid)).
+    /// The job may have been kept; recording it again is safe. Or the place refuses this very job, and would refuse it
+    /// again ([`is_invalid`](crate::Error::is_invalid)).
     fn record(&mut self, job: &Reserved, failure: &Failure) -> Result<Record>;
 
     /// Keeps several, and answers in order. Provided: one after another.
     ///
     /// # Errors
-    /// Some may have been kept; recording them again is safe. It may refuse one of them
+    /// Some may have been kept; recording them again is safe. Or one of them is refused
     /// ([`is_invalid`](crate::Error::is_invalid)).
     fn record_all(&mut self, dead: &[(&Reserved, &Failure)]) -> Result<Vec<Record>> {
         dead.iter().map(|(job, failure)| self.record(job, failure)).collect()
     }
 
-    /// After an error: whether what was asked for may still come about by this handle. It is asked for again here
-    /// then, and not on a new handle, where it would be done once more. Provided: no.
+    /// After an error: whether this handle may still do what it was asked for. The worker then asks this handle again,
+    /// because a new one would do it once more. Provided: no.
     fn is_under_way(&self) -> bool {
         false
     }
 
-    /// What is recorded of this job of a driver now. A worker that holds a job asks for what its predecessors
-    /// recorded and did not settle.
+    /// Answers the records of this job of a driver. A worker that holds a job asks for what its predecessors recorded
+    /// and did not settle.
     ///
     /// # Errors
     /// The back end did not answer.
     fn records_of(&mut self, job: &Message, driver: &str) -> Result<Vec<JobId>>;
 
-    /// Removes these records, and none that was made since. Those that are gone already: fine.
+    /// Removes these records, and none that was made since. Records that are gone already are no error.
     ///
     /// # Errors
-    /// Some may still be there.
+    /// Some records may still be there.
     fn withdraw(&mut self, records: &[JobId]) -> Result<()>;
 
     /// Lists failed jobs by id, the oldest first.
@@ -72,7 +72,7 @@ pub trait FailedJobs: Send {
     /// The back end did not answer.
     fn list(&mut self, filter: &Filter<'_>) -> Result<Vec<FailedJob>>;
 
-    /// Where the list ends now: what fails from here on comes after it. Provided: unknown.
+    /// Answers the last id of the list: jobs that fail from here on come after it. Provided: unknown.
     ///
     /// # Errors
     /// The back end did not answer.
@@ -80,19 +80,19 @@ pub trait FailedJobs: Send {
         Ok(None)
     }
 
-    /// Removes these, and says how many were there.
+    /// Removes these failed jobs, and answers how many were there.
     ///
     /// # Errors
     /// None was removed.
     fn forget(&mut self, ids: &[JobId]) -> Result<u64>;
 
-    /// Counts them by driver and queue.
+    /// Counts the failed jobs by driver and queue.
     ///
     /// # Errors
     /// The back end did not answer.
     fn count(&mut self) -> Result<Vec<FailedCount>>;
 
-    /// The same for people who look: where they are counted one by one, of `most` at most. Provided: of all.
+    /// Counts up to `most` of them, where failed jobs are counted one by one. Provided: counts all.
     ///
     /// # Errors
     /// The back end did not answer.
@@ -109,14 +109,14 @@ pub trait FailedJobs: Send {
     /// None was put back.
     fn put_back(&mut self, jobs: &[(JobId, Message)]) -> Result<Option<Vec<Option<Pushed>>>>;
 
-    /// Marks these as being retried, before they are pushed elsewhere, and answers which the caller may
-    /// push: not those that are gone, and not those that somebody marked within the last minute.
+    /// Marks these as being retried, before they are pushed elsewhere, and answers which of them the caller may
+    /// push: not those that are gone, and not those that another caller marked within the last minute.
     ///
     /// # Errors
     /// None was marked.
     fn mark(&mut self, ids: &[JobId]) -> Result<Vec<JobId>>;
 
-    /// Takes the marks off these, which could not be pushed after all. Provided: nothing; a mark ends by itself.
+    /// Takes the marks off these, which could not be pushed. Provided: nothing; a mark ends by itself after a minute.
     ///
     /// # Errors
     /// They are still marked.
@@ -125,7 +125,7 @@ pub trait FailedJobs: Send {
         Ok(())
     }
 
-    /// Removes those of these that are still marked: the ones that have not failed again meanwhile.
+    /// Removes those of these that are still marked: they have not failed again meanwhile.
     ///
     /// # Errors
     /// None was removed.
@@ -137,12 +137,12 @@ pub trait FailedJobs: Send {
 pub struct Record {
     /// What the failed jobs call it.
     pub id: JobId,
-    /// Nothing was recorded of it before. Only then, and only by this id, may the record be taken back when the job
-    /// turns out to be somebody else's: else that one may count on it.
+    /// Whether there was no record of the job before. Only then, and only by this id, may the record be taken back when
+    /// another worker turns out to hold the job: otherwise that worker may count on the record.
     pub fresh: bool,
 }
 
-/// Why, when and where a job died.
+/// Why, when and where a job failed for good.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     /// The configured name of the driver it ran on.
@@ -151,12 +151,12 @@ pub struct Failure {
     pub connection: String,
     /// What went wrong, without NUL and at most 16 KiB.
     pub exception: String,
-    /// When.
+    /// When it failed.
     pub failed_at: Timestamp,
 }
 
 impl Failure {
-    /// A failure now. The exception is cut to 16 KiB, its beginning and its end kept.
+    /// Makes a failure of this moment. The exception is cut to 16 KiB, its beginning and its end kept.
     pub fn now(driver: &str, connection: &str, exception: &str) -> Self {
         Self {
             driver: driver.to_owned(),
@@ -167,7 +167,7 @@ impl Failure {
     }
 }
 
-/// Which failed jobs to list. Everything that is set must hold.
+/// Which failed jobs to list. All fields that are set must hold.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter<'a> {
     /// Only this one.
@@ -191,7 +191,7 @@ pub struct Filter<'a> {
 /// A failed job, as it is kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FailedJob {
-    /// What to call it in `queue:retry` and `queue:forget`.
+    /// The id that `queue:retry` and `queue:forget` take.
     pub id: JobId,
     /// The job's uuid; a retried job keeps it.
     pub uuid: String,
@@ -201,7 +201,7 @@ pub struct FailedJob {
     pub connection: String,
     /// The queue it was taken from.
     pub queue: String,
-    /// Its name.
+    /// The job's name.
     #[serde(rename = "job")]
     pub name: String,
     /// How often it was attempted.
@@ -210,9 +210,9 @@ pub struct FailedJob {
     pub exception: String,
     /// The payload as text; bytes that are no text are kept as `base64:…`.
     pub payload: String,
-    /// When, in the configured time zone.
+    /// When it failed, in the configured time zone.
     pub failed_at: String,
-    /// What its push overrode.
+    /// The options of its push, as JSON.
     #[serde(skip)]
     pub overrides: Option<String>,
 }
@@ -224,6 +224,6 @@ pub struct FailedCount {
     pub driver: String,
     /// The queue.
     pub queue: String,
-    /// How many.
+    /// How many failed jobs it has.
     pub count: u64,
 }

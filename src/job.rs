@@ -64,7 +64,7 @@ pub trait Queueable: Serialize + DeserializeOwned + 'static {
     ///
     /// # Errors
     /// Any error fails this attempt; the job is tried again after its backoff, or ends in the failed
-    /// jobs. [`JobError::fail_now`] and [`JobError::again_after`] steer that.
+    /// jobs. [`JobError::fail_now`] and [`JobError::again_after`] decide what happens next instead.
     fn handle(&self, job: &Context) -> JobResult;
 
     /// Called once the job is in the failed jobs, with the error of its last attempt. The context is that

@@ -46,12 +46,11 @@
 //!   copy, and `CC` and `BCC`, which would make it send the copy there again. Where all of them do not fit into one
 //!   frame, the error of the last attempt is cut and the largest headers go.
 //!
-//! The files: `wire` is the seam to a client library and `client` the one behind it; `topology` and
-//! `delay_queues` say which queues there are; `state` and `letter` what a message holds; `publisher` and
-//! `intake` are the two halves of `driver`, which says what a verdict does, and `outcome` with which copy; `held_up` is what waits for an alarm to
-//! end, and `unconfirmed` the same of records; `holds` counts what is held, and
-//! `process_holds` over all connections; `accepted` what has arrived of pushes that failed; `look` and
-//! `failed` keeps the dead where no database does.
+//! The files: `client_trait` is the seam to a client library, and `client` the one behind it; `topology` and
+//! `delay_queues` say which queues there are; `state` and `codec` say what a message holds; `publisher` and `consumer`
+//! are the two halves of `driver`, which says what a verdict does; `blocked_copies` and `unconfirmed` hold what waits for
+//! the end of an alarm; `deliveries` counts what is held, and `process_deliveries` over all connections; `accepted` knows
+//! what has arrived of pushes that failed; `failed` and `browse_failed` keep the failed jobs where no database does.
 
 mod accepted;
 mod blocked_copies;

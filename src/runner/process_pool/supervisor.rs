@@ -254,7 +254,7 @@ impl Supervisor {
         self.bury_all();
     }
 
-    /// Waits for the end of all children; what they had not begun goes back onto the shelf.
+    /// Waits for the end of all children; jobs that no child has begun go back to the work queue.
     fn bury_all(&mut self) {
         let patience = Instant::now() + END_PATIENCE;
         while Instant::now() < patience && !self.children.iter().all(Child::has_ended) {
