@@ -45,6 +45,26 @@ fn five_hundred_jobs_of_which_every_tenth_kills_its_child() {
 }
 
 #[test]
+fn a_job_that_writes_to_its_worker_ends_with_a_reason_and_hangs_nothing() {
+    let table = [
+        ("[255,255,255,255]", "a message of 4095 MiB, where at most 1024 MiB are read"),
+        ("[1,0,0,0,99]", "bytes that are no message"),
+    ];
+    for (bytes, what) in table {
+        let site = Site::of_processes("workers = 2");
+        site.push("Odd", &format!("{{\"WriteToWorker\":{bytes}}}"));
+        (0..20).for_each(|number| site.push_innocent(number));
+        let said = site.work_off(&["--attempts", "1"]);
+        assert_eq!(said.status, 0, "{}", said.err);
+        let reason = format!(
+            "its child process sent {what}, and was killed: a job writes to no descriptor that it did not open"
+        );
+        assert_eq!(site.failed(), [(1, reason)]);
+        assert_eq!(ledger(&site.file("ledger")).len(), 20);
+    }
+}
+
+#[test]
 fn memory_without_end_ends_at_the_limit() {
     let site = Site::of_processes("child_memory = 256");
     site.push("Die", "\"Eat\"");

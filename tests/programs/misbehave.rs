@@ -80,6 +80,8 @@ pub enum Odd {
     LoopWithGrandchild(PathBuf),
     /// As that, and the program leaves the group.
     LoopWithDaemon(PathBuf),
+    /// Writes these bytes to its worker, where only messages belong, and never returns.
+    WriteToWorker(Vec<u8>),
     /// Wants to be told something by whoever sits at the terminal.
     ReadTerminal,
     /// Ends its child from its hook.
@@ -130,6 +132,12 @@ impl Queueable for Odd {
             Self::LoopWithDaemon(file) => {
                 let daemon = Command::new("setsid").args(["sleep", "1000"]).spawn()?;
                 std::fs::write(file, daemon.id().to_string())?;
+                for_ever()
+            }
+            Self::WriteToWorker(bytes) => {
+                let line: i32 = std::env::args().nth(2).ok_or("not in a child process")?.parse()?;
+                // SAFETY: the pointer and the length are of one vector, which is only read.
+                unsafe { libc::write(line, bytes.as_ptr().cast(), bytes.len()) };
                 for_ever()
             }
             Self::ReadTerminal => {

@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
-use super::framing::Incoming;
-use super::protocol::{put_hold, put_hook, put_run};
+use super::codec::{Incoming, LONGEST, TooLong, Unreadable, put, read};
+use super::protocol::{Job, ToChild, ToParent};
 use super::shared_state::SharedState;
 use crate::runner::escaped::{Escaped, reap_what_it_left};
 use crate::runner::exit_status;
@@ -26,7 +26,7 @@ pub(super) struct Child {
     watch: Option<Watch>,
     line: UnixStream,
     pub(super) card: SharedState,
-    pub(super) incoming: Incoming,
+    incoming: Incoming,
     pub(super) outgoing: Vec<u8>,
     /// What it has and has not answered, in order.
     given: VecDeque<(u32, Work)>,
@@ -38,6 +38,8 @@ pub(super) struct Child {
     pub(super) moved: Instant,
     /// Nothing more will come from it.
     pub(super) line_ended: bool,
+    /// What it sent that is no message.
+    unreadable: Option<Unreadable>,
     killed: bool,
     escaped: Escaped,
     /// The running job whose hold the child believes to be lost.
@@ -91,6 +93,7 @@ impl Child {
             state: State::Works,
             moved: Instant::now(),
             line_ended: false,
+            unreadable: None,
             killed: false,
             escaped: Escaped::default(),
             lost: None,
@@ -118,17 +121,28 @@ impl Child {
         self.last_number
     }
 
-    pub(super) fn give(&mut self, work: Work) {
-        self.last_number += 1;
-        let (number, round) = (self.last_number, self.card.turn().round);
-        match &work {
-            Work::Run(task) => put_run(&mut self.outgoing, number, round, task),
-            Work::Hook(task, error) => put_hook(&mut self.outgoing, number, round, task, error),
+    /// Gives it work, after what it has. Work that does not fit into a message comes back.
+    pub(super) fn give(&mut self, work: Work) -> Result<(), (Work, TooLong)> {
+        let (number, round) = (self.last_number + 1, self.card.turn().round);
+        let message = match &work {
+            Work::Run(task) => ToChild::Run { job: Job::of(task, number, round) },
+            Work::Hook(task, error) => ToChild::Hook { job: Job::of(task, number, round), error },
+        };
+        if let Err(too_long) = put(&mut self.outgoing, &message) {
+            return Err((work, too_long));
         }
+        self.last_number = number;
         if self.given.is_empty() {
             self.moved = Instant::now();
         }
         self.given.push_back((number, work));
+        Ok(())
+    }
+
+    /// Sends it a message. Only work and pushes have no limit of their own: nothing else is too long to be sent.
+    pub(super) fn send(&mut self, message: &ToChild<'_>) {
+        let sent = put(&mut self.outgoing, message);
+        debug_assert!(sent.is_ok(), "{sent:?}");
     }
 
     /// Takes the work that an answer is about.
@@ -186,7 +200,7 @@ impl Child {
             let is_lost = task.hold.is_over(now);
             if is_lost != (self.lost == Some(number)) {
                 self.lost = is_lost.then_some(number);
-                put_hold(&mut self.outgoing, number, is_lost);
+                self.send(&ToChild::Hold { number, lost: is_lost });
             }
         }
         // The holds are renewed without a word, so this looks again well before the first one ends.
@@ -233,8 +247,19 @@ impl Child {
         }
     }
 
+    /// The next message of those that were read.
+    pub(super) fn next_message(&mut self) -> Option<ToParent> {
+        let message = self.incoming.next().and_then(|body| body.map(read).transpose());
+        message.unwrap_or_else(|unreadable| {
+            self.leave();
+            self.kill();
+            self.unreadable = Some(unreadable);
+            None
+        })
+    }
+
     /// Its line is no good any more: it ends by itself, or is ended.
-    pub(super) fn leave(&mut self) {
+    fn leave(&mut self) {
         self.line_ended = true;
         if self.works() {
             self.state = State::Leaves { dies_at: Instant::now() + LINE_GRACE };
@@ -281,6 +306,7 @@ impl Child {
         let status = self.process.wait();
         reap_what_it_left(self.id(), &self.escaped);
         let how = match (self.state, self.killed, &status) {
+            _ if self.unreadable.is_some() => self.why_unreadable(),
             (State::Leaves { .. }, true, _) => "it closed its line to the worker, and was killed".to_owned(),
             (_, _, Ok(status)) => exit_status::cause(*status),
             (_, _, Err(cause)) => format!("nobody can tell how it ended: {cause}"),
@@ -300,6 +326,18 @@ impl Child {
             ran,
             rest: rest.into_iter().map(work).collect(),
         }
+    }
+
+    fn why_unreadable(&self) -> String {
+        let what = match self.unreadable {
+            Some(Unreadable::TooLong(bytes)) => {
+                format!("a message of {} MiB, where at most {} MiB are read", bytes >> 20, LONGEST >> 20)
+            }
+            Some(Unreadable::Unknown) | None => "bytes that are no message".to_owned(),
+        };
+        format!(
+            "its child process sent {what}, and was killed: a job writes to no descriptor that it did not open"
+        )
     }
 
     /// It was not ended by its parent.

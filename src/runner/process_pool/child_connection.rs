@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Sender, bounded};
 
-use super::framing::LONGEST;
-use super::push_protocol::put_push;
+use super::codec::{LONGEST, TooLong, put};
+use super::protocol::ToParent;
 use crate::context::Hold;
 use crate::error::{Error, Result};
 use crate::message::Pushed;
@@ -59,16 +59,21 @@ impl ChildConnection {
         }
     }
 
-    /// Adds an answer. Quick ones gather; one that comes late, or that somebody waits for, leaves at once.
-    pub(super) fn say(&self, now: bool, put: impl FnOnce(&mut Vec<u8>)) {
+    /// Sends a message. Quick answers gather; one that comes late, or that somebody waits for, leaves at once.
+    ///
+    /// # Errors
+    /// It does not fit into a frame, and nothing was sent. Texts of jobs are bounded, so only a push can be that long.
+    pub(super) fn say(&self, message: &ToParent) -> Result<(), TooLong> {
+        let is_awaited = matches!(message, ToParent::Ready {} | ToParent::Push { .. });
         let mut out = lock(&self.out);
         let first = out.bytes.is_empty();
-        put(&mut out.bytes);
-        if now || out.bytes.len() >= MOST_BYTES || out.sent_at.elapsed() >= GATHER {
+        put(&mut out.bytes, message)?;
+        if is_awaited || out.bytes.len() >= MOST_BYTES || out.sent_at.elapsed() >= GATHER {
             self.send(&mut out);
         } else if first {
             self.left.notify_one();
         }
+        Ok(())
     }
 
     /// Sends what has gathered.
@@ -149,20 +154,22 @@ impl Enqueue for ParentQueue {
         let mut pushes = lock(&self.0.pushes);
         pushes.last = pushes.last.wrapping_add(1);
         let number = pushes.last;
-        let mut request = Vec::new();
-        put_push(&mut request, number, options, &new_jobs);
-        if request.len() > LONGEST {
+        pushes.waiting.insert(number, answer);
+        drop(pushes);
+        let mut options = options.clone();
+        // All jobs of one push are of one type.
+        let of_type = new_jobs.first().and_then(|new_job| new_job.queue);
+        options.queue = options.queue.or_else(|| of_type.map(str::to_owned));
+        let count = new_jobs.len();
+        if let Err(too_long) = self.0.say(&ToParent::Push { number, options, new_jobs }) {
+            lock(&self.0.pushes).waiting.remove(&number);
             return Err(Error::invalid(format!(
-                "cannot push {} jobs at once: they have {} MiB, at most {} MiB fit on the way to the worker",
-                new_jobs.len(),
-                request.len() >> 20,
+                "cannot push {count} jobs at once: they have {} MiB, at most {} MiB fit on the way to the worker",
+                too_long.mebibytes,
                 LONGEST >> 20,
             ))
             .with_help("push them in several goes"));
         }
-        pushes.waiting.insert(number, answer);
-        drop(pushes);
-        self.0.say(true, |out| out.append(&mut request));
         asked.recv().unwrap_or_else(|_| Err(Error::outcome_unknown("the worker is gone")))
     }
 

@@ -7,9 +7,10 @@ use crossbeam::channel::{Receiver, Sender, unbounded};
 
 use super::Order;
 use super::child::Child;
-use super::framing::LONGEST;
+use super::codec::{LONGEST, TooLong};
 use super::supervisor::{SHORTAGE_WAIT, Supervisor, is_program};
 use crate::policy::Outcome;
+use crate::push::{NewJob, PushOptions};
 use crate::runner::shortage::tell as tell_shortage;
 use crate::runner::thread::{call_hook, log_hook, run};
 use crate::runner::{Finished, Work};
@@ -22,31 +23,21 @@ const MOST_AHEAD: u128 = 200;
 /// Nor is it given more than this many bytes that it has not read.
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// What becomes of work that is too large to be told to a child: rows that others write have no limit of ours.
-fn too_large(work: &Work) -> Option<Finished> {
-    let (Work::Run(task) | Work::Hook(task, _)) = work;
-    let size = task.job.message.payload.len();
-    if size < LONGEST - MOST_BESIDE {
-        return None;
-    }
-    Some(match work {
-        Work::Run(task) => {
-            let why = format!(
-                "its payload has {} MiB, at most {} MiB can be told to a child process: store large data elsewhere",
-                size >> 20,
-                (LONGEST - MOST_BESIDE) >> 20,
-            );
-            Finished::Ran(task.clone(), Outcome::Unrunnable(why), Duration::ZERO)
-        }
+/// What becomes of work that does not fit into a message: rows that others write have no limit of ours.
+fn refused(work: Work, too_long: &TooLong) -> Finished {
+    let why = format!(
+        "it has {} MiB, at most {} MiB can be sent to a child process: store large data elsewhere",
+        too_long.mebibytes,
+        LONGEST >> 20,
+    );
+    match work {
+        Work::Run(task) => Finished::Ran(task, Outcome::Unrunnable(why), Duration::ZERO),
         Work::Hook(task, _) => {
-            log_hook(task, "its payload is too large for a child process");
+            log_hook(&task, &why);
             Finished::Hooked
         }
-    })
+    }
 }
-
-/// More than everything else that is told of a job beside its payload.
-const MOST_BESIDE: usize = 1 << 20;
 
 /// Threads that wait for programs; as many as ran at once so far.
 pub(super) struct Waiters {
@@ -77,12 +68,10 @@ impl Supervisor {
                 self.programs += 1;
                 // It can't fail: this thread itself keeps a receiver.
                 let _ = self.waiters.work.send(work);
-            } else if let Some(refused) = too_large(&work) {
-                (self.tell)(refused);
             } else {
                 let Some(index) = self.free_child(ahead) else { return self.shelf.push_front(work) };
                 let share = (self.shelf.len() / self.rules.slots).min(ahead);
-                self.children[index].give(work);
+                self.give_to(index, work);
                 self.give_more(index, share, ahead, now);
             }
         }
@@ -100,20 +89,26 @@ impl Supervisor {
         children.min_by_key(|(_, child)| child.load()).map(|(index, _)| index)
     }
 
+    fn give_to(&mut self, index: usize, work: Work) {
+        if let Err((work, too_long)) = self.children[index].give(work) {
+            (self.tell)(refused(work, &too_long));
+        }
+    }
+
     /// A child's fair share of what waits, in one go.
     fn give_more(&mut self, index: usize, share: usize, ahead: usize, now: Instant) {
         for _ in 0..share {
             let child = &self.children[index];
             let is_full = child.load() >= ahead || child.outgoing.len() >= MOST_BYTES;
             let fits = |work: &Work| match work {
-                Work::Run(task) => !is_program(work) && !task.hold.is_over(now) && too_large(work).is_none(),
-                Work::Hook(..) => !is_program(work) && too_large(work).is_none(),
+                Work::Run(task) => !is_program(work) && !task.hold.is_over(now),
+                Work::Hook(..) => !is_program(work),
             };
             if is_full || self.is_used_up(child) || !self.shelf.front().is_some_and(fits) {
                 return;
             }
             if let Some(work) = self.shelf.pop_front() {
-                self.children[index].give(work);
+                self.give_to(index, work);
             }
         }
     }
@@ -163,15 +158,12 @@ impl Supervisor {
 
     /// Has the queue push what a job in a child asks for. The queue may wait for its back end, and the supervisor
     /// must not; pushes of several children then share a commit.
-    pub(super) fn push_for(&self, child: u32, request: super::push_protocol::Request) {
+    pub(super) fn push_for(&self, child: u32, number: u32, options: PushOptions, new_jobs: Vec<NewJob>) {
         let (enqueue, orders) = (Arc::clone(&self.surroundings.enqueue), self.orders.clone());
-        let number = request.number;
         let push = move || {
             // A job that waited for room in the queue it is taken from would wait for ever.
-            let answer = crate::context::inside_a_job(|| enqueue.accept(&request.options, request.new_jobs));
-            let mut bytes = Vec::new();
-            super::push_protocol::put_pushed(&mut bytes, number, &answer);
-            orders.give(Order::Say(child, bytes));
+            let answer = crate::context::inside_a_job(|| enqueue.accept(&options, new_jobs));
+            orders.give(Order::Pushed { child, number, answer });
         };
         self.push_threads.run(Box::new(push));
     }

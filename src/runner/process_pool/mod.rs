@@ -6,18 +6,17 @@
 //! parent, the supervisor, owns all children: it starts them, gives them work, reads what became of it, ends
 //! those that take too long, and sorts what the dead leave. It never waits for anything but all of it.
 //!
-//! `wire`, `frames` and `new_jobs` are what is said; `card` is the little memory that both sides share;
+//! `protocol` is what is said, and `codec` how; `shared_state` is the little memory that both sides share;
 //! `child` and `spawn` are the parent's view of one child, `supervisor` and its parts of all; `serve` and its
 //! parts are the child's own side.
 
 mod child;
 mod child_connection;
+mod codec;
 mod deadlines;
 mod dispatch;
-mod framing;
 mod inbound;
 mod protocol;
-mod push_protocol;
 mod push_threads;
 mod serve;
 mod shared_state;
@@ -39,6 +38,7 @@ use self::waker::Waker;
 use super::{Finished, Runner, Task, Tell, Work};
 use crate::context::RunEnv;
 use crate::error::{Error, Result};
+use crate::message::Pushed;
 
 /// How children are kept.
 pub(crate) struct Rules {
@@ -64,8 +64,12 @@ enum Order {
     TakeBack(usize, Sender<Vec<Arc<Task>>>),
     /// A job that is a program is over, and has been told.
     ProgramOver,
-    /// Bytes for a child.
-    Say(u32, Vec<u8>),
+    /// What became of a push that a child asked for.
+    Pushed {
+        child: u32,
+        number: u32,
+        answer: Result<Vec<Pushed>>,
+    },
     Kill(Sender<()>),
     Close,
 }

@@ -1,38 +1,83 @@
 //! What parent and child say to each other. Both are the same program, so there are no versions.
+//!
+//! A child has no connection to any back end: a job in it that pushes asks the parent, whose queue pushes. So a job
+//! pushes in either mode the same way, pushes of many children share a commit, and no child has to know passwords.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::framing::{Body, frame, put_bytes, put_option, put_span, put_text, put_u32};
+use super::codec::{Field, fields, variants};
+use crate::error::{Error, Result};
 use crate::job::{JobError, RetryHint};
-use crate::message::JobId;
+use crate::message::{JobId, Overrides, Pushed};
 use crate::policy::Outcome;
+use crate::push::{NewJob, PushOptions};
 use crate::runner::Task;
 
-// To the child
-/// The first frame: which method of a job to call.
-pub(super) const HELLO: u8 = 1;
-pub(super) const RUN: u8 = 2;
-pub(super) const HOOK: u8 = 3;
-/// The hold on the running job is lost, or is there again.
-pub(super) const HOLD: u8 = 4;
-/// The answer to a push.
-pub(super) const PUSHED: u8 = 5;
+/// What a child is told.
+pub(super) enum ToChild<'a> {
+    /// The first message: which method of a job to call.
+    Hello {
+        callback: &'a str,
+    },
+    Run {
+        job: Job<'a>,
+    },
+    /// Call the hook `failed` with this error.
+    Hook {
+        job: Job<'a>,
+        error: &'a str,
+    },
+    /// The hold on the running job is lost, or is there again.
+    Hold {
+        number: u32,
+        lost: bool,
+    },
+    /// The answer to a push.
+    Pushed {
+        number: u32,
+        answer: Result<Vec<Pushed>>,
+    },
+}
 
-// To the parent
-/// The child is ready for work.
-pub(super) const READY: u8 = 11;
-/// A job ran.
-pub(super) const RAN: u8 = 12;
-/// A hook was called.
-pub(super) const HOOKED: u8 = 13;
-/// Work was not begun, because the hold on it may be over.
-pub(super) const TOO_LATE: u8 = 14;
-/// A job pushes.
-pub(super) const PUSH: u8 = 15;
+variants!(ToChild<'a> {
+    1 Hello { callback }
+    2 Run { job }
+    3 Hook { job, error }
+    4 Hold { number, lost }
+    5 Pushed { number, answer }
+});
+
+/// Whether a message to a child is for its thread that runs jobs.
+pub(super) fn is_for_main_thread(body: &[u8]) -> bool {
+    matches!(body.first(), Some(1..=3))
+}
+
+/// What the parent is told.
+pub(super) enum ToParent {
+    /// The child can work.
+    Ready {},
+    /// A job ran. A child neither times out nor tells of its own death.
+    Ran { number: u32, took: Duration, outcome: Outcome },
+    /// A hook was called, and this went wrong with it.
+    Hooked { number: u32, wrong: Option<String> },
+    /// Work was not begun, because the hold on it may be over.
+    TooLate { number: u32 },
+    /// A job pushes. The number is the child's name for it.
+    Push { number: u32, options: PushOptions, new_jobs: Vec<NewJob> },
+}
+
+variants!(ToParent {
+    1 Ready {}
+    2 Ran { number, took, outcome }
+    3 Hooked { number, wrong }
+    4 TooLate { number }
+    5 Push { number, options, new_jobs }
+});
 
 /// A job, as the child gets it.
-pub(super) struct Run<'a> {
+pub(super) struct Job<'a> {
     pub(super) number: u32,
     pub(super) round: u32,
     pub(super) id: JobId,
@@ -45,153 +90,202 @@ pub(super) struct Run<'a> {
     pub(super) payload: &'a [u8],
 }
 
-pub(super) fn put_run(out: &mut Vec<u8>, number: u32, round: u32, task: &Task) {
-    frame(out, RUN, |out| put_job(out, number, round, task));
-}
+fields!(Job<'a> { number, round, id, uuid, name, queue, attempt, attempts, timeout, payload });
 
-fn put_job(out: &mut Vec<u8>, number: u32, round: u32, task: &Task) {
-    let message = &task.job.message;
-    put_u32(out, number);
-    put_u32(out, round);
-    put_id(out, &task.job.id);
-    put_text(out, &message.uuid);
-    put_text(out, &message.name);
-    put_text(out, &message.queue);
-    put_u32(out, task.job.attempt);
-    put_u32(out, task.limits.attempts);
-    put_span(out, task.limits.timeout.unwrap_or(Duration::MAX));
-    put_bytes(out, &message.payload);
-}
-
-pub(super) fn read_run(body: &[u8]) -> Option<Run<'_>> {
-    read_job(&mut Body(body))
-}
-
-fn read_job<'a>(body: &mut Body<'a>) -> Option<Run<'a>> {
-    Some(Run {
-        number: body.u32()?,
-        round: body.u32()?,
-        id: read_id(body)?,
-        uuid: body.text()?,
-        name: body.text()?,
-        queue: body.text()?,
-        attempt: body.u32()?,
-        attempts: body.u32()?,
-        timeout: body.span().filter(|span| *span < Duration::from_micros(u64::MAX)),
-        payload: body.bytes()?,
-    })
-}
-
-/// A call of the hook `failed`, as the child gets it: the job, and why it is dead.
-pub(super) struct Hook<'a> {
-    pub(super) job: Run<'a>,
-    pub(super) error: &'a str,
-}
-
-pub(super) fn put_hook(out: &mut Vec<u8>, number: u32, round: u32, task: &Task, error: &str) {
-    frame(out, HOOK, |out| {
-        put_job(out, number, round, task);
-        put_text(out, error);
-    });
-}
-
-pub(super) fn read_hook(body: &[u8]) -> Option<Hook<'_>> {
-    let mut body = Body(body);
-    Some(Hook { job: read_job(&mut body)?, error: body.text()? })
-}
-
-pub(super) fn put_hold(out: &mut Vec<u8>, number: u32, lost: bool) {
-    frame(out, HOLD, |out| {
-        put_u32(out, number);
-        out.push(lost.into());
-    });
-}
-
-pub(super) fn read_hold(body: &[u8]) -> Option<(u32, bool)> {
-    let mut body = Body(body);
-    Some((body.u32()?, body.flag()?))
-}
-
-/// That a job ran, and how it ended. A child neither times out nor tells of its own death.
-pub(super) fn put_ran(out: &mut Vec<u8>, number: u32, took: Duration, outcome: &Outcome) {
-    let failed = |error: &JobError| match error.steer() {
-        RetryHint::Policy => (1, Duration::ZERO),
-        RetryHint::FailNow => (2, Duration::ZERO),
-        RetryHint::AgainAfter(after) => (3, after),
-        RetryHint::Again => (4, Duration::ZERO),
-    };
-    let ((kind, after), text) = match outcome {
-        Outcome::Failed(error) => (failed(error), error.message()),
-        Outcome::Unrunnable(why) => ((5, Duration::ZERO), &**why),
-        Outcome::Ok | Outcome::TimedOut(_) | Outcome::Died(_) => ((0, Duration::ZERO), ""),
-    };
-    frame(out, RAN, |out| {
-        put_u32(out, number);
-        put_span(out, took);
-        out.push(kind);
-        if kind != 0 {
-            put_span(out, after);
-            put_text(out, text);
-        }
-    });
-}
-
-pub(super) fn read_ran(body: &[u8]) -> Option<(u32, Duration, Outcome)> {
-    let mut body = Body(body);
-    let (number, took, kind) = (body.u32()?, body.span()?, body.u8()?);
-    if kind == 0 {
-        return Some((number, took, Outcome::Ok));
-    }
-    let (after, text) = (body.span()?, body.text()?);
-    let outcome = match kind {
-        1 => Outcome::Failed(JobError::new(text)),
-        2 => Outcome::Failed(JobError::fail_now(text)),
-        3 => Outcome::Failed(JobError::again_after(after, text)),
-        4 => Outcome::Failed(JobError::again(text)),
-        5 => Outcome::Unrunnable(text.to_owned()),
-        _ => return None,
-    };
-    Some((number, took, outcome))
-}
-
-/// That a hook was called, and what went wrong with it.
-pub(super) fn put_hooked(out: &mut Vec<u8>, number: u32, wrong: Option<&str>) {
-    frame(out, HOOKED, |out| {
-        put_u32(out, number);
-        put_option(out, wrong);
-    });
-}
-
-pub(super) fn read_hooked(body: &[u8]) -> Option<(u32, Option<&str>)> {
-    let mut body = Body(body);
-    Some((body.u32()?, body.option()?))
-}
-
-/// A frame that only carries the number of some work.
-pub(super) fn put_number(out: &mut Vec<u8>, kind: u8, number: u32) {
-    frame(out, kind, |out| put_u32(out, number));
-}
-
-pub(super) fn put_hello(out: &mut Vec<u8>, callback: &str) {
-    frame(out, HELLO, |out| put_text(out, callback));
-}
-
-pub(super) fn put_id(out: &mut Vec<u8>, id: &JobId) {
-    match id {
-        JobId::Number(number) => {
-            out.push(0);
-            out.extend(number.to_le_bytes());
-        }
-        JobId::Text(text) => {
-            out.push(1);
-            put_option(out, Some(text));
+impl<'a> Job<'a> {
+    pub(super) fn of(task: &'a Task, number: u32, round: u32) -> Self {
+        let message = &task.job.message;
+        Self {
+            number,
+            round,
+            id: task.job.id.clone(),
+            uuid: &message.uuid,
+            name: &message.name,
+            queue: &message.queue,
+            attempt: task.job.attempt,
+            attempts: task.limits.attempts,
+            timeout: task.limits.timeout,
+            payload: &message.payload,
         }
     }
 }
 
-pub(super) fn read_id(body: &mut Body<'_>) -> Option<JobId> {
-    match body.u8()? {
-        0 => Some(JobId::Number(body.u64()?.cast_signed())),
-        _ => Some(JobId::Text(Arc::from(body.option()??))),
+fields!(PushOptions { driver, queue, delay, replace, overrides });
+
+impl<'a> Field<'a> for Overrides {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.to_json().as_deref().unwrap_or_default().put(out);
+    }
+
+    fn read(bytes: &mut &'a [u8]) -> Option<Self> {
+        <&str>::read(bytes).map(Self::from_json)
+    }
+}
+
+/// The queue that its type asks for goes with the options of its push.
+impl<'a> Field<'a> for NewJob {
+    fn put(&self, out: &mut Vec<u8>) {
+        (&*self.name).put(out);
+        self.payload.as_slice().put(out);
+    }
+
+    fn read(bytes: &mut &'a [u8]) -> Option<Self> {
+        let name = Cow::Owned(String::read(bytes)?);
+        Some(Self { name, payload: <&[u8]>::read(bytes)?.to_vec(), queue: None })
+    }
+}
+
+impl<'a> Field<'a> for JobId {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Number(number) => (0u8, *number).put(out),
+            Self::Text(text) => (1u8, &**text).put(out),
+        }
+    }
+
+    fn read(bytes: &mut &'a [u8]) -> Option<Self> {
+        match u8::read(bytes)? {
+            0 => i64::read(bytes).map(Self::Number),
+            1 => <&str>::read(bytes).map(|text| Self::Text(Arc::from(text))),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Field<'a> for Pushed {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(match self {
+            Self::Added(_) => 0,
+            Self::Duplicate(_) => 1,
+            Self::Replaced(_) => 2,
+        });
+        self.id().put(out);
+    }
+
+    fn read(bytes: &mut &'a [u8]) -> Option<Self> {
+        let of = match u8::read(bytes)? {
+            0 => Self::Added,
+            1 => Self::Duplicate,
+            2 => Self::Replaced,
+            _ => return None,
+        };
+        JobId::read(bytes).map(of)
+    }
+}
+
+impl<'a> Field<'a> for Result<Vec<Pushed>> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.is_ok().put(out);
+        match self {
+            Ok(pushed) => pushed.put(out),
+            Err(error) => {
+                error.code().put(out);
+                error.to_string().put(out);
+                error.help().put(out);
+            }
+        }
+    }
+
+    fn read(bytes: &mut &'a [u8]) -> Option<Self> {
+        if bool::read(bytes)? {
+            return Vec::read(bytes).map(Ok);
+        }
+        let error = Error::from_code(u8::read(bytes)?, String::read(bytes)?);
+        Some(Err(match Option::<&str>::read(bytes)? {
+            Some(help) => error.with_help(help),
+            None => error,
+        }))
+    }
+}
+
+impl<'a> Field<'a> for Outcome {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Ok | Self::TimedOut(_) | Self::Died(_) => 0u8.put(out),
+            Self::Unrunnable(why) => (1u8, why.as_str()).put(out),
+            Self::Failed(error) => match error.steer() {
+                RetryHint::Policy => (2u8, error.message()).put(out),
+                RetryHint::FailNow => (3u8, error.message()).put(out),
+                RetryHint::Again => (4u8, error.message()).put(out),
+                RetryHint::AgainAfter(after) => (5u8, (after, error.message())).put(out),
+            },
+        }
+    }
+
+    fn read(bytes: &mut &'a [u8]) -> Option<Self> {
+        let kind = u8::read(bytes)?;
+        let after = if kind == 5 { Duration::read(bytes)? } else { Duration::ZERO };
+        let mut text = || <&str>::read(bytes);
+        Some(match kind {
+            0 => Self::Ok,
+            1 => Self::Unrunnable(text()?.to_owned()),
+            2 => Self::Failed(JobError::new(text()?)),
+            3 => Self::Failed(JobError::fail_now(text()?)),
+            4 => Self::Failed(JobError::again(text()?)),
+            5 => Self::Failed(JobError::again_after(after, text()?)),
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::codec::{Incoming, put, read};
+    use super::*;
+
+    fn through<'a, M: Field<'a>>(incoming: &'a mut Incoming, message: &M) -> M {
+        let mut sent = Vec::new();
+        put(&mut sent, message).unwrap();
+        incoming.add(&sent);
+        read(incoming.next().unwrap().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_push_arrives_as_it_was_meant() {
+        let options = PushOptions {
+            driver: Some("database".into()),
+            queue: None,
+            delay: Duration::from_millis(1_250),
+            replace: true,
+            overrides: Overrides { attempts: Some(7), ..Overrides::default() },
+        };
+        let new_job = NewJob { name: "A".into(), payload: b"{}".to_vec(), queue: None };
+        let sent = ToParent::Push { number: 9, options: options.clone(), new_jobs: vec![new_job] };
+        let mut incoming = Incoming::default();
+        let ToParent::Push { number: 9, options: read, new_jobs } = through(&mut incoming, &sent) else {
+            panic!("another message")
+        };
+        assert_eq!((&read.driver, &read.queue, read.delay), (&options.driver, &None, options.delay));
+        assert!(read.replace && read.overrides == options.overrides);
+        assert_eq!((&*new_jobs[0].name, &*new_jobs[0].payload), ("A", &b"{}"[..]));
+    }
+
+    #[test]
+    fn the_answer_arrives_with_what_a_program_tells_apart() {
+        let id = || JobId::Text("m-1".into());
+        let pushed = vec![Pushed::Added(JobId::Number(-7)), Pushed::Duplicate(id()), Pushed::Replaced(id())];
+        let arrived = through(&mut Incoming::default(), &Ok(pushed.clone()));
+        assert_eq!(arrived.unwrap(), pushed);
+
+        let refused: Result<Vec<Pushed>> = Err(Error::unavailable("away").with_help("wait"));
+        let error = through(&mut Incoming::default(), &refused).unwrap_err();
+        assert!(error.is_unavailable());
+        assert_eq!((error.to_string().as_str(), error.help()), ("away", Some("wait")));
+    }
+
+    #[test]
+    fn an_outcome_arrives_with_what_its_error_asks_for() {
+        let outcomes = [
+            Outcome::Ok,
+            Outcome::Unrunnable("bad payload".into()),
+            Outcome::Failed(JobError::new("no")),
+            Outcome::Failed(JobError::fail_now("never")),
+            Outcome::Failed(JobError::again("wait")),
+            Outcome::Failed(JobError::again_after(Duration::from_secs(7), "wait")),
+        ];
+        for outcome in outcomes {
+            let arrived = through(&mut Incoming::default(), &outcome);
+            assert_eq!(format!("{arrived:?}"), format!("{outcome:?}"));
+        }
     }
 }

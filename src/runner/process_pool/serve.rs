@@ -12,12 +12,8 @@ use crossbeam::channel::{Sender, unbounded};
 
 use super::SERVES;
 use super::child_connection::{ChildConnection, ParentQueue};
-use super::framing::{Body, Incoming, Next, frame};
-use super::protocol::{
-    HELLO, HOLD, HOOK, Hook, PUSHED, READY, RUN, Run, TOO_LATE, put_hooked, put_number, put_ran, read_hold,
-    read_hook, read_run,
-};
-use super::push_protocol::read_pushed;
+use super::codec::{Incoming, Unreadable, read};
+use super::protocol::{Job, ToChild, ToParent, is_for_main_thread};
 use super::shared_state::{Begin, SharedState};
 use super::spawn::MARK;
 use crate::context::{Context, Hold, RunEnv, inside_a_job};
@@ -88,14 +84,14 @@ fn serve(jobs: Jobs, mut arguments: impl Iterator<Item = OsString>) -> Result<()
     let enqueue = Arc::new(ParentQueue(line.clone()));
     let surroundings = Arc::new(RunEnv::new(state, enqueue, Arc::default()));
     let mut bench = ChildRunner { line, card, kinds, surroundings, callback: String::new() };
-    bench.line.say(true, |out| frame(out, READY, |_| {}));
+    bench.answer(&ToParent::Ready {});
     loop {
         if work.is_empty() {
             bench.line.flush();
         }
         // The end of the line, and nothing runs: a child ends as any program does.
         let Ok(batch) = work.recv() else { return Ok(()) };
-        bench.work_off(batch)?;
+        bench.work_off(batch).map_err(|_| Error::other("the worker sent what is no message"))?;
     }
 }
 
@@ -105,25 +101,20 @@ fn listen(mut stream: UnixStream, line: &ChildConnection, work: &Sender<Incoming
     let mut incoming = Incoming::default();
     while let Ok(count @ 1..) = stream.read(&mut room) {
         incoming.add(&room[..count]);
-        let mut batch = Vec::new();
-        let broken = loop {
+        let mut batch = Incoming::default();
+        let read_all = loop {
             match incoming.next() {
-                Next::Frame(HOLD, body) => {
-                    if let Some((number, lost)) = read_hold(body) {
-                        line.hold(number, lost);
-                    }
-                }
-                Next::Frame(PUSHED, body) => {
-                    if let Some((number, answer)) = read_pushed(body) {
-                        line.pushed(number, answer);
-                    }
-                }
-                Next::Frame(kind, body) => frame(&mut batch, kind, |out| out.extend(body)),
-                Next::Incomplete => break false,
-                Next::Broken => break true,
+                Ok(Some(body)) if is_for_main_thread(body) => batch.pass_on(body),
+                Ok(Some(body)) => match read(body) {
+                    Ok(ToChild::Hold { number, lost }) => line.hold(number, lost),
+                    Ok(ToChild::Pushed { number, answer }) => line.pushed(number, answer),
+                    _ => break false,
+                },
+                Ok(None) => break true,
+                Err(_) => break false,
             }
         };
-        if (!batch.is_empty() && work.send(Incoming::of(batch)).is_err()) || broken {
+        if (!batch.is_empty() && work.send(batch).is_err()) || !read_all {
             break;
         }
     }
@@ -140,22 +131,25 @@ struct ChildRunner {
 }
 
 impl ChildRunner {
-    fn work_off(&mut self, mut batch: Incoming) -> Result<()> {
-        while let Next::Frame(kind, body) = batch.next() {
-            let done = match kind {
-                HELLO => Body(body).text().map(|callback| self.callback = callback.to_owned()),
-                RUN => read_run(body).map(|run| self.run(&run)),
-                HOOK => self.call_hook(body),
-                _ => None,
-            };
-            if done.is_none() {
-                return Err(Error::other("the worker says what makes no sense"));
+    fn work_off(&mut self, mut batch: Incoming) -> Result<(), Unreadable> {
+        while let Some(body) = batch.next()? {
+            match read(body)? {
+                ToChild::Hello { callback } => callback.clone_into(&mut self.callback),
+                ToChild::Run { job } => self.run(&job),
+                ToChild::Hook { job, error } => self.call_hook(&job, error),
+                ToChild::Hold { .. } | ToChild::Pushed { .. } => return Err(Unreadable::Unknown),
             }
         }
         Ok(())
     }
 
-    fn run(&self, run: &Run<'_>) {
+    /// Sends an answer. One that is too long there is not, as all texts in them are bounded.
+    fn answer(&self, message: &ToParent) {
+        let sent = self.line.say(message);
+        debug_assert!(sent.is_ok(), "{sent:?}");
+    }
+
+    fn run(&self, run: &Job<'_>) {
         if !self.begins(run.number, run.round) {
             return;
         }
@@ -168,17 +162,20 @@ impl ChildRunner {
                 // Jobs that are programs don't come here.
                 Err(NotRun { after }) => Outcome::Failed(JobError::again_after(after, "it was not run")),
             },
-            None => Outcome::Failed(JobError::new(format!(
-                "this child process knows no job named \"{}\", though its parent does: add the same jobs \
+            None => Outcome::Failed(
+                JobError::new(format!(
+                    "this child process knows no job named \"{}\", though its parent does: add the same jobs \
                  before serve_if_child, whatever the arguments",
-                run.name
-            ))),
+                    run.name
+                ))
+                .bounded(),
+            ),
         };
         self.line.over();
-        self.line.say(false, |out| put_ran(out, run.number, begun.elapsed(), &outcome));
+        self.answer(&ToParent::Ran { number: run.number, took: begun.elapsed(), outcome });
     }
 
-    fn context(&self, run: &Run<'_>, begun: Instant) -> Context {
+    fn context(&self, run: &Job<'_>, begun: Instant) -> Context {
         Context {
             id: run.id.clone(),
             uuid: run.uuid.into(),
@@ -191,20 +188,18 @@ impl ChildRunner {
         }
     }
 
-    fn call_hook(&self, body: &[u8]) -> Option<()> {
-        let Hook { job, error } = read_hook(body)?;
+    fn call_hook(&self, job: &Job<'_>, error: &str) {
         if !self.begins(job.number, job.round) {
-            return Some(());
+            return;
         }
-        let (error, mut context) = (JobError::new(error), self.context(&job, Instant::now()));
+        let (error, mut context) = (JobError::new(error), self.context(job, Instant::now()));
         // The attempt is over, and with it its time.
         context.deadline = None;
         let call = |kind: &Arc<dyn Kind>| kind.failed(job.payload, &error, &context).err();
         let wrong = inside_a_job(|| self.kinds.get(job.name).and_then(call));
         self.line.over();
         // The parent logs it: a child that serves before anything else has no logger yet.
-        self.line.say(false, |out| put_hooked(out, job.number, wrong.as_deref()));
-        Some(())
+        self.answer(&ToParent::Hooked { number: job.number, wrong });
     }
 
     /// Whether work may be begun; then it is.
@@ -215,7 +210,7 @@ impl ChildRunner {
             self.line.over();
         }
         if begin == Begin::TooLate {
-            self.line.say(false, |out| put_number(out, TOO_LATE, number));
+            self.answer(&ToParent::TooLate { number });
         }
         begin == Begin::Now
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::child::Child;
-use super::protocol::put_hello;
+use super::protocol::ToChild;
 use super::shared_state::SharedState;
 use crate::runner::reaper::Watch;
 use crate::runner::unix;
@@ -44,7 +44,7 @@ impl Spawner {
         let process = command.spawn()?;
         watch.note(process.id());
         let mut child = Child::new(process, watch, line, card);
-        put_hello(&mut child.outgoing, &self.callback);
+        child.send(&ToChild::Hello { callback: &self.callback });
         Ok(child)
     }
 }

@@ -10,6 +10,7 @@ use crossbeam::channel::{Receiver, Sender};
 use super::child::Child;
 use super::deadlines::Undecided;
 use super::dispatch::Waiters;
+use super::protocol::ToChild;
 use super::push_threads::PushThreads;
 use super::spawn::Spawner;
 use super::{Order, Rules, RunnerInbox};
@@ -140,9 +141,9 @@ impl Supervisor {
                     let _ = answer.send(taken);
                 }
                 Ok(Order::ProgramOver) => self.programs -= 1,
-                Ok(Order::Say(id, bytes)) => {
-                    if let Some(child) = self.children.iter_mut().find(|child| child.id() == id) {
-                        child.outgoing.extend(bytes);
+                Ok(Order::Pushed { child, number, answer }) => {
+                    if let Some(child) = self.children.iter_mut().find(|known| known.id() == child) {
+                        child.send(&ToChild::Pushed { number, answer });
                     }
                 }
                 Ok(Order::Kill(answer)) => {
