@@ -1,4 +1,4 @@
-// The first program of the README: `cargo run --example first -- queue:work`.
+//! The first program of the README: `cargo run --example first -- queue:work`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

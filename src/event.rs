@@ -134,7 +134,7 @@ pub(crate) fn tell(listener: &Listener, event: &Event<'_>) {
 pub(crate) fn logged(listener: Option<Listener>) -> Listener {
     let is_away = AtomicBool::new(false);
     Arc::new(move |event| {
-        // JobInfo once, and not at each try.
+        // Said once, and not at each try.
         let is_known = match event {
             Event::Disconnected { .. } => is_away.swap(true, Ordering::Relaxed),
             Event::Reconnected => !is_away.swap(false, Ordering::Relaxed),

@@ -81,6 +81,8 @@
 //! - `conformance`: what both must do, as a test suite (feature `conformance`).
 //! - `main`, `App`: the command line for your own program (feature `cli`).
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod backoff;
 #[cfg(feature = "cli")]
 pub mod bench;

@@ -227,7 +227,7 @@ pub(crate) fn check_queue(what: &str, name: &str) -> Result<()> {
         _ => return Ok(()),
     };
     Err(Error::invalid(format!("the {what} {name:?} {wrong}"))
-        .with_help("name one queue, by new_jobs or digits; where a list is taken, a,b means both"))
+        .with_help("name one queue, by letters or digits; where a list is taken, a,b means both"))
 }
 
 /// A new uuid, version 7: ordered by time down to a quarter of a microsecond (RFC 9562, section 6.2, method

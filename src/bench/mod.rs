@@ -35,7 +35,7 @@ pub struct Bench {
     /// How many jobs the quick workloads move.
     pub jobs: usize,
     /// How many threads push at once, in the workload that does so.
-    pub batchers: usize,
+    pub threads: usize,
     /// How many slots the worker of the second drain has.
     pub workers: usize,
     /// How many further jobs wait behind those of `drain_deep`, and are due tomorrow in `drain_future`; 0
@@ -72,7 +72,7 @@ impl Bench {
     /// 20,000 jobs through the configuration's default driver.
     pub fn new(config: Config) -> Self {
         let driver = config.default.clone();
-        Self { config, driver, jobs: 20_000, batchers: 16, workers: 10, backlog: 0, pickups: 20 }
+        Self { config, driver, jobs: 20_000, threads: 16, workers: 10, backlog: 0, pickups: 20 }
     }
 
     /// What is measured, for the line above the figures: back end, durability, machine, version, time.

@@ -33,7 +33,7 @@ impl Workloads<'_> {
         }
         let single = (self.bench.jobs / 5).max(1);
         tell(self.push(1, single)?);
-        tell(self.push(self.bench.batchers, self.bench.jobs)?);
+        tell(self.push(self.bench.threads, self.bench.jobs)?);
         tell(self.push_many()?);
         tell(self.drain("drain", 1)?);
         tell(self.drain("drain", self.bench.workers)?);
@@ -53,9 +53,9 @@ impl Workloads<'_> {
         let start = Instant::now();
         std::thread::scope(|scope| {
             let push = || (0..each).try_for_each(|number| self.queue.push(Nothing::number(number)).map(drop));
-            let batchers: Vec<_> = (0..threads).map(|_| scope.spawn(push)).collect();
+            let pushing: Vec<_> = (0..threads).map(|_| scope.spawn(push)).collect();
             // A thread that panicked has told so; its jobs are counted as lost.
-            batchers.into_iter().filter_map(|batcher| batcher.join().ok()).collect::<Result<Vec<()>>>()
+            pushing.into_iter().filter_map(|thread| thread.join().ok()).collect::<Result<Vec<()>>>()
         })?;
         let took = start.elapsed();
         self.pushed("push", threads, each * threads, took)

@@ -39,7 +39,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let mut bench = Bench::new(config);
     bench.jobs = number("jobs", 1, bench.jobs)?;
     bench.workers = number("workers", 1, bench.workers)?;
-    bench.batchers = number("threads", 1, bench.batchers)?;
+    bench.threads = number("threads", 1, bench.threads)?;
     bench.backlog = number("backlog", 0, bench.backlog)?;
     bench.pickups = number("pickups", 0, bench.pickups)?;
     print::note(bench.settings());

@@ -16,6 +16,10 @@ mod reaper;
 mod shortage;
 mod thread;
 #[cfg(unix)]
+#[allow(
+    unsafe_code,
+    reason = "system calls that the standard library lacks; each block says what it relies on"
+)]
 mod unix;
 
 use std::sync::{Arc, OnceLock};

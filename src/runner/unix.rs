@@ -259,6 +259,7 @@ pub(super) fn fork_reaper(alive: &OwnedFd, groups: &'static Shared) -> io::Resul
     // database connections and locks that it was born with are closed at once. It never returns.
     match unsafe { libc::fork() } {
         -1 => return Err(io::Error::last_os_error()),
+        // SAFETY: as above.
         0 => unsafe {
             // Neither Ctrl-C nor a signal to everybody's processes ends it before its time, and no handler
             // of the parent's runs in it.

@@ -1,7 +1,4 @@
-//! The README is short, its program compiles and does what is said, and it leads to every page of the guide.
-#![allow(dead_code, reason = "the first program has a `main`")]
-
-include!("../../examples/first.rs");
+//! The README is short, its program does what is said, and it leads to every page of the guide.
 
 use crate::programs::{example, program, run};
 use crate::support::Folder;

@@ -1,4 +1,5 @@
 //! A program at a terminal of its own.
+#![allow(unsafe_code, reason = "system calls that the standard library lacks")]
 
 use std::ffi::CStr;
 use std::fs::File;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use misbehave::{Die, Nothing, Odd};
 
+#[allow(unsafe_code, reason = "system calls that the standard library lacks")]
 fn main() -> ExitCode {
     let jobs = || Jobs::new().add::<Ledger>().add::<Die>().add::<Odd>().add::<Nothing>();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
