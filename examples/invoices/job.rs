@@ -23,7 +23,7 @@ impl Queueable for CreateInvoice {
     fn handle(&self, job: &Context) -> JobResult {
         let shop = job.state::<std::sync::Arc<Shop>>()?;
         let order = shop.order(&self.order_id).ok_or_else(|| {
-            // Unfinished on the queue by a run with another file; trying again would not bring it.
+            // Left on the queue by a run with another file; trying again would not bring it.
             JobError::fail_now(format!("there is no order {}", self.order_id))
         })?;
         let total = order.checked_total().map_err(JobError::new)?;

@@ -46,7 +46,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
             false => table(&lines),
         }
         match watch {
-            // StopReason by Ctrl-C, which ends the process as it is.
+            // Ended by Ctrl-C, which ends the process as it is.
             Some(span) => std::thread::sleep(span.max(Duration::from_millis(100))),
             None => return Ok(Exit::Fine),
         }

@@ -127,7 +127,7 @@ impl QueueInner {
         Err(Error::unsupported("cannot install tables: this build has no database driver"))
     }
 
-    /// Addresses new_jobs for a driver.
+    /// Addresses new jobs for a driver.
     fn address(
         &self,
         configured: &ConfiguredDriver,

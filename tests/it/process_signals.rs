@@ -1,4 +1,4 @@
-//! ControlFlags that workers and their jobs are sent, or have inherited: none of them is charged to a job, ends a worker
+//! Signals that workers and their jobs are sent, or have inherited: none of them is charged to a job, ends a worker
 //! amid its jobs, or is read as something else.
 
 use std::process::{Command, Stdio};

@@ -73,7 +73,7 @@ fn d_is_the_driver_and_no_driver_becomes_a_folder() {
         let said = say(&folder, &[command, "-d", "database"]);
         let error =
             "error: \"database\" is a driver, and this command is about a folder: its -d is --directory\n";
-        assert!(said.status == 1 && said.err.starts_with(error), "{}", said.err);
+        assert!(said.status == 2 && said.err.starts_with(error), "{}", said.err);
         assert!(!folder.join("database").exists());
     }
     assert!(out(&folder, &["queue:table", "-d", "sql/made"]).starts_with("Wrote sql/made/2"));

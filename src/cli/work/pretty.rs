@@ -147,7 +147,7 @@ impl Reporter for Pretty {
         }
         let why = match report.ended {
             StopReason::Stopped | StopReason::StoppedNow => "Stopped.",
-            StopReason::Restarted => "StopReason by queue:restart.",
+            StopReason::Restarted => "Ended by queue:restart.",
             StopReason::Empty => "Nothing more waits.",
             StopReason::JobLimit => "Its number of jobs is done.",
             StopReason::TimeLimit => "Its time is up.",

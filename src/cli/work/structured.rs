@@ -151,7 +151,7 @@ impl Reporter for Structured {
                 }
                 return;
             }
-            // JobInfo once, and not at each try.
+            // Told once, and not at each try.
             Event::Disconnected { error, .. } if !self.disconnected => {
                 self.disconnected = true;
                 self.event("disconnected", &[("error", json!(error.to_string()))]);

@@ -1,4 +1,4 @@
-//! ConfigFlag > environment > file > built-in.
+//! Flag > environment > file > built-in.
 
 use super::*;
 

@@ -27,17 +27,16 @@ pub(super) fn first<T>(
     Err(together(refusals))
 }
 
-/// What no second try can change is told as that, before anything else.
-fn together(mut refusals: Vec<Error>) -> Error {
-    if let Some(lasting) = refusals.iter().position(|refusal| !refusal.is_unavailable()) {
-        return refusals.swap_remove(lasting);
+/// One error for all hosts. It is final only where no host can come back: while one of them is merely away, a
+/// second try may succeed there, whatever the others refuse.
+fn together(refusals: Vec<Error>) -> Error {
+    let may_come_back = refusals.iter().any(Error::is_unavailable);
+    let said: Vec<_> = refusals.iter().map(Error::to_string).collect();
+    match (refusals.len(), may_come_back) {
+        (2.., true) => Error::unavailable(said.join("; "))
+            .with_help("is one of them running, and does it let write, as a standby does not?"),
+        _ => refusals.into_iter().next().unwrap_or_else(|| Error::unavailable("no host is named")),
     }
-    if refusals.len() == 1 {
-        return refusals.swap_remove(0);
-    }
-    let told: Vec<_> = refusals.iter().map(Error::to_string).collect();
-    Error::unavailable(told.join("; "))
-        .with_help("is one of them running, and does it let write, as a standby does not?")
 }
 
 #[cfg(test)]
@@ -74,7 +73,11 @@ mod tests {
             _ => Err(Error::unavailable("away")),
         };
         let error = open(url, refuses).1.unwrap_err();
-        assert_eq!((error.to_string().as_str(), error.help()), ("b refuses", Some("do this")));
+        assert_eq!(error.to_string(), "away; b refuses; away");
+        assert!(error.is_unavailable(), "a host that is away may come back");
+        let error = open(url, |_| Err(Error::config("refused").with_help("do this"))).1.unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.help()), ("refused", Some("do this")));
+        assert!(error.is_config());
         let error = open("postgres://u@a/db", down).1.unwrap_err();
         assert_eq!(error.to_string(), "a is down");
     }

@@ -62,7 +62,7 @@ pub(super) struct Lead {
     pub(super) driver: Option<Box<dyn Driver>>,
     /// Since when the back end has not answered.
     pub(super) away_since: Option<Instant>,
-    /// A batch went away with the connection: the next ones are of one pending_push each.
+    /// A batch went away with the connection: the next ones are of one push each.
     pub(super) one_by_one: bool,
 }
 

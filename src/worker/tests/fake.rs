@@ -275,11 +275,11 @@ struct NoQueue;
 
 impl Enqueue for NoQueue {
     fn accept(&self, _: &PushOptions, _: Vec<NewJob>) -> Result<Vec<Pushed>> {
-        Err(Error::unsupported("no enqueue"))
+        Err(Error::unsupported("no queue"))
     }
 
     fn accept_in(&self, _: &mut dyn Enlist, _: &PushOptions, _: Vec<NewJob>) -> Result<Vec<Pushed>> {
-        Err(Error::unsupported("no enqueue"))
+        Err(Error::unsupported("no queue"))
     }
 }
 

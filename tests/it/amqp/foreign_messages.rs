@@ -162,7 +162,7 @@ fn the_queues_beside_a_queue_take_no_jobs() {
         let error = driver.push(&[message(name, "{}")]).unwrap_err();
         assert!(error.is_invalid() && error.to_string().contains(name), "{error:?}");
         let error = driver.reserve(&want(&named(name), 1, Suspects::Ignore)).unwrap_err();
-        assert!(error.is_invalid(), "{error:?}");
+        assert!(error.is_config(), "a worker of it ends with status 78: {error:?}");
     }
     driver.push(&[message("failed", "{}")]).unwrap();
 }
