@@ -24,6 +24,8 @@ mod tests;
 pub use connection::Connection;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use connection::hosts::Server;
+#[cfg(feature = "amqp")]
+pub(crate) use connection::hosts::host_and_port;
 pub use connection::tls::{Tls, TlsMode};
 #[cfg(feature = "cli")]
 pub(crate) use diagnostics::nearest;

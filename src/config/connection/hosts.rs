@@ -26,6 +26,15 @@ pub(crate) fn host_in_url(host: &str, port: Option<u16>) -> String {
 }
 
 /// The address, brackets included, and the port of one host.
+/// The name and the port of a host as people write it; an IPv6 address without a port needs no brackets.
+#[cfg(feature = "amqp")]
+pub(crate) fn host_and_port(text: &str) -> (String, Option<u16>) {
+    match split_host(text) {
+        Ok((host, port)) => (host.trim_matches(['[', ']']).to_owned(), port),
+        Err(_) => (text.to_owned(), None),
+    }
+}
+
 pub(super) fn split_host(host: &str) -> Result<(&str, Option<u16>), ValueError> {
     let (address, port) = match host.strip_prefix('[').map(|inside| inside.find(']')) {
         Some(None) => return Err(ValueError::new("an address in the URL has no closing ]")),

@@ -92,7 +92,11 @@ fn amqp_url(config: &mut Config, text: &str) -> Result<()> {
             ValueError::new("the URL names no host").with_help(format!("write it as {example}")),
         ));
     }
-    let (host, port) = url.host_and_port().map_err(wrong)?;
+    // Of several each may have a port.
+    let (host, port) = match url.host.contains(',') {
+        true => (url.host.clone(), None),
+        false => url.host_and_port().map_err(wrong)?,
+    };
     let vhost = url::decode(&url.path).map_err(wrong)?;
     let values = [
         ("amqp.host", Some(host)),

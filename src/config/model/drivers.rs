@@ -73,7 +73,7 @@ pub struct AmqpConfig {
     pub port: u16,
     /// The virtual host; "" means "/".
     pub vhost: String,
-    /// The host's name or address.
+    /// The host's name or address; of a cluster several, with commas between, each with a port of its own or without.
     pub host: String,
     /// The label of the publisher channel.
     pub channel: String,

@@ -69,7 +69,8 @@ pub(crate) const HOST: Kind<String> = Kind::new(
     "the name or the address of a host, without a port",
     text,
     |host| {
-        !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c.is_control() || "@?#".contains(c))
+        !host.split(',').any(str::is_empty)
+            && !host.contains(|c: char| c.is_whitespace() || c.is_control() || "@?#".contains(c))
     },
     shown,
 );

@@ -192,6 +192,7 @@ fn amqp_url_is_a_whole_address_but_leaves_a_user_that_it_does_not_name() {
     let table = [
         ("amqp://u:p%40@h:2/v%2Fw?heartbeat=30", ("h", 2, "v/w", "u", "p@", "heartbeat=30")),
         ("amqp://[::1]", ("::1", 5672, "", "file", "file", "")),
+        ("amqp://a,b:3,[::1]/v", ("a,b:3,[::1]", 5672, "v", "file", "file", "")),
         ("amqp://u@h/", ("h", 5672, "", "u", "file", "")),
         ("amqp://u:a/b@c:d@h/%2F", ("h", 5672, "/", "u", "a/b@c:d", "")),
     ];

@@ -5,12 +5,10 @@
 //! an answer is late, also that to a good-bye. It does not set TCP_NODELAY, without which one
 //! confirmed publish takes 40 ms. It tells the cause of a closed connection once, to the first who asks.
 
-use std::io;
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use amiquip::{
     AmqpProperties, AmqpValue, Auth, Channel, Connection, ConnectionBlockedNotification, ConnectionOptions,
@@ -21,16 +19,12 @@ use amiquip::{
 use crossbeam::channel::{self, Receiver, RecvTimeoutError};
 
 use super::client_trait::{Address, Answers, Client, Confirm, Envelope, Inbox, Object, Outbox, WINDOW_BYTES};
-#[cfg(feature = "rustls")]
-use super::errors::no_tls;
-use super::errors::{no_broker, not_let_in, refusal};
+use super::errors::refusal;
 use super::options::AmqpOptions;
 use crate::driver::Notifier;
-#[cfg(feature = "rustls")]
-use crate::driver::tls;
 use crate::error::{Error, Result};
-use crate::time;
 
+mod connect;
 mod consuming;
 mod declaring;
 mod frame_checker;
@@ -41,8 +35,8 @@ mod sanitize;
 #[cfg(feature = "rustls")]
 mod secure;
 
+use connect::{Hosts, Opened};
 use frame_checker::{CheckedStream, FrameFindings};
-use link::Link;
 use properties::{envelope, properties};
 
 impl amiquip::IoStream for CheckedStream {}
@@ -54,115 +48,19 @@ pub(super) type Rest = AmqpProperties;
 #[cfg(feature = "cli")]
 pub(crate) const LOG_TARGET: &str = "amiquip";
 
-/// How many frames may be on their way to the socket. A publish is three, so that a full window of
-/// publishes never waits for the socket.
-const FRAMES: usize = 4_096;
-
 /// Opens connections with amiquip.
-pub(super) struct Amiquip {
-    options: Arc<AmqpOptions>,
-    /// Whether the broker ever let this user in.
-    let_in: AtomicBool,
-}
+pub(super) struct Amiquip(Hosts);
 
 impl Amiquip {
-    pub(super) fn new(options: Arc<AmqpOptions>) -> Self {
-        Self { options, let_in: AtomicBool::new(false) }
-    }
-
-    fn connect(&self) -> Result<(KillSwitch, Connection, Arc<FrameFindings>)> {
-        let options = &*self.options;
-        let stream = dial(options).map_err(|error| {
-            Error::unavailable(format!("cannot reach RabbitMQ at {}", options.place()))
-                .because(&error)
-                .with_help("is it running, and do host and port under [amqp], or AMQP_URL, lead to it?")
-        })?;
-        let broken = |error: io::Error| Error::unavailable("cannot set up a socket").because(&error);
-        let kill = KillSwitch(Arc::new(stream.try_clone().map_err(broken)?));
-        stream.set_nodelay(true).map_err(broken)?;
-        let began = Instant::now();
-        let before = self.let_in.load(Ordering::Relaxed);
-        let link = match options.tls.is_required() {
-            true => self.secure(stream, &kill, before)?,
-            false => Link::plain(stream).map_err(broken)?,
-        };
-        let (stream, findings) = CheckedStream::new(link);
-        let seconds = u16::try_from(options.heartbeat.as_secs()).unwrap_or(u16::MAX);
-        let auth = Auth::Plain { username: options.username.clone(), password: options.password.clone() };
-        let settings = ConnectionOptions::default()
-            .auth(auth)
-            .virtual_host(&*options.vhost)
-            .heartbeat(seconds)
-            .frame_max(frame_checker::FRAME_LIMIT);
-        let tuning = ConnectionTuning::default().mem_channel_bound(FRAMES);
-        let left = options.connect_timeout.saturating_sub(began.elapsed());
-        let opened = kill.within(left, || Connection::insecure_open_stream(stream, settings, tuning));
-        match opened {
-            Ok(connection) => {
-                self.let_in.store(true, Ordering::Relaxed);
-                Ok((kill, connection, findings))
-            }
-            Err(error) if findings.fault().is_some() => {
-                let fault = findings.fault().unwrap_or_else(|| error.to_string());
-                Err(no_broker(options, &fault, before))
-            }
-            #[cfg(feature = "rustls")]
-            Err(error) if findings.refusal().is_some() => {
-                let cause = findings.refusal().unwrap_or_else(|| rustls::Error::General(error.to_string()));
-                Err(no_tls(options, &cause, before))
-            }
-            // The client takes any end of the connection at this step for a refusal: also the one that we made
-            // when the broker had not answered in time.
-            Err(AmqpError::InvalidCredentials) if began.elapsed() >= options.connect_timeout => {
-                Err(Error::unavailable(format!(
-                    "RabbitMQ at {} did not log us in within {}",
-                    options.place(),
-                    time::format_duration(options.connect_timeout)
-                )))
-            }
-            Err(AmqpError::InvalidCredentials) if findings.has_greeted() => Err(not_let_in(options, before)),
-            Err(AmqpError::InvalidCredentials) => {
-                Err(no_broker(options, "what answers there closes the connection without a word", before))
-            }
-            Err(error) => Err(explain(options, "log in", error)),
-        }
-    }
-
-    /// TLS, before anything else is said.
-    #[cfg(feature = "rustls")]
-    fn secure(&self, stream: TcpStream, kill: &KillSwitch, before: bool) -> Result<Link> {
-        let options = &*self.options;
-        let config = tls::client_config(&options.tls)?;
-        let host = rustls::pki_types::ServerName::try_from(options.host.clone()).map_err(|cause| {
-            Error::config(format!("no certificate can prove the host \"{}\"", options.host)).because(&cause)
-        })?;
-        let began = Instant::now();
-        let shaken =
-            kill.within(options.connect_timeout, || secure::Secure::shake_hands(stream, config, host));
-        shaken.map(|secure| Link::Secure(Box::new(secure))).map_err(|cause| {
-            if began.elapsed() >= options.connect_timeout {
-                return Error::unavailable(format!(
-                    "RabbitMQ at {} did not answer by TLS within {}",
-                    options.place(),
-                    time::format_duration(options.connect_timeout)
-                ))
-                .with_help("does this port speak TLS? RabbitMQ's usual one is 5671");
-            }
-            no_tls(options, &cause, before)
-        })
-    }
-
-    #[cfg(not(feature = "rustls"))]
-    fn secure(&self, _: TcpStream, _: &KillSwitch, _: bool) -> Result<Link> {
-        Err(Error::unsupported("this build has no TLS")
-            .with_help("build craft-queue with the feature \"amqp-tls\""))
+    pub(super) fn new(options: &AmqpOptions) -> Self {
+        Self(Hosts::new(options))
     }
 }
 
 impl Client for Amiquip {
     fn outbox(&self) -> Result<Box<dyn Outbox>> {
-        let (kill, mut connection, findings) = self.connect()?;
-        let opened = kill.within(self.options.answer_timeout, || {
+        let Opened { options, kill, mut connection, findings } = self.0.connect()?;
+        let opened = kill.within(options.answer_timeout, || {
             let channel = connection.open_channel(None)?;
             let blocked = connection.listen_for_connection_blocked()?;
             let confirms = channel.listen_for_publisher_confirms()?;
@@ -171,8 +69,7 @@ impl Client for Amiquip {
             Ok((channel, blocked, confirms, returns))
         });
         let (channel, blocked_news, confirms, returns) =
-            opened.map_err(|error| explain(&self.options, "open a channel", error))?;
-        let options = Arc::clone(&self.options);
+            opened.map_err(|error| explain(&options, "open a channel", error))?;
         let blocked = None;
         Ok(Box::new(Sending {
             kill,
@@ -188,21 +85,9 @@ impl Client for Amiquip {
     }
 
     fn inbox(&self, notifier: Notifier) -> Result<Box<dyn Inbox>> {
-        let (kill, connection, _) = self.connect()?;
-        let inbox = receiving::Receiving::start(Arc::clone(&self.options), kill, connection, notifier)?;
-        Ok(Box::new(inbox))
+        let Opened { options, kill, connection, .. } = self.0.connect()?;
+        Ok(Box::new(receiving::Receiving::start(options, kill, connection, notifier)?))
     }
-}
-
-fn dial(options: &AmqpOptions) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in (&*options.host, options.port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, options.connect_timeout) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 /// How long a connection may take to say good-bye.

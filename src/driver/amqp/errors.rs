@@ -84,6 +84,16 @@ fn not_allowed(text: &str, user: &str, vhost: &str) -> String {
     format!("create it: rabbitmqctl add_vhost {vhost}, or correct vhost in [amqp]")
 }
 
+/// Why none of the hosts was connected to. What no second try can change is told as that, before anything else.
+pub(super) fn none_answers(mut refusals: Vec<Error>) -> Error {
+    let lasting = refusals.iter().position(|refusal| !refusal.is_unavailable());
+    if let Some(one) = lasting.or((refusals.len() == 1).then_some(0)) {
+        return refusals.swap_remove(one);
+    }
+    let told: Vec<_> = refusals.iter().map(Error::to_string).collect();
+    Error::unavailable(told.join("; ")).with_help("is one of them running, and is it reached from here?")
+}
+
 /// What answers at the broker's address is none.
 pub(super) fn no_broker(options: &AmqpOptions, fault: &str, before: bool) -> Error {
     let text = format!("cannot talk to RabbitMQ at {}: {fault}", options.place());
@@ -186,6 +196,16 @@ mod tests {
             let error = refusal(&options, "declare q", code, &text);
             assert!(error.help().is_some_and(|said| said.contains(help)), "{text}: {:?}", error.help());
         }
+    }
+
+    #[test]
+    fn of_several_hosts_each_says_why() {
+        let away = |host: &str| Error::unavailable(format!("{host} is away"));
+        assert_eq!(none_answers(vec![away("a")]).to_string(), "a is away");
+        let both = none_answers(vec![away("a"), away("b")]);
+        assert!(both.is_unavailable() && both.to_string() == "a is away; b is away", "{both}");
+        let refused = none_answers(vec![away("a"), Error::config("b refuses"), away("c")]);
+        assert!(refused.is_config() && refused.to_string() == "b refuses", "{refused}");
     }
 
     #[test]

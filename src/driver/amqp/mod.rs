@@ -117,7 +117,7 @@ impl AmqpBackend {
     /// Opens nothing yet.
     pub fn new(options: AmqpOptions) -> Self {
         let options = Arc::new(options);
-        let client = Arc::new(Amiquip::new(Arc::clone(&options)));
+        let client = Arc::new(Amiquip::new(&options));
         Self { options, client, shared: Shared::default() }
     }
 

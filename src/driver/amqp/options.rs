@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::{AmqpConfig, QueueType, Tls};
+use crate::config::{AmqpConfig, QueueType, Tls, host_and_port};
 use crate::error::{Error, Result};
 
 /// How to reach a broker, and how its queues are declared.
@@ -17,9 +17,10 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Clone)]
 pub struct AmqpOptions {
-    /// The host's name or address.
+    /// The host's name or address; of a cluster several, with commas between. Each may have a port of its own behind
+    /// a colon.
     pub host: String,
-    /// The port.
+    /// The port of hosts that have none of their own.
     pub port: u16,
     /// The user's name.
     pub username: String,
@@ -104,9 +105,19 @@ impl AmqpOptions {
         Ok(())
     }
 
+    /// The same for each host alone.
+    pub(super) fn hosts(&self) -> Vec<Self> {
+        let one = |text: &str| {
+            let (host, port) = host_and_port(text.trim());
+            Self { host, port: port.unwrap_or(self.port), ..self.clone() }
+        };
+        self.host.split(',').map(one).collect()
+    }
+
     /// Where the broker is, for people.
     pub(super) fn place(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        let places = self.hosts().into_iter().map(|one| format!("{}:{}", one.host, one.port));
+        places.collect::<Vec<_>>().join(",")
     }
 }
 
@@ -142,6 +153,23 @@ mod tests {
         assert_eq!(options.vhost, "/");
         assert_eq!(options.to_string(), "rabbitmq guest@localhost:5672/");
         assert!(!format!("{options:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn each_host_of_several_may_have_a_port() {
+        let places = |host: &str| {
+            let options =
+                AmqpOptions::from_config(&AmqpConfig { host: host.into(), port: 7, ..config("") }).unwrap();
+            options.hosts().into_iter().map(|one| (one.host, one.port)).collect::<Vec<_>>()
+        };
+        let expected = |all: &[(&str, u16)]| -> Vec<_> {
+            all.iter().map(|(host, port)| ((*host).to_owned(), *port)).collect()
+        };
+        assert_eq!(places("a"), expected(&[("a", 7)]));
+        assert_eq!(places("::1"), expected(&[("::1", 7)]));
+        assert_eq!(places("a, b:5,[::1]:6,::2"), expected(&[("a", 7), ("b", 5), ("::1", 6), ("::2", 7)]));
+        let several = AmqpConfig { host: "a,b:5".into(), ..config("") };
+        assert_eq!(AmqpOptions::from_config(&several).unwrap().to_string(), "rabbitmq guest@a:5672,b:5/");
     }
 
     #[test]

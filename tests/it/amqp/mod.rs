@@ -12,6 +12,7 @@ mod faults;
 mod foreign;
 mod foreign_messages;
 mod holds;
+mod hosts;
 mod processes;
 mod refused;
 mod retries;
