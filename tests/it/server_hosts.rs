@@ -36,6 +36,9 @@ fn several_hosts(scheme: &str, name: &str, [reader, first, second]: [u16; 3], ki
     assert!(text.contains(&format!("{name} at 127.0.0.1:{dead} can't be reached")), "{text}");
     assert!(text.contains(&format!("{name} at 127.0.0.1:{reader} only lets read")), "{text}");
     let (text, unavailable) = error(&url(&[dead, first], "nowhere"));
+    assert!(unavailable, "the one that is away may come back: {text}");
+    assert!(text.contains(&format!("{name} at 127.0.0.1:{first} has no database")), "{text}");
+    let (text, unavailable) = error(&url(&[first, second], "nowhere"));
     assert!(!unavailable && text.contains(&format!("{name} at 127.0.0.1:{first} has no database")), "{text}");
 
     // A queue that is open goes on at the second when the first is gone.
