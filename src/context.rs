@@ -1,4 +1,4 @@
-//! What a running job may know about itself, and the hold that its worker has on it.
+//! What a running job knows about itself, and the hold that its worker has on it.
 
 use std::any::{Any, TypeId, type_name};
 use std::cell::Cell;
@@ -13,7 +13,7 @@ use crate::job::{JobError, Queueable};
 use crate::message::{JobId, Pushed};
 use crate::push::{Enqueue, Push};
 
-/// Handed to [`Queueable::handle`]: which attempt this is, the application's state, a way to push.
+/// What [`Queueable::handle`] is given: the attempt, the application's state, a way to push.
 pub struct Context {
     pub(crate) id: JobId,
     pub(crate) uuid: Arc<str>,
@@ -49,12 +49,13 @@ impl RunEnv {
 }
 
 impl Context {
-    /// What the back end calls this job.
+    /// The id of this job in its back end.
     pub fn id(&self) -> &JobId {
         &self.id
     }
 
-    /// Names this job wherever it goes; a good idempotency key for the services it calls.
+    /// The uuid of this job, which stays the same across attempts, retries and back ends: a good idempotency key for the
+    /// services that the job calls.
     pub fn uuid(&self) -> &str {
         &self.uuid
     }
@@ -69,28 +70,28 @@ impl Context {
         self.attempts
     }
 
-    /// The queue it was taken from.
+    /// The queue that the job was taken from.
     pub fn queue(&self) -> &str {
         &self.queue
     }
 
-    /// When this attempt is over time; `None` without a timeout.
+    /// When this attempt times out; `None` without a timeout.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// Whether this attempt is over time. A long job in thread mode looks here and ends itself.
+    /// Whether this attempt has timed out. A long job in thread mode asks this and ends itself.
     pub fn timed_out(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// Whether the worker has lost its hold on this job, so that another may run it. What this run
-    /// returns will be dropped; a long job looks here before it does what must not be done twice.
+    /// Whether the worker has lost its hold on this job, so that another worker may run it. The result of this run is
+    /// dropped then. A long job asks this before it does what must not be done twice.
     pub fn lost(&self) -> bool {
         self.hold.is_lost()
     }
 
-    /// The application's state of type `T`, as given to [`Jobs::state`](crate::Jobs::state).
+    /// The application's state of type `T`, which [`Jobs::state`](crate::Jobs::state) was given.
     ///
     /// # Errors
     /// No such state was given.

@@ -1,4 +1,4 @@
-//! What a worker tells those who listen: for logs, metrics and tests.
+//! The events of a worker, for logs, metrics and tests.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,26 +12,26 @@ use crate::reserved::Reserved;
 
 /// Something that happened in a worker.
 ///
-/// Events about outcomes are told after the outcome is written down. A listener runs in the worker's own
-/// thread: it must be quick and must not wait for the worker. A panic of it is logged. More events may be added.
+/// An event about an outcome comes after the outcome is written to the back end. A listener runs in the worker's own
+/// thread: it must be quick and must not wait for the worker. A panic in a listener is logged. More events may be added.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The worker is about to look for jobs for the first time.
+    /// The worker is about to ask for jobs for the first time.
     Started,
-    /// A look for jobs found this many.
+    /// The worker asked for jobs.
     Polled {
         /// How many jobs were taken.
         found: usize,
     },
-    /// A job begins to run. This alone is told from the thread that the job runs in, or that looks after its
-    /// process. A job that is running has been told of with `Began`, and with none of `Done`, `Again`, `Buried`,
-    /// `PutAside`, `Returned` and `Lost` since. A job is settled without having begun when its worker does not know
-    /// it, when its attempts were used up before, or when it is given back.
+    /// A job begins to run. Only this event comes from the thread that the job runs in, or that supervises its
+    /// process. A job is running from its `Began` to the next of `Done`, `Again`, `Buried`, `PutAside`, `Returned` and
+    /// `Lost`. A job is settled without a `Began` when its worker does not know its name, when its attempts were used up
+    /// before, or when it is given back.
     Began {
         /// The job.
         job: JobInfo<'a>,
-        /// How long it was due before it began; `None` on AMQP, which does not tell.
+        /// How long the job was due before it began; `None` on AMQP, where the broker does not say.
         waited: Option<Duration>,
     },
     /// A job is done.
@@ -47,59 +47,59 @@ pub enum Event<'a> {
         /// What went wrong.
         error: &'a str,
     },
-    /// A job is dead.
+    /// A job failed for good: it is dead.
     Buried {
         /// The job.
         job: JobInfo<'a>,
-        /// What the failed jobs call it; `None` when they are not kept, or held it already.
+        /// Its id among the failed jobs; `None` when failed jobs are not kept, or had this one already.
         failed_id: Option<&'a JobId>,
         /// What went wrong.
         error: &'a str,
     },
-    /// No run of a job is left, and it could not be kept with the failed jobs, or removed, yet: it is put back, is not
-    /// run again, and the worker that takes it next tries to keep it.
+    /// A job has no attempt left, and could not yet be kept with the failed jobs, or removed. It is put back and not run
+    /// again; the worker that takes it next tries again to keep it.
     PutAside {
         /// The job.
         job: JobInfo<'a>,
-        /// How long until that is tried.
+        /// How long until the next try.
         after: Duration,
         /// What went wrong.
         error: &'a str,
     },
     /// A job was given back without having run to an end.
     Returned(JobInfo<'a>),
-    /// The hold on a job was lost: what its run returned is dropped, another worker has it.
+    /// The hold on a job was lost: another worker may have the job, and the result of this run is dropped.
     Lost(JobInfo<'a>),
-    /// The back end is away.
+    /// The back end is unavailable.
     Disconnected {
         /// Why.
         error: &'a Error,
         /// How long until the next try.
         retry_in: Duration,
     },
-    /// The back end is there again.
+    /// The back end is available again.
     Reconnected,
-    /// A queue was paused: nothing new is taken from it.
+    /// A queue was paused: the worker takes nothing new from it.
     Paused {
         /// Which one.
         queue: &'a str,
     },
-    /// A queue is worked off again.
+    /// A queue was resumed.
     Resumed {
         /// Which one.
         queue: &'a str,
     },
-    /// The workers were told to end, to be started again: this one takes nothing new and waits for what
-    /// runs.
+    /// All workers of the driver were asked to restart: this one takes nothing new, waits for its running jobs, and
+    /// ends.
     Restarting {
         /// How many jobs are running.
         running: usize,
     },
-    /// The worker takes nothing new and waits for what runs.
+    /// The worker takes nothing new, and waits for its running jobs.
     Stopping {
         /// How many jobs are running.
         running: usize,
-        /// How long it waits for them at most.
+        /// The longest that the worker waits for them.
         grace: Duration,
     },
     /// Something that a person should know.
@@ -111,26 +111,26 @@ pub enum Event<'a> {
 pub struct JobInfo<'a> {
     /// The job.
     pub job: &'a Reserved,
-    /// How often it may be attempted.
+    /// How many attempts the job has in all.
     pub attempts: u32,
-    /// How long it ran; `None` when it was not run.
+    /// How long the run took; `None` when the job did not run.
     pub took: Option<Duration>,
 }
 
 /// The target of the log lines of a worker.
 pub(crate) const LOG_TARGET: &str = "craft_queue::worker";
 
-/// What is called with each event.
+/// A function that is called with each event.
 pub type Listener = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 
-/// Tells a listener, whose panic is its own.
+/// Calls a listener, and logs its panic.
 pub(crate) fn tell(listener: &Listener, event: &Event<'_>) {
     if catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
         log::error!("a listener panicked, at {event:?}");
     }
 }
 
-/// Tells every event to the log, and what has a listener to that as well.
+/// A listener that writes every event to the log, and hands it on to another listener.
 pub(crate) fn logged(listener: Option<Listener>) -> Listener {
     let is_away = AtomicBool::new(false);
     Arc::new(move |event| {
@@ -149,11 +149,11 @@ pub(crate) fn logged(listener: Option<Listener>) -> Listener {
     })
 }
 
-/// What a person must see is a warning or an error, what changes the worker's state is info, what happens
-/// with each job is debug. Nothing is put together that is not logged.
+/// What a person must see is a warning or an error, a change of the worker's state is info, and what happens with each
+/// job is debug. No text is built that is not logged.
 fn log_event(event: &Event<'_>) {
     match event {
-        Event::Started => log::info!(target: LOG_TARGET, "the worker works"),
+        Event::Started => log::info!(target: LOG_TARGET, "worker started"),
         Event::Polled { .. } => {}
         Event::Began { job, waited } => match waited {
             Some(waited) => log::debug!(target: LOG_TARGET, "{job} begins, {waited:.1?} after it was due"),
@@ -181,21 +181,21 @@ fn log_event(event: &Event<'_>) {
         }
         Event::Returned(job) => log::debug!(target: LOG_TARGET, "{job} is given back"),
         Event::Lost(job) => {
-            log::warn!(target: LOG_TARGET, "{job} is lost to another worker: what its run returned is dropped")
+            log::warn!(target: LOG_TARGET, "{job} lost its hold: the result of its run is dropped")
         }
         Event::Disconnected { error, retry_in } => {
-            log::warn!(target: LOG_TARGET, "the back end is away, next try in {retry_in:.1?}: {error}");
+            log::warn!(target: LOG_TARGET, "back end unavailable, next try in {retry_in:.1?}: {error}");
         }
-        Event::Reconnected => log::warn!(target: LOG_TARGET, "the back end is there again"),
+        Event::Reconnected => log::warn!(target: LOG_TARGET, "back end available again"),
         Event::Paused { queue } => log::info!(target: LOG_TARGET, "queue \"{}\" is paused", escaped(queue)),
         Event::Resumed { queue } => {
-            log::info!(target: LOG_TARGET, "queue \"{}\" is worked off again", escaped(queue))
+            log::info!(target: LOG_TARGET, "queue \"{}\" is resumed", escaped(queue))
         }
         Event::Restarting { running } => {
-            log::info!(target: LOG_TARGET, "told to restart: waits for {running} running jobs")
+            log::info!(target: LOG_TARGET, "restarting: waiting for {running} running jobs")
         }
         Event::Stopping { running, grace } => {
-            log::info!(target: LOG_TARGET, "stops: waits up to {grace:.1?} for {running} running jobs");
+            log::info!(target: LOG_TARGET, "stopping: waiting up to {grace:.1?} for {running} running jobs");
         }
         Event::Warning(warning) => log::warn!(target: LOG_TARGET, "{}", escaped(warning)),
     }

@@ -14,8 +14,8 @@ use crate::error;
 use crate::payload;
 use crate::time;
 
-/// What a job's `handle` returns. `?` takes nearly every error; one that borrows, as that of a poisoned lock, or that
-/// can't be sent to another thread, is [told as the cause](JobError::caused_by):
+/// What a job's `handle` returns. `?` takes nearly every error. An error that borrows, such as that of a poisoned lock, or
+/// that can't be sent to another thread, becomes one by [`JobError::caused_by`]:
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -52,12 +52,11 @@ pub type JobResult = Result<(), JobError>;
 /// }
 /// ```
 ///
-/// The fields are the payload; keep them small and let `handle` load the rest. A job may run more than
-/// once (its worker may die after the work and before the note that it is done), so write `handle` so
-/// that a second run does no harm.
+/// The fields are the payload; keep them small and let `handle` load the rest. A job may run more than once: its worker
+/// may die after the work and before the outcome is written. Write `handle` so that a second run does no harm.
 pub trait Queueable: Serialize + DeserializeOwned + 'static {
-    /// The name that is written to the queue. Keep it when the type moves or is renamed: jobs that
-    /// already wait carry it.
+    /// The name that is written to the queue. Keep the name when the type moves or is renamed: jobs that already wait
+    /// carry it.
     const NAME: &'static str;
 
     /// Does the work.
@@ -67,9 +66,9 @@ pub trait Queueable: Serialize + DeserializeOwned + 'static {
     /// jobs. [`JobError::fail_now`] and [`JobError::again_after`] decide what happens next instead.
     fn handle(&self, job: &Context) -> JobResult;
 
-    /// Called once the job is in the failed jobs, with the error of its last attempt. The context is that
-    /// attempt's: it gives the state, and pushes further jobs. After a crash at that very moment the hook may
-    /// be called again or not at all. A panic in it is caught and logged.
+    /// Called once the job is among the failed jobs, with the error of its last attempt and the context of that attempt,
+    /// which gives the state and pushes further jobs. After a crash at that moment the hook may be called again, or not
+    /// at all. A panic in the hook is caught and logged.
     ///
     /// ```
     /// # use craft_queue::{Context, JobError, JobResult, Queueable};
@@ -134,7 +133,7 @@ pub trait Queueable: Serialize + DeserializeOwned + 'static {
     }
 }
 
-/// Why a job failed, and what shall become of it.
+/// Why a job failed, and what happens to it next.
 ///
 /// `?` in `handle` takes whatever converts into a `Box<dyn Error + Send + Sync>`: every error that is `Send`
 /// and `Sync`, such a box itself, `anyhow::Error`, `eyre::Report`, a `String`, a `&str`. The exception that

@@ -72,12 +72,12 @@
 //!
 //! - [`Queueable`], [`Context`], [`JobError`]: a job, what it is given when it runs, how it fails.
 //! - [`Jobs`], [`Queue`], [`Push`]: the jobs of a program, the queue, a push with options.
-//! - [`Worker`], [`Stopper`], [`Report`], [`Event`]: a worker, how it is stopped, what it reports.
+//! - [`Worker`], [`Stopper`], [`Report`], [`Event`]: a worker, what stops it, what it reports.
 //! - [`FailedJobsHandle`], [`Retry`]: the failed jobs.
 //! - [`Config`]: queue.toml, the environment, or code.
-//! - [`policy`]: what becomes of a job after it ran. Pure.
-//! - [`driver`]: the trait of a back end, for one of your own. [`failed`]: that of a place for failed jobs.
-//! - [`guide`]: pages about one subject each, such as pushing from any client.
+//! - [`policy`]: what happens to a job after it ran. Pure.
+//! - [`driver`]: the traits of a back end, for one of your own. [`failed`]: those of a place for failed jobs.
+//! - [`guide`]: the guide, one page a topic, from the first program to writing a driver.
 //! - `conformance`: what both must do, as a test suite (feature `conformance`).
 //! - `main`, `App`: the command line for your own program (feature `cli`).
 

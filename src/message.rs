@@ -1,4 +1,4 @@
-//! What travels: a job as an envelope and bytes, and what a push may ask for.
+//! A job as it travels, an envelope and bytes, and the options of a push.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,15 +21,15 @@ pub const PRIORITY_LIMIT: u8 = 9;
 /// A job on its way to or from a back end. Drivers carry the payload and never open it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// Identifies the job wherever it goes: pushing the same uuid twice adds it once.
+    /// Identifies the job wherever it goes: pushing the same uuid twice adds the job once.
     pub uuid: Arc<str>,
     /// Which job to run: [`Queueable::NAME`](crate::Queueable::NAME).
     pub name: Arc<str>,
-    /// The queue it waits in.
+    /// The queue that the job waits in.
     pub queue: Arc<str>,
     /// The job's fields as JSON.
     pub payload: Arc<[u8]>,
-    /// How long from now until it is due.
+    /// How long from now until the job is due.
     pub delay: Duration,
     /// 0 to 9, higher first.
     pub priority: u8,
@@ -39,12 +39,12 @@ pub struct Message {
     /// Whether this push takes the place of the job that has its unique key, as long as that one waits: its
     /// queue, payload, priority, due time and overrides, with no attempt used. `false` in a job that was taken.
     pub replaces: bool,
-    /// What the push overrode, as JSON ([`Overrides`]); kept for the worker, opaque to drivers.
+    /// The options of the push, as JSON ([`Overrides`]): kept for the worker, opaque to drivers.
     pub overrides: Option<Arc<str>>,
 }
 
 impl Message {
-    /// Whether others may have its unique key as soon as it was handed out to be run.
+    /// Whether the unique key is free as soon as a worker has taken the job.
     pub fn frees_key_at_start(&self) -> bool {
         // Read as JSON only where it may say so.
         let may = |overrides: &&str| self.unique_key.is_some() && overrides.contains("unique_until_start");
@@ -53,7 +53,7 @@ impl Message {
     }
 }
 
-/// What a back end calls a job: a row's number, or the text a broker carries.
+/// The id of a job in its back end: the number of a row, or the text that a broker carries.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum JobId {
     /// The number of a row; never used again.
@@ -106,8 +106,8 @@ impl Pushed {
     }
 }
 
-/// What a push asked for beyond the type's and the configuration's settings. Kept with the job, and
-/// with a failed one, so that a retried job is run as it was meant.
+/// The options of a push that override the settings of the job's type and of the configuration. They are kept with the
+/// job, and with a failed job, so that a retried job runs as it was pushed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Overrides {
@@ -132,7 +132,7 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Reads what [`Overrides::to_json`] wrote. Text that is not readable overrides nothing.
+    /// Reads the text that [`Overrides::to_json`] writes. Text that is not readable overrides nothing.
     pub fn from_json(text: &str) -> Self {
         Self::parse(text).unwrap_or_default()
     }
@@ -156,7 +156,7 @@ impl Overrides {
         }
     }
 
-    /// The JSON that is kept with the job, or `None` when nothing is overridden.
+    /// The JSON that is kept with the job; `None` when nothing is overridden.
     pub fn to_json(&self) -> Option<Arc<str>> {
         if *self == Self::default() {
             return None;

@@ -1,7 +1,7 @@
-//! What happens after a job was taken, and after it ran: done, again after a while, or dead.
+//! The policy: what happens to a job after it was taken, and after it ran. Done, again after a while, or dead.
 //!
-//! Pure: no clock, no chance, no back end. Attempts are counted when a job is taken, by the back end;
-//! here they are only compared.
+//! The policy is pure: no clock, no chance, no back end. The back end counts an attempt when a job is taken; the policy
+//! only compares.
 
 use std::time::Duration;
 
@@ -43,11 +43,11 @@ pub enum Outcome {
     Ok,
     /// `handle` returned an error or panicked.
     Failed(JobError),
-    /// The payload does not fit the job; running it again can't help.
+    /// The payload does not fit the job; another run can't help.
     Unrunnable(String),
-    /// It took longer than this.
+    /// The run took longer than this.
     TimedOut(Duration),
-    /// The child process that ran it ended, and this is how.
+    /// The child process that ran the job ended in this way.
     Died(String),
 }
 
@@ -58,12 +58,12 @@ pub(crate) struct NotRun {
     pub(crate) after: Duration,
 }
 
-/// What shall become of a job.
+/// What the policy decides about a job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Judgement {
-    /// It is done and leaves the queue.
+    /// The job is done and leaves the queue.
     Done,
-    /// It runs again after this wait.
+    /// The job runs again after this wait.
     Again {
         /// How long until it is due.
         after: Duration,
@@ -72,7 +72,7 @@ pub enum Judgement {
         /// What went wrong.
         error: String,
     },
-    /// It goes to the failed jobs, for this reason.
+    /// The job goes to the failed jobs, for this reason.
     Bury {
         /// Why it is dead.
         exception: String,

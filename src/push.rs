@@ -1,4 +1,4 @@
-//! A push and its options, as values: a push changes nothing that another push can see.
+//! A push and its options, as values: a push changes no state that another push can see.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::job::Queueable;
 use crate::message::{Message, Overrides, Pushed};
 use crate::time;
 
-/// Where a push is handed in: the queue, seen from a running job or from the program.
+/// What a push is handed to: the queue, seen from a running job or from the program.
 pub(crate) trait Enqueue: Send + Sync {
     fn accept(&self, options: &PushOptions, new_jobs: Vec<NewJob>) -> Result<Vec<Pushed>>;
 
@@ -21,18 +21,18 @@ pub(crate) trait Enqueue: Send + Sync {
     ) -> Result<Vec<Pushed>>;
 }
 
-/// A transaction of the caller's that a job can be pushed in: those of rusqlite, postgres and mysql, as
-/// far as they are compiled in.
+/// A transaction of the caller's that a job can be pushed in. The transactions of rusqlite, postgres and mysql are,
+/// as far as these are compiled in.
 pub trait Enlist {
-    /// Which SQL it speaks: `sqlite`, `postgres` or `mysql`.
+    /// The SQL dialect of the transaction: `sqlite`, `postgres` or `mysql`.
     fn dialect(&self) -> &'static str;
 
-    /// The database in which a statement of this transaction finds the table: on a server its name, with SQLite
-    /// the path of its file, which is empty in memory. `None` where there is no such table, or where it can't
-    /// be told; then a push is not checked for being on the right one.
+    /// The database in which a statement of this transaction finds the table: its name on a server, the path of its file
+    /// with SQLite (empty for one in memory). `None` where there is no such table, or where that can't be known; the
+    /// push is not checked for being on the right database then.
     ///
     /// # Errors
-    /// The database can't be asked.
+    /// The database does not answer.
     fn database_of(&mut self, table: &str) -> Result<Option<String>> {
         let _ = table;
         Ok(None)
@@ -41,7 +41,7 @@ pub trait Enlist {
     /// Adds the messages. `statement` gives the text of a statement of that dialect.
     ///
     /// # Errors
-    /// The database refused it; the transaction is the caller's to roll back.
+    /// The database refuses the messages; the caller rolls the transaction back.
     fn insert(
         &mut self,
         statement: &dyn Fn(&str) -> String,
@@ -70,7 +70,7 @@ pub(crate) struct PushOptions {
     pub(crate) overrides: Overrides,
 }
 
-/// A push in the making: `queue.on("invoices").delay("10 minutes").push(job)`.
+/// A push with options: `queue.on("invoices").delay("10 minutes").push(job)`.
 #[must_use = "nothing is pushed until `push` or `push_many` is called"]
 pub struct Push<'a> {
     enqueue: &'a dyn Enqueue,
@@ -95,8 +95,8 @@ impl<'a> Push<'a> {
         self
     }
 
-    /// Due only after this delay: a [`Duration`], or words such as `"10 minutes"`. Words that are no
-    /// span of time make the push an error. At most 36,600 days.
+    /// How long until the job is due: a [`Duration`], or words such as `"10 minutes"`; at most 36,600 days. Words that
+    /// are no span of time make the push an error.
     pub fn delay(mut self, delay: impl Delay) -> Self {
         match delay.span() {
             Ok(span) => self.options.delay = time::bounded(span),
@@ -105,7 +105,7 @@ impl<'a> Push<'a> {
         self
     }
 
-    /// 0 (the default) to 9 (first).
+    /// The priority within the queue, from 0 (the default) to 9 (first).
     pub fn priority(mut self, priority: u8) -> Self {
         self.options.overrides.priority = Some(priority);
         self
@@ -137,9 +137,9 @@ impl<'a> Push<'a> {
         self
     }
 
-    /// As [`Push::unique`], but the key is free once a worker has taken the job to run it: for a job that does
-    /// all there is to do, such as to index a document anew. What changed while it ran would be lost if the
-    /// push were a duplicate; so it is added, and runs afterwards or beside it.
+    /// As [`Push::unique`], but the key is free once a worker has taken the job to run it: for a job that does all there
+    /// is to do, such as to index a document anew. A change made while the job runs would be lost if its push were a
+    /// duplicate; so the push is added, and its job runs afterwards or at the same time.
     ///
     /// ```
     /// # use craft_queue::{Config, Context, JobResult, Jobs, Queue, Queueable};
@@ -166,12 +166,12 @@ impl<'a> Push<'a> {
         self
     }
 
-    /// The newest one wins: where a job with the same unique key still waits, it becomes this one, with its
-    /// payload, queue, options and due time, and the answer is [`Pushed::Replaced`]. One that runs already
-    /// stays as it is: the answer is [`Pushed::Duplicate`] then, or with [`Push::unique_until_start`] the job is
-    /// added. A push that is due later puts off what waits.
+    /// The newest push wins: a job with the same unique key that still waits becomes this one, with its payload, queue,
+    /// options and due time, and the answer is [`Pushed::Replaced`]. A job that runs already stays as it is: the answer
+    /// is [`Pushed::Duplicate`] then, or with [`Push::unique_until_start`] the new job is added. A push that is due later
+    /// puts off the job that waits.
     ///
-    /// Drivers that know no unique keys refuse it, as they do those.
+    /// Drivers without unique keys refuse this option, as they refuse the keys.
     pub fn replace(mut self) -> Self {
         self.options.replace = true;
         self
@@ -190,11 +190,11 @@ impl<'a> Push<'a> {
     /// Pushes one job within a transaction of yours: the job exists exactly when it commits. The
     /// transaction must be on the database that the driver uses.
     ///
-    /// The async driver with `blocking`, which is for debugging, runs the job at once: before the commit, so
-    /// that it does not see what the transaction wrote, and must not wait for what that has locked.
+    /// The async driver with `blocking`, which is for debugging, runs the job at once, before the commit: the job does
+    /// not see what the transaction wrote, and must not wait for what the transaction has locked.
     ///
     /// # Errors
-    /// As [`Queue::push`](crate::Queue::push); and when the driver's jobs lie in no such database.
+    /// As [`Queue::push`](crate::Queue::push); and when the driver keeps its jobs in no such database.
     pub fn push_in<J: Queueable>(self, transaction: &mut dyn Enlist, job: J) -> Result<Pushed> {
         let new_job = NewJob::of(&job)?;
         let (enqueue, options) = self.checked()?;
@@ -237,8 +237,8 @@ impl<'a> Push<'a> {
         pushed.pop().ok_or_else(|| no_answer(name))
     }
 
-    /// Pushes a job by its name, with its payload as JSON text; this is how jobs that are programs, or
-    /// whose type this program does not know, are pushed. No text at all is `null`: the job has no fields.
+    /// Pushes `count` jobs by their name, each with this payload as JSON text: for jobs that are programs, or whose type
+    /// this program does not know. No text at all means `null`: the job has no fields.
     ///
     /// # Errors
     /// As [`Queue::push`](crate::Queue::push); and when the payload is not JSON.
@@ -294,10 +294,10 @@ impl NewJob {
 
 /// What [`Push::delay`] takes.
 pub trait Delay {
-    /// The span of time that is meant.
+    /// The delay.
     ///
     /// # Errors
-    /// The words mean none.
+    /// The words are no span of time.
     fn span(self) -> Result<Duration>;
 }
 

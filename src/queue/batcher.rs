@@ -1,11 +1,11 @@
 //! Open drivers for the pushes of a whole process.
 //!
-//! Threads that push at the same time share a batch, and so a commit: whoever comes first leads, and
-//! pushes what has gathered while the last batch was on its way. Nobody lingers, so a thread that pushes
-//! alone loses nothing, not even a hand-over.
+//! Threads that push at the same time share a batch, and so a commit: the first thread leads, and pushes what has
+//! gathered while the last batch was on its way. No thread waits for others to join, so a thread that pushes alone
+//! loses nothing, not even a hand-over.
 //!
-//! A push with a unique key may have to wait until somebody's transaction ends, on a back end that says so.
-//! It goes alone and on a connection of its own, so that no other push waits with it.
+//! On some back ends a push with a unique key may wait for the end of another program's transaction. Such a push goes
+//! alone and on a connection of its own, so that no other push waits with it.
 
 mod pending_push;
 
@@ -33,17 +33,17 @@ pub(super) struct Batcher {
     keyed: [Lane; KEYED_LANES],
 }
 
-/// One connection, and the line for it.
+/// One connection, and the pushes that wait for it.
 struct Lane {
     /// Whether each push goes alone.
     alone: bool,
     line: Mutex<Line>,
 }
 
-/// Who waits, and whether somebody leads.
+/// The pushes that wait, and the lead.
 struct Line {
     waiting: VecDeque<Arc<PendingPush>>,
-    /// `None` while somebody leads.
+    /// `None` while a thread leads.
     lead: Option<Lead>,
 }
 

@@ -8,9 +8,9 @@ use crate::error::Result;
 use crate::message::{check_name, check_queue};
 
 impl Queue {
-    /// Pauses a queue of a driver, and says whether that is new. Its workers take nothing new from it, from
-    /// their next poll on; running jobs finish, pushes go on, other queues are worked off. It stays so until
-    /// [`Queue::resume`], whatever is started anew meanwhile.
+    /// Pauses a queue of a driver, and answers whether that is new. From their next poll on its workers take nothing new
+    /// from the queue; running jobs finish, pushes go on, and jobs of other queues run. The pause holds until
+    /// [`Queue::resume`], also for workers that start later.
     ///
     /// # Errors
     /// There is no such driver, it can't be reached, or it keeps no control messages: its jobs run in the program
@@ -20,7 +20,7 @@ impl Queue {
         self.send(driver, &ControlMessage::Pause(queue), &format!("pause queue \"{queue}\""))
     }
 
-    /// Ends the pause of a queue, and says whether there was one.
+    /// Ends the pause of a queue, and answers whether there was one.
     ///
     /// # Errors
     /// As [`Queue::pause`].
@@ -29,8 +29,8 @@ impl Queue {
         self.send(driver, &ControlMessage::Resume(queue), &format!("resume queue \"{queue}\""))
     }
 
-    /// Has every worker of a driver that runs now finish its running jobs and end, for its supervisor to
-    /// start it again: for a new version of a program. Workers that are started afterwards are not meant.
+    /// Asks every worker of a driver that runs now to finish its running jobs and end, so that its supervisor starts it
+    /// again with a new version of the program. Workers that start afterwards are not concerned.
     ///
     /// # Errors
     /// As [`Queue::pause`].

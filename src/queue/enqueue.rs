@@ -27,7 +27,7 @@ use crate::registry::{JobTypes, Jobs};
 use crate::runner::Program;
 use crate::time::Timestamp;
 
-/// How often whoever waits for room looks whether the worker still lives.
+/// How often a push that waits for room checks that the worker still lives.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// The inside of a queue.

@@ -1,4 +1,4 @@
-//! Failed jobs: look at them, put them back, forget them.
+//! Failed jobs: list them, put them back, remove them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,47 +22,47 @@ pub struct FailedJobsHandle {
 /// Which failed jobs to put back, and where.
 #[derive(Clone, Debug, Default)]
 pub struct Retry {
-    /// Only these; empty means all.
+    /// Only these failed jobs; empty means all.
     pub ids: Vec<JobId>,
     /// Only failures of this queue.
     pub from: Option<String>,
     /// Only jobs of this name.
     pub job: Option<String>,
-    /// The queue to put them onto; else each goes to its own.
+    /// The queue to put them onto; `None` means each onto its own.
     pub onto: Option<String>,
-    /// Say what would be done, and do nothing.
+    /// Answers what would be done, and does nothing.
     pub dry_run: bool,
 }
 
-/// What became of a failed job that was to be put back.
+/// What happened to a failed job that was to be put back.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Retried {
-    /// It is on the queue again, as this job.
+    /// The job is on the queue again.
     Back {
         /// The failed job as it was.
         failed: FailedJob,
-        /// The queue it went to.
+        /// The queue that the job went to.
         queue: String,
-        /// What the back end calls it now; `None` in a dry run.
+        /// The id of the job in the back end; `None` in a dry run.
         id: Option<JobId>,
     },
-    /// It stays, because another job with its unique key waits or runs.
+    /// The failed job stays, because another job with its unique key waits or runs.
     Kept {
         /// The failed job.
         failed: FailedJob,
         /// The job that has the key.
         holder: JobId,
     },
-    /// It stays, because the driver refuses it: what it was pushed with can't be pushed there.
+    /// The failed job stays, because the driver refuses its options.
     Refused {
         /// The failed job.
         failed: FailedJob,
         /// Why, in one sentence.
         why: String,
     },
-    /// Somebody else is putting it back, or has.
+    /// Another retry puts the job back, or has done so.
     Taken(FailedJob),
-    /// There is none of this id.
+    /// There is no failed job of this id.
     Unknown(JobId),
 }
 
@@ -71,14 +71,14 @@ impl FailedJobsHandle {
         Self { inner, driver: None }
     }
 
-    /// Those of another driver than the default one.
+    /// Chooses the failed jobs of another driver than the default one.
     #[must_use]
     pub fn driver(mut self, name: impl Into<String>) -> Self {
         self.driver = Some(name.into());
         self
     }
 
-    /// Lists them, the oldest first. The filter's `driver` is this driver.
+    /// Lists failed jobs, the oldest first. The filter's `driver` is ignored: this driver's are listed.
     ///
     /// # Errors
     /// The driver keeps no failed jobs, or they can't be reached.
@@ -118,7 +118,7 @@ impl FailedJobsHandle {
         Ok(listed)
     }
 
-    /// Counts them by driver and queue; those of all drivers that share the table.
+    /// Counts failed jobs by driver and queue, of all drivers that share the table.
     ///
     /// # Errors
     /// As [`FailedJobsHandle::list`].
@@ -126,7 +126,7 @@ impl FailedJobsHandle {
         self.open()?.1.count()
     }
 
-    /// The same for people who look: a database counts `most` of them at most, of all drivers together.
+    /// As [`count`](Self::count), but a database counts at most `most` of them, of all drivers together.
     ///
     /// # Errors
     /// As [`FailedJobsHandle::list`].
@@ -134,7 +134,7 @@ impl FailedJobsHandle {
         self.open()?.1.count_up_to(most)
     }
 
-    /// Removes these, and says how many were there.
+    /// Removes these failed jobs, and answers how many were there.
     ///
     /// # Errors
     /// As [`FailedJobsHandle::list`].
@@ -142,8 +142,8 @@ impl FailedJobsHandle {
         self.open()?.1.forget(ids)
     }
 
-    /// Removes all that were there when it began, or of these only what failed at least this long ago, and says how
-    /// many.
+    /// Removes the failed jobs that failed at least this long ago, or with zero all that were there when this began, and
+    /// answers how many.
     ///
     /// # Errors
     /// As [`FailedJobsHandle::list`].
@@ -151,11 +151,11 @@ impl FailedJobsHandle {
         self.prune_those(&Filter { before: Some(older_than), ..Filter::default() }, |_| {})
     }
 
-    /// Removes all that the filter finds, and says how many; `tell` is told how many were removed each time
-    /// that some were. The filter's `driver`, `after` and `limit` are not asked.
+    /// Removes the failed jobs that match the filter, and answers how many. `tell` is called with the count of each batch
+    /// that was removed. The filter's `driver`, `after` and `limit` are ignored.
     ///
     /// # Errors
-    /// As [`FailedJobsHandle::list`]. What was told is removed.
+    /// As [`FailedJobsHandle::list`]. The batches that `tell` was called with are removed.
     pub fn prune_those(&self, filter: &Filter<'_>, mut tell: impl FnMut(u64)) -> Result<u64> {
         let (configured, mut open) = self.open()?;
         let before = filter.before.filter(|span| !span.is_zero());
@@ -171,17 +171,17 @@ impl FailedJobsHandle {
         Ok(removed)
     }
 
-    /// Puts failed jobs back onto the queue, each at its end, and tells what became of each as it goes.
+    /// Puts failed jobs back onto the queue, each at its end, and calls `tell` with what happened to each.
     ///
-    /// Where the failed jobs and the jobs share a connection, each moves in one transaction. Else it is
-    /// marked, pushed under the same uuid, and forgotten: a crash between leaves it in both places, where
-    /// the next retry finds it; on a driver that can't know uuids (AMQP) a second copy may be run then.
+    /// Where the failed jobs and the jobs share a connection, each job moves in one transaction. Elsewhere a job is
+    /// marked, pushed under the same uuid, and removed: a crash between leaves it in both places, where the next retry
+    /// finds it; on a driver that does not know uuids (AMQP) a second copy may run then.
     ///
-    /// What fails while it goes on is not put back: where all are asked for, those are meant that were there when
-    /// it began. A job that the driver refuses stays, and keeps no other from being put back.
+    /// A retry of all means the failed jobs that are there when it begins, and not those that fail while it goes on. A
+    /// job that the driver refuses stays, and keeps no other job from being put back.
     ///
     /// # Errors
-    /// As [`FailedJobsHandle::list`], and when the driver can't be reached. What was told is done.
+    /// As [`FailedJobsHandle::list`], and when the driver can't be reached. What `tell` was called with is done.
     pub fn retry(&self, retry: &Retry, mut tell: impl FnMut(Retried)) -> Result<()> {
         if let Some(queue) = &retry.onto {
             check_queue("name of the queue", queue)?;
@@ -353,7 +353,7 @@ fn message(failed: &FailedJob, retry: &Retry) -> Message {
     }
 }
 
-/// The priority and the unique key among the options of a failed job, whoever wrote them: what is none is left out,
+/// The priority and the unique key among the options of a failed job, which any program may have written: what is none is left out,
 /// and a priority that is too high is the highest.
 fn of_columns(options: &str) -> (u8, Option<Arc<str>>) {
     let Ok(options) = serde_json::from_str::<serde_json::Value>(options) else { return (0, None) };

@@ -1,4 +1,4 @@
-//! A queue for users' tests: it records what was pushed, and runs nothing.
+//! A queue for users' tests: it records what is pushed, and runs nothing.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,11 +9,11 @@ use crate::job::Queueable;
 use crate::message::{JobId, Overrides, Pushed, check_name, check_queue};
 use crate::push::{NewJob, PushOptions};
 
-/// What was pushed to a [`Queue::fake`](crate::Queue::fake).
+/// Records what is pushed to a [`Queue::fake`](crate::Queue::fake).
 ///
-/// A push within a transaction ([`Push::push_in`](crate::Push::push_in)) is none before that commits, and no
-/// database tells a fake whether it did: such pushes are [`enlisted`](Recorder::enlisted) until the test says
-/// what became of the transaction.
+/// A push within a transaction ([`Push::push_in`](crate::Push::push_in)) takes effect when the transaction commits, and
+/// a fake cannot see that: such pushes are [`enlisted`](Recorder::enlisted) until the test calls
+/// [`commit`](Recorder::commit) or [`roll_back`](Recorder::roll_back).
 #[derive(Clone, Default)]
 pub struct Recorder(Arc<Mutex<Records>>);
 
@@ -29,7 +29,7 @@ struct Records {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RecordedPush {
-    /// What the push was answered.
+    /// The id that the push was answered.
     pub id: JobId,
     /// The job's name.
     pub name: String,
@@ -37,9 +37,9 @@ pub struct RecordedPush {
     pub queue: String,
     /// The driver that the push named.
     pub driver: Option<String>,
-    /// How long until it would be due.
+    /// How long until the job would be due.
     pub delay: Duration,
-    /// What else the push asked for.
+    /// The other options of the push.
     pub overrides: Overrides,
     /// The job as JSON.
     pub payload: Vec<u8>,
@@ -49,7 +49,7 @@ impl RecordedPush {
     /// The job itself.
     ///
     /// # Errors
-    /// It is a job of another type.
+    /// The job is of another type.
     pub fn job<J: Queueable>(&self) -> Result<J> {
         if self.name != J::NAME {
             return Err(Error::invalid(format!("this is a {}, not a {}", self.name, J::NAME)));
@@ -60,8 +60,7 @@ impl RecordedPush {
 }
 
 impl Recorder {
-    /// Everything that was pushed so far, in order. A push whose unique key is taken adds nothing here,
-    /// either, and one that replaces takes the place of the one that waits: nothing runs, so all of it waits.
+    /// All pushes so far, in order. Unique keys hold as in a driver: all recorded jobs wait, as nothing runs.
     pub fn sent(&self) -> Vec<RecordedPush> {
         self.lock().sent.clone()
     }
@@ -71,25 +70,25 @@ impl Recorder {
         self.sent().iter().filter_map(|sent| sent.job().ok()).collect()
     }
 
-    /// What was pushed within transactions, in order, since the last [`commit`](Recorder::commit) or
+    /// The pushes within transactions, in order, since the last [`commit`](Recorder::commit) or
     /// [`roll_back`](Recorder::roll_back).
     pub fn enlisted(&self) -> Vec<RecordedPush> {
         self.lock().enlisted.clone()
     }
 
-    /// The transactions have committed: what was pushed within them is sent.
+    /// Acts as if the transactions had committed: the pushes within them are sent.
     pub fn commit(&self) {
         let mut records = self.lock();
         let enlisted = std::mem::take(&mut records.enlisted);
         records.sent.extend(enlisted);
     }
 
-    /// The transactions were rolled back: what was pushed within them is forgotten.
+    /// Acts as if the transactions were rolled back: the pushes within them are forgotten.
     pub fn roll_back(&self) {
         self.lock().enlisted.clear();
     }
 
-    /// Forgets everything, as if it had been worked off: all unique keys are free.
+    /// Forgets all pushes, as if their jobs were done: all unique keys are free.
     pub fn clear(&self) {
         let mut records = self.lock();
         records.sent.clear();

@@ -1,4 +1,4 @@
-//! Single jobs, where they wait or run, and how much waits, for people who look.
+//! Single jobs that wait or run, and bounded counts.
 
 use super::{ConfiguredDriver, Queue};
 use crate::driver::{Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Size};
@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::message::JobId;
 
 impl Queue {
-    /// As [`Queue::size`], but a database stops to count at `most` and answers that, so that a long queue is
-    /// looked at as quickly as a short one. Back ends that know their numbers tell them.
+    /// As [`Queue::size`], but a database stops counting at `most` and answers that, so that a long queue is counted as
+    /// quickly as a short one. Back ends that know their numbers answer those.
     ///
     /// # Errors
     /// As [`Queue::size`].
@@ -33,7 +33,7 @@ impl Queue {
     ///
     /// # Errors
     /// There is no such driver, it can't be reached, or it cannot show single jobs
-    /// ([`is_unsupported`](Error::is_unsupported)): a broker shows a message only to whoever takes it.
+    /// ([`is_unsupported`](Error::is_unsupported)): a broker shows a message only to its consumer.
     pub fn jobs(&self, driver: Option<&str>, filter: &JobFilter<'_>) -> Result<Vec<QueuedJob>> {
         self.inspect(driver, "list the jobs", |open| open.jobs(filter))
     }
@@ -47,8 +47,8 @@ impl Queue {
         self.inspect(driver, "show a job", |open| open.job(id))
     }
 
-    /// Removes jobs, by id or uuid, each only if no worker holds it at that moment: what is removed was not
-    /// run, and never will be. Answers for each, in order. The hook `failed` is not called.
+    /// Removes jobs, by id or uuid, each only if no worker holds it at that moment: a removed job did not run, and never
+    /// will. Answers for each, in order. The hook `failed` is not called.
     ///
     /// # Errors
     /// As [`Queue::jobs`]; then some may have been removed.

@@ -1,4 +1,4 @@
-//! The queue: where jobs are handed in, workers are made, and failed jobs are looked after.
+//! The queue: pushes jobs, makes workers, and gives access to the failed jobs.
 
 mod async_worker;
 mod batcher;
@@ -39,8 +39,8 @@ use crate::registry::Jobs;
 
 /// A queue: cheap to clone, and used from many threads at once.
 ///
-/// When the last clone is dropped, the jobs of the async driver are worked off; see [`Queue::close`]. A
-/// clone that is kept in [`Jobs::state`] counts, so jobs that push use [`Context::push`] instead.
+/// Dropping the last clone runs the jobs that wait in the async driver; see [`Queue::close`]. A clone in
+/// [`Jobs::state`] counts, so jobs that push use [`Context::push`] instead.
 ///
 /// [`Context::push`]: crate::Context::push
 #[derive(Clone)]
@@ -56,21 +56,21 @@ impl Drop for Handle {
 }
 
 impl Queue {
-    /// Opens a queue. Nothing is connected to yet; a driver is opened when it is first used.
+    /// Opens a queue. It connects to nothing yet: a driver is opened when it is first used.
     ///
     /// # Errors
-    /// The configuration names what is not there, or a job is registered twice.
+    /// A value of the configuration is wrong, or a job is registered twice.
     pub fn open(config: Config, jobs: Jobs) -> Result<Self> {
         Self::builder(config, jobs).open()
     }
 
-    /// Opens a queue with drivers of one's own, or a listener.
+    /// Starts a queue with drivers of your own, a place of your own for failed jobs, or a listener.
     pub fn builder(config: Config, jobs: Jobs) -> QueueBuilder {
         QueueBuilder { config, jobs, own: Own::default(), listener: None }
     }
 
-    /// A queue for tests: it records what is pushed, as if it waited for ever, and runs nothing. Its size is
-    /// that of what was recorded; a worker of it, and whatever else needs a driver, is an error that says so.
+    /// A queue for tests: it records what is pushed, as if that waited for ever, and runs nothing. [`Queue::size`] counts
+    /// the recorded jobs; a worker, and all else that needs a driver, is an error that says so.
     ///
     /// ```
     /// # use craft_queue::{Context, JobResult, Jobs, Queue, Queueable};
@@ -155,9 +155,9 @@ impl Queue {
         FailedJobsHandle::new(self.0.0.clone())
     }
 
-    /// Makes the tables that the configuration names and that are missing, on the database driver's
-    /// connection; for the amqp driver only that of the failed jobs, where they shall be in a database.
-    /// `craft migrate` does the same with files that are kept with the program.
+    /// Makes the tables that the configuration names and that are missing, on the connection of the database driver; for
+    /// the amqp driver only the table of failed jobs, where that is configured. `craft migrate` does the same with files
+    /// that are kept with the program.
     ///
     /// # Errors
     /// The database can't be reached or written.
@@ -165,7 +165,7 @@ impl Queue {
         self.0.0.install()
     }
 
-    /// How much waits in these queues of a driver, or in all when none is named.
+    /// Counts the jobs of these queues of a driver, or of all its queues when none is named.
     ///
     /// # Errors
     /// There is no such driver, or it can't be reached.
@@ -176,7 +176,7 @@ impl Queue {
         }
     }
 
-    /// Removes all jobs of a queue that are not held, and says how many.
+    /// Removes all jobs of a queue that no worker holds, and answers how many.
     ///
     /// # Errors
     /// As [`Queue::size`].
@@ -192,23 +192,23 @@ impl Queue {
         Ok(self.0.0.configured(driver)?.backend.describe())
     }
 
-    /// The configuration it was opened with.
+    /// The configuration that the queue was opened with.
     pub fn config(&self) -> &Config {
         &self.0.0.config
     }
 
-    /// Works off what the async driver holds, for up to `patience`, and says what was left. Jobs that are
-    /// due later are not waited for. Further pushes to the async driver are refused.
+    /// Runs the jobs that wait in the async driver, for up to `patience`, and answers what is left. Jobs that are due
+    /// later are not waited for. Further pushes to the async driver are refused.
     ///
     /// # Errors
-    /// The pool's worker ended with an error, before or while this waited: what waits is not run any more.
+    /// The async driver's worker ended with an error, before or during this call: the jobs that wait are not run.
     pub fn close(&self, patience: Duration) -> Result<Unfinished> {
         self.0.0.pool.close(patience)?;
         self.0.0.left()
     }
 }
 
-/// A queue in the making.
+/// Builds a queue.
 #[must_use = "nothing is opened until `open` is called"]
 pub struct QueueBuilder {
     config: Config,
@@ -218,26 +218,26 @@ pub struct QueueBuilder {
 }
 
 impl QueueBuilder {
-    /// Adds a driver of one's own under a name. Its settings are those of `[database]`.
+    /// Adds a driver of your own under a name. Its settings are those of `[database]`.
     pub fn add_driver(mut self, name: impl Into<String>, backend: impl Backend + 'static) -> Self {
         self.own.drivers.insert(name.into(), Arc::new(backend));
         self
     }
 
-    /// Keeps the failed jobs of the async driver and of one's own drivers in a place of one's own.
+    /// Keeps the failed jobs of the async driver, and of your own drivers, in a place of your own.
     pub fn failed_jobs(mut self, backend: impl FailedBackend + 'static) -> Self {
         self.own.failed = Some(Arc::new(backend));
         self
     }
 
-    /// Tells every event of the async driver's pool, and of all workers that have no listener of their own.
-    /// It adds to the log lines of [`Worker::listener`], which are written without any listener, too.
+    /// Calls this with every event of the async driver's worker, and of all workers without a listener of their own. The
+    /// log lines of [`Worker::listener`] are written with and without a listener.
     pub fn listener(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.listener = Some(Arc::new(listener));
         self
     }
 
-    /// Opens it.
+    /// Opens the queue.
     ///
     /// # Errors
     /// As [`Queue::open`].

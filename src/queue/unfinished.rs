@@ -1,23 +1,23 @@
-//! How the async driver's pool ended, and what it left behind.
+//! How the async driver's worker ended, and what it left unfinished.
 
 use crossbeam::channel::TryRecvError;
 
 use crate::error::{Error, Result};
 use crate::worker::Report;
 
-/// What [`Queue::close`](crate::Queue::close) left behind, in memory only: it is gone with the program.
+/// The jobs that [`Queue::close`](crate::Queue::close) left in memory. They are lost when the program ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unfinished {
-    /// Due and not run.
+    /// Jobs that are due and did not run.
     pub waiting: u64,
-    /// Due later.
+    /// Jobs that are due later.
     pub delayed: u64,
-    /// Still running.
+    /// Jobs that are still running.
     pub running: u64,
 }
 
 impl Unfinished {
-    /// Whether everything was worked off.
+    /// Whether no job is left.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }

@@ -28,8 +28,8 @@ type Change = Box<dyn FnOnce(&mut Settings) + Send + Sync>;
 /// # Ok::<(), craft_queue::Error>(())
 /// ```
 ///
-/// What is not said comes from the configuration. A library worker installs no signal handlers: hand
-/// [`Worker::stopper`] to whatever decides when to stop.
+/// Options that are not set come from the configuration. A library worker installs no signal handlers: a
+/// [`Worker::stopper`] stops it.
 #[must_use = "a worker does nothing until it is run"]
 pub struct Worker {
     inner: Arc<QueueInner>,
@@ -61,7 +61,7 @@ impl Worker {
         }
     }
 
-    /// Works for this driver, with its settings where nothing else is said, before or after.
+    /// Takes jobs from this driver, with the settings of that driver for all options that are not set.
     pub fn driver(mut self, name: impl Into<String>) -> Self {
         self.driver = name.into();
         self
@@ -72,7 +72,7 @@ impl Worker {
         self
     }
 
-    /// Works off this queue. Said several times, the first one named goes first.
+    /// Takes jobs from this queue. Called several times, the queue named first goes first.
     pub fn on(mut self, queue: impl Into<String>) -> Self {
         self.queues.push(queue.into());
         self
@@ -99,12 +99,12 @@ impl Worker {
         self.set(move |settings| settings.child_memory = Some(megabytes))
     }
 
-    /// The longest it sleeps before it looks for jobs.
+    /// The longest that an idle worker sleeps before it asks for jobs.
     pub fn poll(self, poll: Duration) -> Self {
         self.set(move |settings| settings.poll = poll)
     }
 
-    /// How long a job stays held without a sign of life.
+    /// How long a job stays held when the worker does not renew its hold.
     pub fn lease(self, lease: Duration) -> Self {
         self.set(move |settings| settings.lease = lease)
     }
@@ -125,12 +125,12 @@ impl Worker {
         self.set(move |settings| settings.timeout = Some(timeout))
     }
 
-    /// How long it waits for running jobs when it is stopped.
+    /// How long a stopping worker waits for running jobs.
     pub fn grace(self, grace: Duration) -> Self {
         self.set(move |settings| settings.grace = grace)
     }
 
-    /// Ends when nothing is due, nothing runs, and no retry of its own is still to come.
+    /// Ends when no job is due or running, and no retry of the worker's own jobs is still to come.
     pub fn stop_when_empty(mut self) -> Self {
         self.bounds.when_empty = true;
         self
@@ -148,17 +148,17 @@ impl Worker {
         self
     }
 
-    /// Ends when the process has this many MB resident (Linux).
+    /// Ends when the resident memory of the process reaches this many MB (Linux).
     pub fn max_memory(mut self, megabytes: u64) -> Self {
         self.bounds.memory = Some(megabytes);
         self
     }
 
-    /// Is told every event, instead of the listener that the queue was opened with.
+    /// Calls this with every event, instead of the listener that the queue was opened with.
     ///
-    /// What a person should know is written to the log beside it (crate `log`, target `craft_queue::worker`):
-    /// jobs that are dead as errors; warnings, lost holds and a back end that is away as warnings; other changes
-    /// as info; each job that begins and is done as debug.
+    /// Events are also written to the log (crate `log`, target `craft_queue::worker`): dead jobs as errors; warnings,
+    /// lost holds and an unavailable back end as warnings; other changes as info; each job that begins and is done as
+    /// debug.
     pub fn listener(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.listener = Some(Arc::new(listener));
         self
@@ -177,20 +177,20 @@ impl Worker {
         })
     }
 
-    /// Says that the process exits as soon as [`Worker::run`] returns. Only then can a worker give back
-    /// jobs whose threads are still running: they are due again 5 s later. Without it such a worker returns
-    /// an error and keeps the jobs held for as long as their threads live.
+    /// Declares that the process exits as soon as [`Worker::run`] returns. Only then can a worker give back jobs whose
+    /// threads are still running: they are due again 5 s later. Without this option such a worker returns an error and
+    /// keeps the jobs held for as long as their threads live.
     pub fn process_ends(mut self) -> Self {
         self.process_ends = true;
         self
     }
 
-    /// Stops it from another thread, or from a signal handler's.
+    /// A handle that stops the worker from another thread.
     pub fn stopper(&self) -> Stopper {
         self.inbox.stopper()
     }
 
-    /// Works in this thread until it is stopped or a bound is reached.
+    /// Runs jobs until the worker is stopped or a bound is reached.
     ///
     /// # Errors
     /// The driver is unknown or can't be used, a table is missing
