@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 
 use super::ConfiguredDriver;
 use super::enqueue::QueueInner;
-use crate::context::inside_a_job;
+use crate::context::RunEnv;
 use crate::error::{Error, Result};
 use crate::failed::Failure;
-use crate::job::JobError;
 use crate::message::{JobId, Message, Pushed};
-use crate::policy::{Judgement, Limits};
+use crate::policy::Judgement;
 use crate::reserved::{Receipt, Reserved};
-use crate::runner::Task;
+use crate::runner::{Finished, Task, call_hook, run_job};
 use crate::time;
 
 /// Nobody competes for a job that was never queued.
@@ -49,39 +48,30 @@ fn run(inner: &QueueInner, configured: &ConfiguredDriver, message: Message) -> R
     let settings = &inner.config.memory.settings;
     let policy = settings.policy();
     let limits = policy.limits_for(message.overrides.as_deref(), &kind.limits());
+    let surroundings = Arc::new(inner.surroundings(&configured.name, Arc::default()));
     let mut attempt = 0;
     loop {
         attempt += 1;
         let job = reserved(message.clone(), attempt);
-        let task = Task::new(job, limits.clone(), Some(kind.clone()));
-        let begun = Instant::now();
-        task.begin(begun);
-        let context = task.context(&Arc::new(inner.surroundings(&configured.name, Arc::default())));
-        let run = inside_a_job(|| kind.run(&message.payload, &settings.callback, &context));
-        let Ok(outcome) = run else {
+        let task = Arc::new(Task::new(job, limits.clone(), Some(kind.clone())));
+        let Finished::Ran(task, outcome, _) = run_job(task, &settings.callback, &surroundings) else {
             return Err(Error::unavailable(format!("{} could not be run now", message.name))
                 .with_help("see the log for what this process lacks, and push it again"));
         };
-        let outcome = limits.in_time(outcome, begun.elapsed());
         let exception = match policy.judge(attempt, &outcome, &limits, 0.0) {
-            Judgement::Done => return Ok(task.job.id),
+            Judgement::Done => return Ok(task.job.id.clone()),
             Judgement::Again { counted: true, .. } => continue,
             Judgement::Again { error, .. } => {
                 format!("{error} (it wants to run later, which a blocking driver can't wait for)")
             }
             Judgement::Bury { exception } => exception,
         };
-        return Err(bury(inner, configured, &task, &limits, &exception));
+        return Err(bury(configured, &task, &surroundings, &exception));
     }
 }
 
-fn bury(
-    inner: &QueueInner,
-    configured: &ConfiguredDriver,
-    task: &Task,
-    limits: &Limits,
-    exception: &str,
-) -> Error {
+/// Keeps a dead job with the failed jobs, and calls its hook.
+fn bury(configured: &ConfiguredDriver, task: &Task, surroundings: &Arc<RunEnv>, exception: &str) -> Error {
     let failure = Failure::now(&configured.name, &configured.connection, exception);
     let name = &task.job.message.name;
     let place = configured.failed.of_worker(&configured.name);
@@ -90,19 +80,10 @@ fn bury(
     if let Err(error) = kept {
         log::warn!("cannot keep {name} with the failed jobs: {error}");
     }
-    if let Some(kind) = &task.kind {
-        let (error, context) = (
-            JobError::new(exception),
-            task.context(&Arc::new(inner.surroundings(&configured.name, Arc::default()))),
-        );
-        let called = inside_a_job(|| kind.failed(&task.job.message.payload, &error, &context));
-        if let Err(why) = called {
-            log::warn!("the hook `failed` of {name}: {why}");
-        }
-    }
+    call_hook(task, exception.to_owned(), surroundings);
     Error::job_failed(format!(
         "{name} failed in attempt {} of {}: {exception}",
-        task.job.attempt, limits.attempts
+        task.job.attempt, task.limits.attempts
     ))
 }
 

@@ -73,7 +73,7 @@ impl Escaped {
 }
 
 /// Where this process adopts orphans, it has to reap what a job left behind and what was killed with it: they end
-/// within a moment, and one that does not is left to whoever looks for it later.
+/// within a moment, and one that does not is left to a later look.
 pub(super) fn reap_what_it_left(leader: u32, escaped: &Escaped) {
     for _ in 0..MOST_LOOKS {
         if !reap_group(leader) {

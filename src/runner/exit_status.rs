@@ -1,7 +1,26 @@
-//! How a process ended, in words.
+//! How a process ended, in words, and whether that can be told.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+
+use super::unix::{Ignored, is_ignored};
+use crate::error::{Error, Result};
+
+/// Whether this process is told how its children end, those that are programs included.
+///
+/// # Errors
+/// It ignores SIGCHLD: then the system forgets how they ended.
+#[cfg(unix)]
+pub(crate) fn hears_of_ends() -> Result<()> {
+    if !is_ignored(Ignored::Child) {
+        return Ok(());
+    }
+    Err(Error::config(
+        "jobs cannot run in processes of their own: this process ignores SIGCHLD, and so cannot learn how \
+         they end",
+    )
+    .with_help("set the signal to its default action before the worker starts; `trap '' CHLD` is inherited"))
+}
 
 /// "killed by SIGSEGV (11)" or "exited with status 3".
 pub(super) fn cause(status: ExitStatus) -> String {

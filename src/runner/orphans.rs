@@ -34,8 +34,8 @@ pub(crate) fn reap_orphans() -> Result<()> {
     Ok(())
 }
 
-/// Reaps those that were dead before already: whoever started a process has had time to wait for it. Says who is
-/// dead now.
+/// Reaps those that were dead at the last look already, as their parents have had time to wait for them. Returns those
+/// that are dead now.
 fn look(own: u32, group: u32, before: &HashSet<u32>) -> HashSet<u32> {
     let is_orphan = |stat: &Stat| stat.is_dead && stat.parent == own && stat.group != group;
     let all = escaped::all();

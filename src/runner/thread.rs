@@ -4,16 +4,16 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
-use super::{Finished, Runner, Task, Tell, Work};
-use crate::context::{RunEnv, inside_a_job};
+use super::run::perform;
+use super::task::Task;
+use super::work::{Runner, Tell, Work};
+use crate::context::RunEnv;
 use crate::error::{Error, Result};
-use crate::job::JobError;
 
 /// A pool of threads. It ends, without waiting for what runs, when it is dropped.
 pub(crate) struct Threads {
-    shelf: Arc<WorkQueue>,
+    queue: Arc<WorkQueue>,
     killed: Arc<AtomicBool>,
 }
 
@@ -23,10 +23,10 @@ impl Threads {
     /// # Errors
     /// The system gives no more threads.
     pub(crate) fn start(count: usize, callback: &str, surroundings: &RunEnv, tell: &Tell) -> Result<Self> {
-        let shelf = Arc::new(WorkQueue::default());
+        let queue = Arc::new(WorkQueue::default());
         for number in 1..=count {
             let slot = Slot {
-                shelf: shelf.clone(),
+                queue: queue.clone(),
                 callback: callback.to_owned(),
                 surroundings: Arc::new(surroundings.clone()),
                 tell: tell.clone(),
@@ -38,19 +38,19 @@ impl Threads {
                     Error::other(format!("cannot start thread {number} of {count} for jobs")).because(&cause)
                 })?;
         }
-        Ok(Self { shelf, killed: surroundings.killed.clone() })
+        Ok(Self { queue, killed: surroundings.killed.clone() })
     }
 }
 
 impl Runner for Threads {
     fn begin(&mut self, work: Vec<Work>) {
-        let mut waiting = self.shelf.lock();
+        let mut waiting = self.queue.lock();
         waiting.work.extend(work);
-        self.shelf.wake_one(waiting);
+        self.queue.wake_one(waiting);
     }
 
     fn take_back(&mut self, most: usize) -> Vec<Arc<Task>> {
-        let mut waiting = self.shelf.lock();
+        let mut waiting = self.queue.lock();
         let mut taken = Vec::new();
         while taken.len() < most
             && let Some(last) = waiting.work.iter().rposition(|work| matches!(work, Work::Run(_)))
@@ -69,10 +69,10 @@ impl Runner for Threads {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        let mut waiting = self.shelf.lock();
+        let mut waiting = self.queue.lock();
         waiting.is_closed = true;
         waiting.work.clear();
-        self.shelf.wake.notify_all();
+        self.queue.wake.notify_all();
     }
 }
 
@@ -128,7 +128,7 @@ impl WorkQueue {
 }
 
 struct Slot {
-    shelf: Arc<WorkQueue>,
+    queue: Arc<WorkQueue>,
     callback: String,
     surroundings: Arc<RunEnv>,
     tell: Tell,
@@ -136,46 +136,8 @@ struct Slot {
 
 impl Slot {
     fn serve(self) {
-        while let Some(work) = self.shelf.next() {
-            let finished = match work {
-                Work::Run(task) => run(task, &self.callback, &self.surroundings),
-                Work::Hook(task, error) => call_hook(&task, error, &self.surroundings),
-            };
-            (self.tell)(finished);
+        while let Some(work) = self.queue.next() {
+            (self.tell)(perform(work, &self.callback, &self.surroundings));
         }
     }
-}
-
-/// Runs a job in this thread.
-pub(super) fn run(task: Arc<Task>, callback: &str, surroundings: &Arc<RunEnv>) -> Finished {
-    let begun = Instant::now();
-    if task.hold.is_over(begun) {
-        return Finished::too_late(task);
-    }
-    task.begin(begun);
-    let Some(kind) = &task.kind else { return Finished::too_late(task) };
-    let context = task.context(surroundings);
-    let outcome = match inside_a_job(|| kind.run(&task.job.message.payload, callback, &context)) {
-        Ok(outcome) => outcome,
-        Err(not_run) => return Finished::NotRun(task, not_run),
-    };
-    let took = begun.elapsed();
-    let outcome = task.limits.in_time(outcome, took);
-    Finished::Ran(task, outcome, took)
-}
-
-pub(super) fn call_hook(task: &Task, error: String, surroundings: &Arc<RunEnv>) -> Finished {
-    if let Some(kind) = &task.kind {
-        let (error, context) = (JobError::new(error), task.context(surroundings));
-        let called = inside_a_job(|| kind.failed(&task.job.message.payload, &error, &context));
-        if let Err(why) = called {
-            log_hook(task, &why);
-        }
-    }
-    Finished::Hooked
-}
-
-/// A hook that goes wrong changes nothing for its job.
-pub(super) fn log_hook(task: &Task, why: &str) {
-    log::warn!("the hook `failed` of {} #{}: {why}", task.job.message.name, task.job.id);
 }

@@ -131,7 +131,7 @@ impl Call<'_> {
             _ if running.stopped => return Ok(Outcome::Failed(JobError::new(NO_TERMINAL))),
             Ok(status) => status,
             Err(cause) => {
-                let why = format!("nobody can tell how {} ended: {cause}", self.program.job.command[0]);
+                let why = format!("cannot learn how {} ended: {cause}", self.program.job.command[0]);
                 return Ok(Outcome::Failed(JobError::new(why)));
             }
         };
@@ -142,7 +142,7 @@ impl Call<'_> {
         Ok(status::outcome(status, &said))
     }
 
-    /// Whether the worker is told to stop, too. Who sends a signal to all processes of a unit sends it to one after
+    /// Whether the worker is told to stop, too. A service manager sends its signal to all processes of a unit, to one after
     /// the other, and the program may be quicker to end than the worker to hear of it.
     fn is_told_to_stop(&self) -> bool {
         let patience = Instant::now() + SAME_SIGNAL;

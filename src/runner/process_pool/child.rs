@@ -1,19 +1,20 @@
-//! A child as its parent sees it: the work it was given, the line to it, and how it ends.
+//! A child as its parent sees it: the work it was given, the line to it, and what it leaves.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
+use super::child_process::ChildProcess;
 use super::codec::{Incoming, LONGEST, TooLong, Unreadable, put, read};
+use super::deaths::Death;
 use super::protocol::{Job, ToChild, ToParent};
 use super::shared_state::SharedState;
-use crate::runner::escaped::{Escaped, reap_what_it_left};
-use crate::runner::exit_status;
-use crate::runner::reaper::Watch;
-use crate::runner::unix::{Ask, ask_group, has_ended, send};
-use crate::runner::{Task, Work};
+use crate::error::{Error, Result};
+use crate::message::Pushed;
+use crate::runner::task::Task;
+use crate::runner::unix::{Watched, send};
+use crate::runner::work::Work;
 
 /// How long a process has between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -21,33 +22,34 @@ const TERM_GRACE: Duration = Duration::from_secs(2);
 /// A child whose line is closed but that still lives gets this long to end.
 const LINE_GRACE: Duration = Duration::from_millis(500);
 
+/// How soon to look for the end of a process that is about to end.
+const SOON: Duration = Duration::from_millis(1);
+
 pub(super) struct Child {
-    process: std::process::Child,
-    watch: Option<Watch>,
+    process: ChildProcess,
     line: UnixStream,
-    pub(super) card: SharedState,
+    shared: SharedState,
     incoming: Incoming,
-    pub(super) outgoing: Vec<u8>,
-    /// What it has and has not answered, in order.
+    outgoing: Vec<u8>,
+    /// The work that it was given and has not answered, in order.
     given: VecDeque<(u32, Work)>,
     last_number: u32,
+    /// It is used up after so much work.
+    most: u32,
     /// It has said that it can work.
-    pub(super) ready: bool,
-    pub(super) state: State,
+    pub(super) is_ready: bool,
+    state: State,
+    /// Nothing more comes from it.
+    line_ended: bool,
     /// When it last took or answered something.
     pub(super) moved: Instant,
-    /// Nothing more will come from it.
-    pub(super) line_ended: bool,
     /// What it sent that is no message.
     unreadable: Option<Unreadable>,
-    killed: bool,
-    escaped: Escaped,
     /// The running job whose hold the child believes to be lost.
     lost: Option<u32>,
 }
 
-#[derive(Clone, Copy)]
-pub(super) enum State {
+enum State {
     Works,
     /// A job took too long: it was asked to end, and dies at this moment.
     TimedOut {
@@ -62,68 +64,68 @@ pub(super) enum State {
 
 /// What a child left that has ended.
 pub(super) struct Remains {
-    pub(super) how: String,
-    /// It ended by a signal that asks for its end, and this process did not send it.
-    pub(super) told_to_stop: bool,
-    /// What it died of, if it was working.
-    pub(super) culprit: Option<Work>,
-    /// How long that ran.
-    pub(super) ran: Duration,
+    /// It ended in the middle of this.
+    pub(super) death: Option<Death>,
+    /// It ended of itself before it was ready, in this way.
+    pub(super) failed_start: Option<String>,
     /// What it did not begin, and what it ran without telling.
     pub(super) rest: Vec<Work>,
 }
 
 impl Child {
-    pub(super) fn new(
-        process: std::process::Child,
-        watch: Watch,
-        line: UnixStream,
-        card: SharedState,
-    ) -> Self {
-        Self {
+    /// Starts one, for at most so much work, on the thread with which it shall die.
+    pub(super) fn start(callback: &str, memory: Option<u64>, most: u32) -> io::Result<Self> {
+        let (process, line, shared) = ChildProcess::start(memory)?;
+        let mut child = Self {
             process,
-            watch: Some(watch),
             line,
-            card,
+            shared,
             incoming: Incoming::default(),
             outgoing: Vec::new(),
             given: VecDeque::new(),
             last_number: 0,
-            ready: false,
+            most,
+            is_ready: false,
             state: State::Works,
-            moved: Instant::now(),
             line_ended: false,
+            moved: Instant::now(),
             unreadable: None,
-            killed: false,
-            escaped: Escaped::default(),
             lost: None,
-        }
+        };
+        child.send(&ToChild::Hello { callback });
+        Ok(child)
     }
 
     pub(super) fn id(&self) -> u32 {
         self.process.id()
     }
 
-    pub(super) fn line(&self) -> &UnixStream {
-        &self.line
-    }
-
     pub(super) fn works(&self) -> bool {
         matches!(self.state, State::Works)
+    }
+
+    /// Whether it may have ended, as far as that is to be seen from here.
+    pub(super) fn may_have_ended(&self) -> bool {
+        self.line_ended || !self.works()
     }
 
     pub(super) fn load(&self) -> usize {
         self.given.len()
     }
 
-    /// How much it was given so far.
-    pub(super) fn given_in_all(&self) -> u32 {
-        self.last_number
+    /// How many bytes it has not taken yet.
+    pub(super) fn unsent(&self) -> usize {
+        self.outgoing.len()
+    }
+
+    /// Whether it was given as much work as it may have.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.last_number >= self.most
     }
 
     /// Gives it work, after what it has. Work that does not fit into a message comes back.
     pub(super) fn give(&mut self, work: Work) -> Result<(), (Work, TooLong)> {
-        let (number, round) = (self.last_number + 1, self.card.turn().round);
+        let (number, round) = (self.last_number + 1, self.shared.turn().round);
         let message = match &work {
             Work::Run(task) => ToChild::Run { job: Job::of(task, number, round) },
             Work::Hook(task, error) => ToChild::Hook { job: Job::of(task, number, round), error },
@@ -139,8 +141,17 @@ impl Child {
         Ok(())
     }
 
-    /// Sends it a message. Only work and pushes have no limit of their own: nothing else is too long to be sent.
-    pub(super) fn send(&mut self, message: &ToChild<'_>) {
+    /// Answers a push.
+    pub(super) fn answer_push(&mut self, number: u32, answer: Result<Vec<Pushed>>) {
+        if put(&mut self.outgoing, &ToChild::Pushed { number, answer }).is_err() {
+            let why = "the jobs were pushed, but their ids do not fit into one message";
+            let answer = Err(Error::other(why).with_help("push fewer jobs at once"));
+            self.send(&ToChild::Pushed { number, answer });
+        }
+    }
+
+    /// Sends a message that is short.
+    fn send(&mut self, message: &ToChild<'_>) {
         let sent = put(&mut self.outgoing, message);
         debug_assert!(sent.is_ok(), "{sent:?}");
     }
@@ -153,19 +164,19 @@ impl Child {
     }
 
     /// Takes back everything that it has not begun.
-    pub(super) fn take_back(&mut self) -> Vec<Work> {
-        let begun = self.card.take_back().begun;
-        // Whoever stops the worker is told how many jobs run: this one, too, if it has only just begun.
+    pub(super) fn take_back(&mut self) -> impl Iterator<Item = Work> + use<> {
+        let begun = self.shared.take_back().begun;
+        // The worker that stops says how many jobs run: this one, too, if it has only just begun.
         self.running(Instant::now());
         let first = self.given.partition_point(|(number, _)| *number <= begun);
-        self.given.split_off(first).into_iter().map(|(_, work)| work).collect()
+        self.given.split_off(first).into_iter().map(|(_, work)| work)
     }
 
     /// The work that runs, and since when. What it was given before that has ended and is being told.
     fn running(&self, now: Instant) -> Option<(u32, &Work, Instant)> {
-        let begun = self.card.turn().begun;
+        let begun = self.shared.turn().begun;
         let (number, work) = self.given.iter().find(|(number, _)| *number == begun)?;
-        let since = self.card.begun(now);
+        let since = self.shared.begun(now);
         if let Work::Run(task) = work {
             task.begin(since);
         }
@@ -192,10 +203,10 @@ impl Child {
     /// Tells the child how long it may begin what it has, and whether its job's hold is lost. Says when to
     /// come again. Work whose hold is over is to be taken back.
     pub(super) fn renew_holds(&mut self, now: Instant) -> Option<Instant> {
-        let begun = self.card.turn().begun;
+        let begun = self.shared.turn().begun;
         let waiting = self.given.iter().filter(|(number, _)| *number > begun);
         let until = waiting.filter_map(|(_, work)| task(work)).map(|task| task.hold.until()).min();
-        self.card.hold(until.map_or(Duration::MAX, |until| until.saturating_duration_since(now)));
+        self.shared.hold(until.map_or(Duration::MAX, |until| until.saturating_duration_since(now)));
         if let Some((number, Work::Run(task), _)) = self.running(now) {
             let is_lost = task.hold.is_over(now);
             if is_lost != (self.lost == Some(number)) {
@@ -208,9 +219,14 @@ impl Child {
     }
 
     pub(super) fn holds_are_over(&self, now: Instant) -> bool {
-        let begun = self.card.turn().begun;
+        let begun = self.shared.turn().begun;
         let mut waiting = self.given.iter().filter(|(number, _)| *number > begun);
         waiting.any(|(_, work)| task(work).is_some_and(|task| task.hold.is_over(now)))
+    }
+
+    /// What to wait for. A line that has ended would be ready for ever.
+    pub(super) fn watched(&self) -> Option<Watched<'_>> {
+        (!self.line_ended).then(|| Watched::new(&self.line, true, !self.outgoing.is_empty()))
     }
 
     /// Writes as much as the line takes.
@@ -228,10 +244,9 @@ impl Child {
         self.outgoing.drain(..written);
     }
 
-    /// Reads what is there, and says whether there was anything. The end of the line is the beginning of
-    /// the child's end.
+    /// Reads a piece of what is there, and says whether there was anything.
     pub(super) fn read(&mut self, room: &mut [u8]) -> bool {
-        loop {
+        while !self.line_ended {
             match self.line.read(room) {
                 Ok(count @ 1..) => {
                     self.incoming.add(&room[..count]);
@@ -239,21 +254,19 @@ impl Child {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-                Ok(_) | Err(_) => {
-                    self.leave();
-                    return false;
-                }
+                Ok(_) | Err(_) => self.leave(),
             }
         }
+        false
     }
 
-    /// The next message of those that were read.
+    /// The next message of what was read. A child that sends anything else is killed.
     pub(super) fn next_message(&mut self) -> Option<ToParent> {
         let message = self.incoming.next().and_then(|body| body.map(read).transpose());
         message.unwrap_or_else(|unreadable| {
+            self.unreadable = Some(unreadable);
             self.leave();
             self.kill();
-            self.unreadable = Some(unreadable);
             None
         })
     }
@@ -272,78 +285,69 @@ impl Child {
         self.state = State::Leaves { dies_at: Instant::now() + TERM_GRACE };
     }
 
-    /// Asks the whole group to end; the time of its job is over.
+    /// Asks it to end; the time of its job is over.
     pub(super) fn time_out(&mut self, now: Instant, limit: Duration) {
-        self.escaped.ask(self.id(), Ask::ToEnd);
-        ask_group(self.id(), Ask::ToEnd);
+        self.process.ask_to_end();
         self.state = State::TimedOut { limit, dies_at: now + TERM_GRACE };
     }
 
     pub(super) fn kill(&mut self) {
-        if !std::mem::replace(&mut self.killed, true) {
-            self.escaped.ask(self.id(), Ask::ToDie);
-        }
-        ask_group(self.id(), Ask::ToDie);
+        self.process.kill();
     }
 
-    pub(super) fn dies_at(&self) -> Option<Instant> {
-        match self.state {
-            State::Works => None,
-            State::TimedOut { dies_at, .. } | State::Leaves { dies_at } => Some(dies_at),
+    /// Kills a child whose time to end is over, and says when to look again; `None` while it works.
+    pub(super) fn kill_when_due(&mut self, now: Instant) -> Option<Instant> {
+        let dies_at = match self.state {
+            State::Works => return None,
+            State::TimedOut { dies_at, .. } | State::Leaves { dies_at } => dies_at,
+        };
+        if now >= dies_at {
+            self.kill();
         }
+        // A process whose line has ended has all but ended itself.
+        Some(if self.line_ended || now >= dies_at { now + SOON } else { dies_at })
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        has_ended(self.id())
+        self.process.has_ended()
     }
 
-    /// Reaps a child that has ended, kills what is left of its group, and sorts its work.
+    /// Reaps a child that has ended, and sorts its work.
     pub(super) fn bury(mut self, now: Instant) -> Remains {
-        // The group is named after a process that is not reaped yet, so this can hit no other.
-        ask_group(self.id(), Ask::ToDie);
-        self.escaped.ask_known(Ask::ToDie);
-        drop(self.watch.take());
-        let status = self.process.wait();
-        reap_what_it_left(self.id(), &self.escaped);
-        let how = match (self.state, self.killed, &status) {
-            _ if self.unreadable.is_some() => self.why_unreadable(),
-            (State::Leaves { .. }, true, _) => "it closed its line to the worker, and was killed".to_owned(),
-            (_, _, Ok(status)) => exit_status::cause(*status),
-            (_, _, Err(cause)) => format!("nobody can tell how it ended: {cause}"),
-        };
-        let told_to_stop = self.works_or_left()
-            && !self.killed
-            && status.is_ok_and(|status| exit_status::asks_to_stop(status.signal()));
-        let begun = self.card.turn().begun;
-        let ran = now.saturating_duration_since(self.card.begun(now));
-        let (culprit, rest): (Vec<_>, Vec<_>) =
-            self.given.drain(..).partition(|(number, _)| *number == begun);
-        let work = |(_, work)| work;
-        Remains {
-            how,
-            told_to_stop,
-            culprit: culprit.into_iter().next().map(work),
-            ran,
-            rest: rest.into_iter().map(work).collect(),
-        }
-    }
-
-    fn why_unreadable(&self) -> String {
-        let what = match self.unreadable {
-            Some(Unreadable::TooLong(bytes)) => {
-                format!("a message of {} MiB, where at most {} MiB are read", bytes >> 20, LONGEST >> 20)
+        let is_killed = self.process.is_killed;
+        let exit = self.process.reap();
+        let how = match (&self.unreadable, &self.state, is_killed) {
+            (Some(unreadable), ..) => why_killed(unreadable),
+            (None, State::Leaves { .. }, true) => {
+                "it closed its line to the worker, and was killed".to_owned()
             }
-            Some(Unreadable::Unknown) | None => "bytes that are no message".to_owned(),
+            _ => exit.how,
         };
-        format!(
-            "its child process sent {what}, and was killed: a job writes to no descriptor that it did not open"
-        )
+        let timed_out = match self.state {
+            State::TimedOut { limit, .. } => Some(limit),
+            State::Works | State::Leaves { .. } => None,
+        };
+        let was_asked = exit.was_asked && !is_killed && timed_out.is_none();
+        let begun = self.shared.turn().begun;
+        let ran = now.saturating_duration_since(self.shared.begun(now));
+        let culprit = self.given.iter().position(|(number, _)| *number == begun);
+        let failed_start = (!self.is_ready && !was_asked).then(|| how.clone());
+        let death = culprit.and_then(|at| self.given.remove(at));
+        let death = death.map(|(_, work)| Death { work, how, was_asked, timed_out, ran });
+        Remains { death, failed_start, rest: self.given.into_iter().map(|(_, work)| work).collect() }
     }
+}
 
-    /// It was not ended by its parent.
-    fn works_or_left(&self) -> bool {
-        matches!(self.state, State::Works | State::Leaves { .. })
-    }
+fn why_killed(unreadable: &Unreadable) -> String {
+    let what = match unreadable {
+        Unreadable::TooLong(bytes) => {
+            format!("a message of {} MiB, where at most {} MiB are read", bytes >> 20, LONGEST >> 20)
+        }
+        Unreadable::Unknown => "bytes that are no message".to_owned(),
+    };
+    format!(
+        "its child process sent {what}, and was killed: a job writes to no descriptor that it did not open"
+    )
 }
 
 /// A hook may take as long as its job.

@@ -83,7 +83,7 @@ impl ChildConnection {
 
     fn send(&self, out: &mut Out) {
         if (&self.stream).write_all(&out.bytes).is_err() {
-            // Nobody is there any more to be told anything.
+            // The parent is gone, and with it the reader of all answers.
             die_with_group();
         }
         out.bytes.clear();
@@ -118,8 +118,8 @@ impl ChildConnection {
         self.busy.store(false, Ordering::SeqCst);
     }
 
-    /// The parent is gone, or wants this child to end. Nobody would hear what becomes of a job that runs,
-    /// and somebody else may be given it: it ends here, with all that it started.
+    /// The parent is gone, or wants this child to end. The outcome of a job that runs would be lost,
+    /// and another worker may take the job: it ends here, with all that it started.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
         if self.busy.load(Ordering::SeqCst) {

@@ -4,23 +4,25 @@
 //! A bare `fork` is unsound once threads exist, so a child executes the program anew; its `main` must turn
 //! it into a runner of jobs ([`Jobs::serve_if_child`](crate::Jobs::serve_if_child)). One thread of the
 //! parent, the supervisor, owns all children: it starts them, gives them work, reads what became of it, ends
-//! those that take too long, and sorts what the dead leave. It never waits for anything but all of it.
+//! those that take too long, and sorts the work of those that died. It waits in one place, for all of that at once.
 //!
-//! `protocol` is what is said, and `codec` how; `shared_state` is the little memory that both sides share;
-//! `child` and `spawn` are the parent's view of one child, `supervisor` and its parts of all; `serve` and its
-//! parts are the child's own side.
+//! Both sides: `protocol` is what is said, and `codec` how; `shared_state` is the little memory that both share.
+//! The parent: `supervisor` is the loop, told by `orders`; `children` are all of them and `child` is one, whose process
+//! is `child_process`; `starts` and `deaths` decide what is tried and told; `blocking_threads` wait for what the loop
+//! must not wait for. The child: `serve` takes jobs from the line and runs them, `child_connection` is its end of it.
 
+mod blocking_threads;
 mod child;
 mod child_connection;
+mod child_process;
+mod children;
 mod codec;
-mod deadlines;
-mod dispatch;
-mod inbound;
+mod deaths;
+mod orders;
 mod protocol;
-mod push_threads;
 mod serve;
 mod shared_state;
-mod spawn;
+mod starts;
 mod supervisor;
 mod waker;
 
@@ -31,66 +33,22 @@ use std::thread::JoinHandle;
 
 use crossbeam::channel::{Sender, bounded, unbounded};
 
-use self::push_threads::PushThreads;
-use self::spawn::Spawner;
+use self::orders::{Order, OrderSender};
+pub(crate) use self::supervisor::Rules;
 use self::supervisor::Supervisor;
 use self::waker::Waker;
-use super::{Finished, Runner, Task, Tell, Work};
+use super::exit_status::hears_of_ends;
+use super::task::Task;
+use super::work::{Finished, Runner, Tell, Work};
 use crate::context::RunEnv;
 use crate::error::{Error, Result};
-use crate::message::Pushed;
-
-/// How children are kept.
-pub(crate) struct Rules {
-    /// How many jobs run at once.
-    pub(crate) slots: usize,
-    pub(crate) callback: String,
-    /// After this many jobs a child is replaced.
-    pub(crate) jobs_per_child: Option<u64>,
-    /// The most memory that a child may have, in MB.
-    pub(crate) memory: Option<u64>,
-}
 
 /// A pool of child processes. They end when it is dropped.
 pub(crate) struct Processes {
-    orders: RunnerInbox,
+    orders: OrderSender,
     killed: Arc<AtomicBool>,
     supervisor: Option<JoinHandle<()>>,
 }
-
-/// What the supervisor is told.
-enum Order {
-    Begin(Vec<Work>),
-    TakeBack(usize, Sender<Vec<Arc<Task>>>),
-    /// A job that is a program is over, and has been told.
-    ProgramOver,
-    /// What became of a push that a child asked for.
-    Pushed {
-        child: u32,
-        number: u32,
-        answer: Result<Vec<Pushed>>,
-    },
-    Kill(Sender<()>),
-    Close,
-}
-
-/// The supervisor's inbox, and what wakes it.
-#[derive(Clone)]
-struct RunnerInbox {
-    sender: Sender<Order>,
-    waker: Arc<Waker>,
-}
-
-impl RunnerInbox {
-    fn give(&self, order: Order) {
-        // It can't fail before the supervisor has ended, and then there is nothing more to be done.
-        let _ = self.sender.send(order);
-        self.waker.wake();
-    }
-}
-
-/// Whether this program turns its children into runners of jobs.
-static SERVES: AtomicBool = AtomicBool::new(false);
 
 impl Processes {
     /// Whether this program can have children.
@@ -99,8 +57,8 @@ impl Processes {
     /// It never called [`Jobs::serve_if_child`](crate::Jobs::serve_if_child): its children would be the whole
     /// program once more, with children of their own.
     pub(crate) fn check() -> Result<()> {
-        super::hears_of_ends()?;
-        if SERVES.load(Ordering::Acquire) {
+        hears_of_ends()?;
+        if serve::can_serve() {
             return Ok(());
         }
         Err(Error::config(
@@ -119,18 +77,14 @@ impl Processes {
     pub(crate) fn start(rules: Rules, surroundings: RunEnv, tell: Tell) -> Result<Self> {
         Self::check()?;
         let (sender, inbox) = unbounded();
-        let waker = Waker::new().map_err(|cause| {
-            Error::other("cannot make a pipe for the thread that keeps child processes").because(&cause)
-        })?;
-        let orders = RunnerInbox { sender, waker: Arc::new(waker) };
-        let killed = surroundings.killed.clone();
-        let spawner = Spawner { callback: rules.callback.clone(), memory: rules.memory };
-        let broken = tell.clone();
-        let push_threads = PushThreads::start().map_err(|cause| {
-            Error::other("cannot start the thread for what child processes push").because(&cause)
-        })?;
-        let supervisor =
-            Supervisor::new(rules, spawner, surroundings, tell, inbox, orders.clone(), push_threads);
+        let cannot = |what: &str, cause: std::io::Error| {
+            Error::other(format!("cannot {what} of the thread that owns child processes")).because(&cause)
+        };
+        let waker = Waker::new().map_err(|cause| cannot("make the pipe", cause))?;
+        let orders = OrderSender { sender, waker: Arc::new(waker) };
+        let (killed, broken) = (surroundings.killed.clone(), tell.clone());
+        let supervisor = Supervisor::new(rules, surroundings, tell, inbox, orders.clone())
+            .map_err(|cause| cannot("start the thread for the pushes", cause))?;
         let (started, start) = bounded(1);
         // A child dies with the thread that started it, so that thread is one that lives as long as the pool.
         let supervisor = std::thread::Builder::new()
@@ -138,30 +92,30 @@ impl Processes {
             .spawn(move || {
                 // Unwind safety: nothing of the supervisor is used any more, and it held no lock of anybody else's.
                 if catch_unwind(AssertUnwindSafe(|| supervisor.run(&started))).is_err() {
-                    broken(Finished::Broken(Error::other("the thread that keeps child processes panicked")));
+                    broken(Finished::Broken(Error::other("the thread that owns child processes panicked")));
                 }
             })
             .map_err(|cause| {
-                Error::other("cannot start the thread that keeps child processes").because(&cause)
+                Error::other("cannot start the thread that owns child processes").because(&cause)
             })?;
         let processes = Self { orders, killed, supervisor: Some(supervisor) };
         match start.recv() {
             Ok(result) => result.map(|()| processes),
-            Err(_) => Err(Error::other("the thread that keeps child processes ended at its start")),
+            Err(_) => Err(Error::other("the thread that owns child processes ended at its start")),
         }
     }
 
     /// Gives an order, and waits for the answer, which the supervisor has at hand.
     fn ask<T>(&self, order: impl FnOnce(Sender<T>) -> Order) -> Option<T> {
         let (answer, asked) = bounded(1);
-        self.orders.give(order(answer));
+        self.orders.send(order(answer));
         asked.recv().ok()
     }
 }
 
 impl Runner for Processes {
     fn begin(&mut self, work: Vec<Work>) {
-        self.orders.give(Order::Begin(work));
+        self.orders.send(Order::Begin(work));
     }
 
     fn take_back(&mut self, most: usize) -> Vec<Arc<Task>> {
@@ -181,7 +135,7 @@ impl Runner for Processes {
 impl Drop for Processes {
     fn drop(&mut self) {
         self.killed.store(true, Ordering::Release);
-        self.orders.give(Order::Close);
+        self.orders.send(Order::Close);
         if let Some(supervisor) = self.supervisor.take() {
             // Its panic was reported when it happened.
             let _ = supervisor.join();

@@ -13,9 +13,9 @@ use crate::job::{JobError, RetryHint};
 use crate::message::{JobId, Overrides, Pushed};
 use crate::policy::Outcome;
 use crate::push::{NewJob, PushOptions};
-use crate::runner::Task;
+use crate::runner::task::Task;
 
-/// What a child is told.
+/// A message to a child.
 pub(super) enum ToChild<'a> {
     /// The first message: which method of a job to call.
     Hello {
@@ -54,7 +54,7 @@ pub(super) fn is_for_main_thread(body: &[u8]) -> bool {
     matches!(body.first(), Some(1..=3))
 }
 
-/// What the parent is told.
+/// A message to the parent.
 pub(super) enum ToParent {
     /// The child can work.
     Ready {},

@@ -5,17 +5,16 @@ use std::io::{Read, Write};
 use std::os::fd::RawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Sender, unbounded};
 
-use super::SERVES;
 use super::child_connection::{ChildConnection, ParentQueue};
+use super::child_process::MARK;
 use super::codec::{Incoming, Unreadable, read};
 use super::protocol::{Job, ToChild, ToParent, is_for_main_thread};
 use super::shared_state::{Begin, SharedState};
-use super::spawn::MARK;
 use crate::context::{Context, Hold, RunEnv, inside_a_job};
 use crate::error::{Error, Result};
 use crate::job::JobError;
@@ -26,9 +25,16 @@ use crate::runner::unix;
 /// The parent tells when a hold is lost; until then a child believes in it.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
+/// Whether this program turns its children into runners of jobs.
+static SERVES: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn can_serve() -> bool {
+    SERVES.load(Ordering::Acquire)
+}
+
 impl Jobs {
     /// Turns this process into a runner of jobs, if a worker with `mode = "multiprocess"` started it as its
-    /// child, and then never returns. Fallback does nothing.
+    /// child, and then never returns. Otherwise it does nothing.
     ///
     /// Call it first in `main`: a child is this program once more, and whatever stands before it is done by
     /// every child, too. [`craft_queue::main`](crate::main) does it for you.
@@ -83,15 +89,15 @@ fn serve(jobs: Jobs, mut arguments: impl Iterator<Item = OsString>) -> Result<()
     thread("craft-answers").spawn(move || sends.send_what_is_left()).map_err(cannot)?;
     let enqueue = Arc::new(ParentQueue(line.clone()));
     let surroundings = Arc::new(RunEnv::new(state, enqueue, Arc::default()));
-    let mut bench = ChildRunner { line, card, kinds, surroundings, callback: String::new() };
-    bench.answer(&ToParent::Ready {});
+    let mut runner = ChildRunner { line, card, kinds, surroundings, callback: String::new() };
+    runner.answer(&ToParent::Ready {});
     loop {
         if work.is_empty() {
-            bench.line.flush();
+            runner.line.flush();
         }
         // The end of the line, and nothing runs: a child ends as any program does.
         let Ok(batch) = work.recv() else { return Ok(()) };
-        bench.work_off(batch).map_err(|_| Error::other("the worker sent what is no message"))?;
+        runner.work_off(batch).map_err(|_| Error::other("the worker sent what is no message"))?;
     }
 }
 

@@ -43,7 +43,7 @@ impl Turn {
 }
 
 impl SharedState {
-    /// A new card, and the descriptor by which the child finds it.
+    /// New memory, and the descriptor by which the child finds it.
     pub(super) fn new() -> std::io::Result<(Self, OwnedFd)> {
         let (shared, file) = Shared::new(WORDS)?;
         Ok((Self(shared), file))

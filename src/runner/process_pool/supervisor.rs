@@ -1,5 +1,5 @@
-//! The thread that owns all children. A turn: read the orders, look at the clock, start children, give work,
-//! write, sleep, hear what the children say.
+//! The thread that owns all children. A turn of its loop: read the orders, reap children that have ended, end those
+//! that take too long, start children, give out work, write, sleep, read what the children say.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,120 +7,134 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender};
 
+use super::blocking_threads::BlockingThreads;
 use super::child::Child;
-use super::deadlines::Undecided;
-use super::dispatch::Waiters;
-use super::protocol::ToChild;
-use super::push_threads::PushThreads;
-use super::spawn::Spawner;
-use super::{Order, Rules, RunnerInbox};
+use super::children::Children;
+use super::deaths::Deaths;
+use super::orders::{Order, OrderSender};
+use super::protocol::ToParent;
+use super::starts::{Starts, cannot_serve};
 use crate::context::RunEnv;
 use crate::error::{Error, Result};
+use crate::runner::run::log_hook;
 use crate::runner::shortage::{is_shortage, tell as tell_shortage};
+use crate::runner::task::Task;
 use crate::runner::unix::{Watched, wait};
-use crate::runner::{Finished, Task, Tell, Work};
+use crate::runner::work::{Finished, Tell, Work};
 
 /// The first child must be ready by then.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
-/// A killed process ends at once, unless the system holds it.
-const END_PATIENCE: Duration = Duration::from_secs(2);
+/// How long programs have to end when all is killed.
+const PROGRAM_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The program is given up when it dies this often in a row before it is ready.
-const MOST_STARTS: u32 = 4;
+/// The longest time between two turns when nothing runs.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 
-/// How long it waits for what has run out.
-pub(super) const SHORTAGE_WAIT: Duration = Duration::from_millis(500);
+/// A child has ahead what it runs in this time: far longer than a round trip, and too short to be missed.
+const AHEAD: Duration = Duration::from_millis(5);
+
+const MOST_AHEAD: u128 = 200;
+
+/// How children are kept.
+pub(crate) struct Rules {
+    /// How many jobs run at once.
+    pub(crate) slots: usize,
+    pub(crate) callback: String,
+    /// After this many jobs a child is replaced.
+    pub(crate) jobs_per_child: Option<u64>,
+    /// The most memory that a child may have, in MB.
+    pub(crate) memory: Option<u64>,
+}
 
 pub(super) struct Supervisor {
-    pub(super) rules: Rules,
-    spawner: Spawner,
-    pub(super) surroundings: RunEnv,
-    pub(super) tell: Tell,
+    rules: Rules,
+    surroundings: Arc<RunEnv>,
+    tell: Tell,
     inbox: Receiver<Order>,
-    pub(super) orders: RunnerInbox,
-    /// What waits for a child, in order.
-    pub(super) shelf: VecDeque<Work>,
-    pub(super) children: Vec<Child>,
-    /// Jobs that are programs: they need no child.
-    pub(super) programs: usize,
-    pub(super) waiters: Waiters,
-    pub(super) push_threads: PushThreads,
-    /// What died of a signal that the worker may be about to get, too.
-    pub(super) undecided: Vec<Undecided>,
+    orders: OrderSender,
+    /// What waits for a slot, in order.
+    waiting: VecDeque<Work>,
+    children: Children,
+    /// Jobs that are programs need no child, only a thread that waits for them.
+    programs: BlockingThreads,
+    pushes: BlockingThreads,
+    deaths: Deaths,
     /// How long jobs took lately.
-    pub(super) pace: Duration,
-    /// How often in a row a child died before it was ready.
-    pub(super) failed_starts: u32,
-    pub(super) next_start: Instant,
-    pub(super) next_roll_call: Instant,
+    pace: Duration,
+    starts: Starts,
     /// It was killed or has given up: nothing is begun any more.
-    pub(super) stopped: bool,
+    stopped: bool,
     room: Vec<u8>,
 }
 
 impl Supervisor {
+    /// # Errors
+    /// The system gives no thread for what children push; later ones wait for that thread.
     pub(super) fn new(
         rules: Rules,
-        spawner: Spawner,
         surroundings: RunEnv,
         tell: Tell,
         inbox: Receiver<Order>,
-        orders: RunnerInbox,
-        push_threads: PushThreads,
-    ) -> Self {
-        Self {
+        orders: OrderSender,
+    ) -> std::io::Result<Self> {
+        let mut pushes = BlockingThreads::new("craft-push", orders.clone());
+        pushes.reserve()?;
+        Ok(Self {
+            deaths: Deaths::new(tell.clone(), surroundings.stopping.clone(), rules.memory),
             rules,
-            spawner,
-            surroundings,
+            surroundings: Arc::new(surroundings),
             tell,
             inbox,
+            programs: BlockingThreads::new("craft-program", orders.clone()),
             orders,
-            shelf: VecDeque::new(),
-            children: Vec::new(),
-            programs: 0,
-            waiters: Waiters::none(),
-            push_threads,
-            undecided: Vec::new(),
+            waiting: VecDeque::new(),
+            children: Children::default(),
+            pushes,
             pace: Duration::from_millis(1),
-            failed_starts: 0,
-            next_start: Instant::now(),
-            next_roll_call: Instant::now(),
+            starts: Starts::new(Instant::now()),
             stopped: false,
             room: vec![0; 64 * 1024],
-        }
+        })
     }
 
     pub(super) fn run(mut self, started: &Sender<Result<()>>) {
         let first = self.start_first();
         let failed = first.is_err();
-        // Nobody listens when the worker is already gone; the inbox says so, too.
+        // It fails when the worker is already gone; the inbox says so, too.
         let _ = started.send(first);
         while !failed && self.read_orders() {
             let now = Instant::now();
-            let mut wake = self.look(now);
+            if let Some(how) = self.reap(now) {
+                self.start_failed(now, &how);
+            }
+            let undecided = self.deaths.decide(now);
+            let deadline = self.children.end_in_time(now, &mut self.waiting);
+            let stalled = self.take_from_stalled(now);
+            let mut wakes = [undecided, deadline, stalled, None];
             if !self.stopped {
                 self.start_children(now);
-                self.give(now);
-                wake = wake.min(self.renew_holds(now));
+                self.dispatch(now);
+                wakes[3] = Some(self.children.renew_holds(now, &mut self.waiting));
             }
-            self.children.iter_mut().for_each(Child::write);
-            self.sleep(now, wake);
-            self.hear_all();
+            self.children.write();
+            self.sleep(now, wakes.into_iter().flatten().min().unwrap_or(now + LONGEST_SLEEP));
+            self.read_children();
         }
-        self.end_children();
+        self.children.dismiss(&mut self.waiting);
     }
 
-    /// A program that can't serve is told to a person now, and not when the first job is held.
+    /// Starts the first child and waits until it is ready, so that a program that can't serve is an error now, and not
+    /// when the first job is held.
     fn start_first(&mut self) -> Result<()> {
         let cannot = |cause| Error::other("cannot start a child process").because(&cause);
-        self.children.push(self.spawner.start().map_err(cannot)?);
+        self.start_child().map_err(cannot)?;
         let patience = Instant::now() + START_PATIENCE;
-        while !self.children.iter().any(|child| child.ready) {
+        while !self.children.all.iter().any(|child| child.is_ready) {
             let now = Instant::now();
-            self.children.iter_mut().for_each(Child::write);
+            self.children.write();
             self.sleep(now, now + Duration::from_millis(50));
-            self.hear_all();
+            self.read_children();
             if let Some(how) = self.reap(now) {
                 return Err(cannot_serve(&how));
             }
@@ -135,15 +149,16 @@ impl Supervisor {
     fn read_orders(&mut self) -> bool {
         loop {
             match self.inbox.try_recv() {
-                Ok(Order::Begin(work)) => self.shelf.extend(work),
+                Ok(Order::Begin(work)) => self.waiting.extend(work),
                 Ok(Order::TakeBack(most, answer)) => {
                     let taken = self.take_back(most);
                     let _ = answer.send(taken);
                 }
-                Ok(Order::ProgramOver) => self.programs -= 1,
+                Ok(Order::ProgramOver) => self.programs.is_over(),
                 Ok(Order::Pushed { child, number, answer }) => {
-                    if let Some(child) = self.children.iter_mut().find(|known| known.id() == child) {
-                        child.send(&ToChild::Pushed { number, answer });
+                    self.pushes.is_over();
+                    if let Some(child) = self.children.all.iter_mut().find(|known| known.id() == child) {
+                        child.answer_push(number, answer);
                     }
                 }
                 Ok(Order::Kill(answer)) => {
@@ -157,128 +172,229 @@ impl Supervisor {
     }
 
     fn take_back(&mut self, most: usize) -> Vec<Arc<Task>> {
-        for child in &mut self.children {
-            self.shelf.extend(child.take_back());
-        }
+        self.children.take_back(&mut self.waiting);
         let mut taken = Vec::new();
         while taken.len() < most
-            && let Some(last) = self.shelf.iter().rposition(|work| matches!(work, Work::Run(_)))
+            && let Some(last) = self.waiting.iter().rposition(|work| matches!(work, Work::Run(_)))
         {
-            if let Some(Work::Run(task)) = self.shelf.remove(last) {
+            if let Some(Work::Run(task)) = self.waiting.remove(last) {
                 taken.push(task);
             }
         }
         taken
     }
 
-    fn start_children(&mut self, now: Instant) {
-        if now < self.next_start || self.shelf.is_empty() {
-            return;
-        }
-        let needs_child = |work: &&Work| !is_program(work);
-        let waiting = self.shelf.iter().take(self.rules.slots).filter(needs_child).count();
-        let idle = |child: &&Child| child.works() && child.load() == 0;
-        let idle = self.children.iter().filter(idle).count();
-        let living = self.children.iter().filter(|child| child.works()).count();
-        let wanted = waiting.saturating_sub(idle).min(self.rules.slots.saturating_sub(living));
-        for _ in 0..wanted {
-            match self.spawner.start() {
-                Ok(child) => self.children.push(child),
-                Err(cause) if is_shortage(&cause) => {
-                    // Not for ever, and not against the jobs: they wait, held, or for the children that there are.
-                    tell_shortage("cannot start a child process", &cause);
-                    self.next_start = now + SHORTAGE_WAIT;
-                    return;
-                }
-                Err(cause) => return self.start_failed(now, &cause.to_string()),
-            }
-        }
-    }
-
-    /// Tries again a little later each time; at last it gives up.
-    pub(super) fn start_failed(&mut self, now: Instant, how: &str) {
-        self.failed_starts += 1;
-        self.next_start = now + Duration::from_millis(50) * 2u32.pow(self.failed_starts.min(8));
-        if self.failed_starts >= MOST_STARTS && !self.stopped {
-            self.stopped = true;
-            (self.tell)(Finished::Broken(cannot_serve(how)));
-        }
-    }
-
-    fn sleep(&mut self, now: Instant, wake: Instant) {
-        self.orders.waker.set();
-        let starts_at = Some(self.next_start).filter(|at| *at > now && !self.shelf.is_empty());
-        let wake = starts_at.map_or(wake, |at| wake.min(at));
-        let nap = match self.inbox.is_empty() {
-            true => wake.saturating_duration_since(now),
-            false => Duration::ZERO,
-        };
-        let mut watched = vec![Watched::new(self.orders.waker.descriptor(), true, false)];
-        // A line that has ended would be ready for ever.
-        let lines = self.children.iter().filter(|child| !child.line_ended);
-        watched.extend(lines.map(|child| Watched::new(child.line(), true, !child.outgoing.is_empty())));
-        wait(&mut watched, nap);
-        self.orders.waker.unset();
-    }
-
-    fn hear_all(&mut self) {
-        let mut room = std::mem::take(&mut self.room);
-        for index in 0..self.children.len() {
-            self.hear(index, &mut room);
-        }
-        self.room = room;
-    }
-
-    /// How many jobs run.
-    pub(super) fn running(&self) -> usize {
-        self.programs + self.children.iter().filter(|child| child.load() > 0).count()
-    }
-
-    /// Ends what runs, at once. Nothing is told of it; what has not begun can still be taken back.
+    /// Ends what runs, at once, and reports nothing of it; what has not begun can still be taken back.
     fn kill(&mut self) {
         self.stopped = true;
-        self.children.iter_mut().for_each(Child::kill);
-        self.bury_all();
+        self.children.kill(&mut self.waiting);
         // Programs see the mark that was set before this order.
-        while self.programs > 0 {
-            match self.inbox.recv_timeout(Duration::from_secs(5)) {
-                Ok(Order::ProgramOver) => self.programs -= 1,
+        while self.programs.busy() > 0 {
+            match self.inbox.recv_timeout(PROGRAM_PATIENCE) {
+                Ok(Order::ProgramOver) => self.programs.is_over(),
                 Ok(_) => {}
                 Err(_) => break,
             }
         }
     }
 
-    /// Idle children end by themselves when their line does.
-    fn end_children(&mut self) {
-        self.children.iter_mut().for_each(Child::dismiss);
-        self.bury_all();
-    }
-
-    /// Waits for the end of all children; jobs that no child has begun go back to the work queue.
-    fn bury_all(&mut self) {
-        let patience = Instant::now() + END_PATIENCE;
-        while Instant::now() < patience && !self.children.iter().all(Child::has_ended) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        for mut child in self.children.drain(..) {
-            if !child.has_ended() {
-                child.kill();
+    /// Reaps children that have ended, tells what they died of, and puts the rest of their work back. Says
+    /// how one ended that had never been ready.
+    fn reap(&mut self, now: Instant) -> Option<String> {
+        let mut failed_start = None;
+        for index in self.children.ended(now) {
+            // What it said before it died counts.
+            while self.read(index) {}
+            let remains = self.children.all.swap_remove(index).bury(now);
+            failed_start = remains.failed_start.or(failed_start);
+            if let Some(death) = remains.death {
+                self.deaths.add(death, now);
             }
-            self.shelf.extend(child.bury(Instant::now()).rest);
+            // It was there before what waits now.
+            remains.rest.into_iter().rev().for_each(|work| self.waiting.push_front(work));
+        }
+        failed_start
+    }
+
+    /// A slow job must not hold back what waits behind it while another child could take it.
+    fn take_from_stalled(&mut self, now: Instant) -> Option<Instant> {
+        let may_run = !self.stopped && self.waiting.is_empty() && self.running() < self.rules.slots;
+        may_run.then(|| self.children.take_from_stalled(now, &mut self.waiting)).flatten()
+    }
+
+    fn start_child(&mut self) -> std::io::Result<()> {
+        // Numbers of work don't go further than this.
+        let most = self.rules.jobs_per_child.and_then(|most| u32::try_from(most).ok()).unwrap_or(u32::MAX);
+        let child = Child::start(&self.rules.callback, self.rules.memory, most.clamp(1, u32::MAX / 2))?;
+        self.children.all.push(child);
+        Ok(())
+    }
+
+    fn start_children(&mut self, now: Instant) {
+        if self.waiting.is_empty() || self.starts.later_than(now).is_some() {
+            return;
+        }
+        let wanting = self.waiting.iter().take(self.rules.slots).filter(|work| !work.is_program()).count();
+        let (working, idle) = self.children.working_and_idle();
+        for _ in 0..wanting.saturating_sub(idle).min(self.rules.slots.saturating_sub(working)) {
+            match self.start_child() {
+                Ok(()) => {}
+                // Not against the jobs: they wait, held, or for the children that there are.
+                Err(cause) if is_shortage(&cause) => {
+                    return self.wait_for_more(now, "cannot start a child process", &cause);
+                }
+                Err(cause) => return self.start_failed(now, &cause.to_string()),
+            }
         }
     }
-}
 
-pub(super) fn is_program(work: &Work) -> bool {
-    match work {
-        Work::Run(task) | Work::Hook(task, _) => task.kind.as_ref().is_some_and(|kind| kind.is_program()),
+    fn start_failed(&mut self, now: Instant, how: &str) {
+        if !self.starts.failed(now) && !self.stopped {
+            self.stopped = true;
+            (self.tell)(Finished::Broken(cannot_serve(how)));
+        }
     }
-}
 
-fn cannot_serve(how: &str) -> Error {
-    Error::other(format!("child processes of this program end before they can take a job: {how}")).with_help(
-        "see what it printed; Jobs::serve_if_child must be the first call in main, and --child-memory must \
-         leave room for the program itself",
-    )
+    fn wait_for_more(&mut self, now: Instant, what: &str, cause: &std::io::Error) {
+        tell_shortage(what, cause);
+        self.starts.wait_for_more(now);
+    }
+
+    /// How many jobs run.
+    fn running(&self) -> usize {
+        self.programs.busy() + self.children.running()
+    }
+
+    /// Gives out what waits. Children have a few jobs ahead, so that none waits for its next one.
+    fn dispatch(&mut self, now: Instant) {
+        let ahead = 1 + (AHEAD.as_nanos() / self.pace.as_nanos().max(1)).min(MOST_AHEAD) as usize;
+        while let Some(work) = self.waiting.pop_front() {
+            if let Work::Run(task) = &work
+                && task.hold.is_over(now)
+            {
+                (self.tell)(Finished::too_late(task.clone()));
+            } else if work.is_program() {
+                if self.running() >= self.rules.slots || !self.has_program_thread(now) {
+                    return self.waiting.push_front(work);
+                }
+                self.programs.run_program(work, &self.rules.callback, &self.surroundings, &self.tell);
+            } else {
+                let may_begin = self.running() < self.rules.slots;
+                let Some(index) = self.children.free(ahead, may_begin) else {
+                    return self.waiting.push_front(work);
+                };
+                let share = (self.waiting.len() / self.rules.slots).min(ahead);
+                self.give(index, work);
+                self.give_more(index, share, ahead, now);
+            }
+        }
+    }
+
+    /// A child's fair share of what waits, in one go.
+    fn give_more(&mut self, index: usize, share: usize, ahead: usize, now: Instant) {
+        let fits = |work: &Work| {
+            let is_held = !matches!(work, Work::Run(task) if task.hold.is_over(now));
+            is_held && !work.is_program()
+        };
+        for _ in 0..share {
+            if !self.children.has_room(index, ahead) || !self.waiting.front().is_some_and(fits) {
+                return;
+            }
+            let Some(work) = self.waiting.pop_front() else { return };
+            self.give(index, work);
+        }
+    }
+
+    fn give(&mut self, index: usize, work: Work) {
+        if let Err((work, too_long)) = self.children.all[index].give(work) {
+            self.deaths.refuse(work, &too_long);
+        }
+    }
+
+    /// Whether a thread is free to wait for one more program.
+    fn has_program_thread(&mut self, now: Instant) -> bool {
+        if self.starts.later_than(now).is_some() {
+            return self.programs.has_free();
+        }
+        match self.programs.reserve() {
+            Ok(()) => true,
+            Err(cause) => {
+                self.wait_for_more(now, "cannot start a thread for a job that is a program", &cause);
+                false
+            }
+        }
+    }
+
+    fn sleep(&mut self, now: Instant, wake: Instant) {
+        self.orders.waker.set();
+        let start = self.starts.later_than(now).filter(|_| !self.waiting.is_empty());
+        let wake = start.map_or(wake, |at| wake.min(at));
+        let nap = match self.inbox.is_empty() {
+            true => wake.saturating_duration_since(now),
+            false => Duration::ZERO,
+        };
+        let mut watched = vec![Watched::new(self.orders.waker.descriptor(), true, false)];
+        watched.extend(self.children.all.iter().filter_map(Child::watched));
+        wait(&mut watched, nap);
+        self.orders.waker.unset();
+    }
+
+    fn read_children(&mut self) {
+        for index in 0..self.children.all.len() {
+            self.read(index);
+        }
+    }
+
+    /// Reads a piece of what a child says, and does what it says. Returns whether there was anything.
+    fn read(&mut self, index: usize) -> bool {
+        if !self.children.all[index].read(&mut self.room) {
+            return false;
+        }
+        while let Some(message) = self.children.all[index].next_message() {
+            self.receive(index, message);
+        }
+        let child = &mut self.children.all[index];
+        if child.works() && child.load() == 0 && child.is_ready && child.is_used_up() {
+            child.dismiss();
+        }
+        true
+    }
+
+    fn receive(&mut self, index: usize, message: ToParent) {
+        let child = &mut self.children.all[index];
+        match message {
+            ToParent::Ready {} => {
+                child.is_ready = true;
+                self.starts.succeeded();
+            }
+            ToParent::Ran { number, took, outcome } => {
+                self.pace = (self.pace * 7 + took) / 8;
+                if let Some(Work::Run(task)) = child.answered(number) {
+                    let outcome = task.limits.in_time(outcome, took);
+                    // Too quick to be seen while it ran.
+                    let now = Instant::now();
+                    task.begin(now.checked_sub(took).unwrap_or(now));
+                    (self.tell)(Finished::Ran(task, outcome, took));
+                }
+            }
+            ToParent::Hooked { number, wrong } => {
+                if let Some(Work::Hook(task, _)) = child.answered(number) {
+                    if let Some(why) = wrong {
+                        log_hook(&task, &why);
+                    }
+                    (self.tell)(Finished::Hooked);
+                }
+            }
+            // Its holds may have been renewed meanwhile; then it is given once more.
+            ToParent::TooLate { number } => self.waiting.extend(child.answered(number)),
+            ToParent::Push { number, options, new_jobs } => {
+                let child = child.id();
+                if let Err(cause) = self.pushes.reserve() {
+                    tell_shortage("cannot start a thread for a push", &cause);
+                }
+                let enqueue = self.surroundings.enqueue.clone();
+                self.pushes.run_push(enqueue, child, number, options, new_jobs);
+            }
+        }
+    }
 }

@@ -1,0 +1,64 @@
+//! What is to be done, what became of it, and the port of those that do it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::task::Task;
+use crate::error::{Error, Result};
+use crate::policy::{NotRun, Outcome};
+
+/// Runs jobs beside each other. The function that the runner was made with receives what becomes of each.
+pub(crate) trait Runner: Send {
+    /// Begins pieces of work in order, or lets them wait for a slot. Never waits itself.
+    fn begin(&mut self, work: Vec<Work>);
+
+    /// Takes back jobs that have not begun, those that came last first; at most this many.
+    fn take_back(&mut self, most: usize) -> Vec<Arc<Task>>;
+
+    /// Whether a job that kills what runs it hurts no other, and is known: then suspects run beside other jobs until a
+    /// worker dies again, and a timeout ends its job.
+    fn isolates(&self) -> bool {
+        false
+    }
+
+    /// Ends what runs at once, where that is possible, and reports nothing of it.
+    fn kill(&mut self) {}
+}
+
+/// Makes a runner, which tells what becomes of its work through the given function.
+pub(crate) type MakeRunner = Box<dyn FnOnce(Tell) -> Result<Box<dyn Runner>> + Send>;
+
+/// Where a runner tells that a piece of work is over.
+pub(crate) type Tell = Arc<dyn Fn(Finished) + Send + Sync>;
+
+/// A piece of work.
+pub(crate) enum Work {
+    Run(Arc<Task>),
+    /// Call the hook `failed` with this error.
+    Hook(Arc<Task>, String),
+}
+
+impl Work {
+    /// Whether it is done by a program of its own.
+    pub(crate) fn is_program(&self) -> bool {
+        let (Self::Run(task) | Self::Hook(task, _)) = self;
+        task.kind.as_ref().is_some_and(|kind| kind.is_program())
+    }
+}
+
+/// A piece of work that is over.
+pub(crate) enum Finished {
+    Ran(Arc<Task>, Outcome, Duration),
+    /// It was not begun, because the hold on it may have been over; or it did not come to an end, and
+    /// nothing of that is its own doing.
+    NotRun(Arc<Task>, NotRun),
+    Hooked,
+    /// Nothing can be run any more, and this is why.
+    Broken(Error),
+}
+
+impl Finished {
+    pub(crate) fn too_late(task: Arc<Task>) -> Self {
+        Self::NotRun(task, NotRun { after: Duration::ZERO })
+    }
+}
