@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::{Config, Mode};
+use crate::config::{Config, Connection, DriverKind, Mode};
 #[cfg(feature = "amqp")]
 use crate::driver::amqp::{AmqpBackend, AmqpOptions};
 use crate::driver::database::Database;
@@ -78,8 +78,10 @@ impl Bench {
     /// What is measured, for the line above the figures: back end, durability, machine, version, time.
     pub fn settings(&self) -> String {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let durability = match self.backend() {
-            "sqlite" => format!(", durability {:?}", self.config.database.durability).to_lowercase(),
+        let durability = match self.connection() {
+            Some(Connection::Sqlite { .. }) => {
+                format!(", durability {:?}", self.config.database.durability).to_lowercase()
+            }
             _ => String::new(),
         };
         format!(
@@ -122,16 +124,24 @@ impl Bench {
 
     /// The kind of back end, as figures name it.
     pub fn backend(&self) -> &str {
-        match &*self.driver {
-            "database" => {
-                self.config.connection(&self.config.database.connection).map_or("database", |c| c.driver())
-            }
-            other => other,
+        match self.connection() {
+            Some(connection) => connection.driver(),
+            None => &self.driver,
         }
     }
 
+    /// The connection of the database driver.
+    fn connection(&self) -> Option<&Connection> {
+        let is_database = self.kind() == DriverKind::Database;
+        self.config.connection(&self.config.database.connection).ok().filter(|_| is_database)
+    }
+
+    fn kind(&self) -> DriverKind {
+        DriverKind::of(&self.driver)
+    }
+
     fn set_up(&self, config: &Config) -> Result<()> {
-        if self.driver != "database" {
+        if self.kind() != DriverKind::Database {
             return Ok(());
         }
         let database = Database::of_jobs(config, &config.database.connection)?;
@@ -143,10 +153,10 @@ impl Bench {
     }
 
     fn clean_up(&self, config: &Config) -> Result<()> {
-        match &*self.driver {
-            "database" => Database::of_jobs(config, &config.database.connection)?.uninstall_jobs(),
+        match self.kind() {
+            DriverKind::Database => Database::of_jobs(config, &config.database.connection)?.uninstall_jobs(),
             #[cfg(feature = "amqp")]
-            "amqp" => {
+            DriverKind::Amqp => {
                 let backend = AmqpBackend::new(AmqpOptions::from_config(&config.amqp)?);
                 backend.remove_queue(&config.amqp.settings.queue).map(drop)
             }

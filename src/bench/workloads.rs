@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::ledger::{Ledger, Nothing};
 use super::{Bench, Figure, PATIENCE};
+use crate::config::DriverKind;
 use crate::error::Result;
 use crate::message::Pushed;
 use crate::queue::Queue;
@@ -22,7 +23,7 @@ pub(super) struct Workloads<'a> {
 
 impl Workloads<'_> {
     pub(super) fn all(&self, tell: &mut dyn FnMut(Figure)) -> Result<()> {
-        if self.bench.driver == "async" {
+        if self.bench.kind() == DriverKind::Async {
             tell(self.push_and_run()?);
             return Ok(());
         }
@@ -40,7 +41,7 @@ impl Workloads<'_> {
         if self.bench.backlog > 0 {
             tell(self.drain_deep()?);
             // In a broker they would wait for tomorrow where nobody can remove them.
-            if self.bench.driver != "amqp" {
+            if self.bench.kind() != DriverKind::Amqp {
                 tell(self.drain_future()?);
             }
         }

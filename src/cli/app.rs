@@ -6,7 +6,7 @@ use clap::ArgMatches;
 
 use super::program::Own;
 use super::usage;
-use crate::config::{Config, ConfigFlag};
+use crate::config::{Config, ConfigFlag, DriverKind};
 use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::registry::Jobs;
@@ -66,7 +66,7 @@ impl App {
             if let Some(value) = given.filter(|_| !own) {
                 config.set_flag(flag, value).map_err(Error::of_usage)?;
                 // Where jobs wait in a broker, the only connection is that of the failed ones.
-                if flag == ConfigFlag::Connection && config.default == "amqp" {
+                if flag == ConfigFlag::Connection && config.default_kind() == DriverKind::Amqp {
                     config.amqp.settings.failed_connection = Some(value.clone());
                 }
             }

@@ -6,6 +6,7 @@ use super::app::App;
 use super::arguments::{connection, driver, json, option, span_option, whole};
 use super::{Exit, print};
 use crate::bench::Bench;
+use crate::config::DriverKind;
 use crate::error::Result;
 
 pub(super) fn command() -> Command {
@@ -32,7 +33,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let number = |name: &str, least: usize, otherwise: usize| {
         whole(matches, name, least).map(|number| number.unwrap_or(otherwise))
     };
-    if !matches.contains_id("workers") && config.default != "async" {
+    if !matches.contains_id("workers") && config.default_kind() != DriverKind::Async {
         config.database.settings.workers = 1;
         config.amqp.settings.workers = 1;
     }

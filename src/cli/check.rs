@@ -6,6 +6,7 @@ use super::app::App;
 use super::arguments::{connection, driver};
 use super::print::{Style, Text};
 use super::{Exit, print};
+use crate::config::DriverKind;
 use crate::driver::database::Database;
 use crate::error::{Error, Result};
 
@@ -42,7 +43,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     // Without the table of jobs what belongs to it is missing, too, and the help is the same.
     let is_there = sized.is_ok();
     told(format!("driver {} ({})", checked.default, queue.describe(None)?), sized);
-    if checked.default == "database" && is_there {
+    if checked.default_kind() == DriverKind::Database && is_there {
         let database = Database::of_jobs(&checked, &checked.database.connection)?;
         told("indexes of the jobs".to_owned(), indexes(&database));
         told("signals to the workers".to_owned(), database.check_signals());

@@ -11,6 +11,7 @@ use super::failed::{self, fields};
 use super::print::{Style, Text};
 use super::retry::{given_ids, ids, job_id};
 use super::{Exit, print, usage};
+use crate::config::DriverKind;
 use crate::driver::{Cancelled, JobDetails, JobFilter, JobState, QueuedJob};
 use crate::error::{Error, Result};
 use crate::failed::Filter;
@@ -177,8 +178,8 @@ fn open(app: App, matches: &ArgMatches, what: &str) -> Result<Queue> {
 /// # Errors
 /// The jobs wait in the memory of another program: here there are none, which would be a wrong answer.
 fn check_is_shared(opened: &Queue, what: &str) -> Result<()> {
-    match &*opened.config().default {
-        "async" => Err(Error::unsupported(format!(
+    match opened.config().default_kind() {
+        DriverKind::Async => Err(Error::unsupported(format!(
             "cannot {what} of driver \"async\": its jobs wait in the memory of the program that pushes them"
         ))
         .with_help("that program can, with Queue::jobs and Queue::cancel")),

@@ -12,7 +12,7 @@ use super::arguments::connection;
 use super::migrate::{apply, directory, folder};
 use super::targets::{Target, targets};
 use super::{Exit, print, program, usage};
-use crate::config::Config;
+use crate::config::{Config, DriverKind};
 use crate::driver::database::{DOWN, File as Migration, Table, files};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
@@ -27,7 +27,7 @@ fn directory_of_the_chapter() -> Arg {
 fn checked_folder(config: &Config, matches: &ArgMatches) -> Result<PathBuf> {
     let folder = folder(config, matches);
     match folder.to_str() {
-        Some(name @ ("async" | "database" | "amqp")) => Err(usage(format!(
+        Some(name) if DriverKind::of(name) != DriverKind::Custom => Err(usage(format!(
             "\"{name}\" is a driver, and this command is about a folder: its -d is --directory"
         ))
         .with_help(format!(
@@ -74,7 +74,7 @@ pub(super) fn install_command() -> Command {
 pub(super) fn install(app: App, matches: &ArgMatches) -> Result<Exit> {
     let config = app.config(matches)?;
     let folder = checked_folder(&config, matches)?;
-    if config.default != "amqp" {
+    if config.default_kind() != DriverKind::Amqp {
         write(&config, Table::Jobs, &folder)?;
     }
     if config.failed_place(&config.default).is_some() {
@@ -86,7 +86,7 @@ pub(super) fn install(app: App, matches: &ArgMatches) -> Result<Exit> {
 
 /// Writes a migration, unless there is one that makes the same table.
 fn write(config: &Config, table: Table, folder: &Path) -> Result<()> {
-    if config.default == "amqp" && table == Table::Jobs {
+    if config.default_kind() == DriverKind::Amqp && table == Table::Jobs {
         return Err(Error::config("driver \"amqp\" needs no table of jobs: they wait in RabbitMQ")
             .with_help("craft queue:failed makes the table of its failed jobs"));
     }

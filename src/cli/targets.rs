@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::Config;
+use crate::config::{Config, DriverKind};
 use crate::driver::database::{Database, File, State};
 use crate::error::Result;
 
@@ -51,7 +51,7 @@ pub(super) fn targets(config: &Config) -> Result<Vec<Target>> {
 /// The driver's database. The amqp driver has one for its failed jobs only.
 pub(super) fn database(config: &Config) -> Result<Database> {
     match config.failed_place(&config.default) {
-        Some((connection, table)) if config.default == "amqp" => {
+        Some((connection, table)) if config.default_kind() == DriverKind::Amqp => {
             Database::of_failed(config, connection, table)
         }
         _ => Database::of_jobs(config, &config.database.connection),

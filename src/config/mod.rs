@@ -22,6 +22,7 @@ mod schema;
 mod tests;
 
 pub use connection::Connection;
+pub(crate) use connection::DatabaseKind;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use connection::hosts::Server;
 #[cfg(feature = "amqp")]
@@ -31,6 +32,8 @@ pub use connection::tls::{Tls, TlsMode};
 pub(crate) use diagnostics::nearest;
 pub use diagnostics::provenance::{ConfigEntry, ConfigSource};
 pub use env::flag::ConfigFlag;
+pub(crate) use model::drivers::DriverKind;
 pub use model::{
     AmqpConfig, AsyncConfig, CommandJob, Config, DatabaseConfig, Durability, Mode, QueueType, Settings,
 };
+pub(crate) use schema::Choice;

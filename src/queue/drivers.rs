@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::batcher::Batcher;
 use super::failed_store::FailedStore;
-use crate::config::Config;
+use crate::config::{Choice, Config, DatabaseKind, DriverKind};
 #[cfg(feature = "amqp")]
 use crate::driver::amqp::{AmqpBackend, AmqpOptions};
 #[cfg(all(feature = "amqp", feature = "database"))]
@@ -161,12 +161,11 @@ pub(super) fn unknown_driver(drivers: &BTreeMap<String, Arc<ConfiguredDriver>>, 
 }
 
 fn known(drivers: &BTreeMap<String, Arc<ConfiguredDriver>>, name: &str) -> String {
-    match name {
-        "amqp" if cfg!(not(feature = "amqp")) => "build craft-queue with the feature \"amqp\"".into(),
-        // What others call drivers are connections here.
-        "sqlite" | "mysql" | "mariadb" | "postgres" | "postgresql" | "pgsql"
-            if drivers.contains_key("database") =>
-        {
+    let is_database = || name == "pgsql" || DatabaseKind::named(name).is_some();
+    match DriverKind::of(name) {
+        DriverKind::Amqp if cfg!(not(feature = "amqp")) => "build craft-queue with the feature \"amqp\"".into(),
+        // Other libraries name the database here; in this one the connection does.
+        DriverKind::Custom if is_database() && drivers.contains_key("database") => {
             "databases have the driver \"database\": the connection says which one, --connection NAME or connection = \"NAME\" under [database]".into()
         }
         _ => {

@@ -12,6 +12,8 @@ use super::drivers;
 use super::fake::Recorder;
 use super::unfinished::Unfinished;
 use crate::config::Config;
+#[cfg(feature = "database")]
+use crate::config::DriverKind;
 use crate::context::{RunEnv, State, is_inside_a_job};
 use crate::driver::Size;
 #[cfg(feature = "database")]
@@ -113,7 +115,7 @@ impl QueueInner {
         }
         let config = &self.config;
         // Where jobs wait in a broker, only the failed ones need a table.
-        if config.default != "amqp" {
+        if config.default_kind() != DriverKind::Amqp {
             Database::of_jobs(config, &config.database.connection)?.install()?;
         }
         match config.failed_place(&config.default) {
@@ -246,7 +248,7 @@ impl Enqueue for QueueInner {
             return blocking::run_all(self, configured, messages);
         }
         #[cfg(feature = "database")]
-        if configured.name == "database" {
+        if DriverKind::of(&configured.name) == DriverKind::Database {
             let created_at = self.config.database.settings.tz.format(Timestamp::now());
             let database = Database::of_jobs(&self.config, &self.config.database.connection)?;
             return database.push_in(transaction, &messages, &created_at);

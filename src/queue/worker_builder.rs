@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::enqueue::QueueInner;
 use super::fake::Recorder;
 use crate::backoff::Backoff;
-use crate::config::{Mode, Settings};
+use crate::config::{DriverKind, Mode, Settings};
 use crate::context::RunEnv;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, Listener};
@@ -200,7 +200,7 @@ impl Worker {
         if self.inner.recorder.is_some() {
             return Err(Recorder::refusal());
         }
-        if self.driver == "async" {
+        if DriverKind::of(&self.driver) == DriverKind::Async {
             return Err(Error::unsupported(
                 "cannot work for driver \"async\": its jobs wait in the memory of the program that pushes \
                  them, which runs them by itself",

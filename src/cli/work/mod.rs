@@ -18,7 +18,7 @@ use super::app::App;
 use super::arguments::{
     connection, driver, given_queues, option, queues, span, span_option, switch, text, whole,
 };
-use crate::config::Config;
+use crate::config::{Config, DriverKind, Mode};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::message::check_queue;
@@ -161,14 +161,14 @@ impl View {
             quiet: app.quiet,
             verbosity: app.verbosity,
             driver: config.default.clone(),
-            connection: match &*config.default {
-                "database" => config.database.connection.clone(),
+            connection: match config.default_kind() {
+                DriverKind::Database => config.database.connection.clone(),
                 _ => String::new(),
             },
             queues,
             name: text(matches, "name").map(str::to_owned),
             workers: settings.workers,
-            processes: settings.mode == crate::config::Mode::Multiprocess,
+            processes: settings.mode == Mode::Multiprocess,
             poll: settings.poll,
             attempts: settings.attempts,
             zone: settings.tz.clone(),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use self::tls::Tls;
 use self::url::Url;
 use super::diagnostics::ValueError;
-use super::schema::{Field, kinds};
+use super::schema::{Choice, Field, Kind, kinds};
 use crate::error::Result;
 
 /// `[connections.*]`: a database.
@@ -63,10 +63,14 @@ impl Connection {
 
     /// What `driver` says in queue.toml: `sqlite`, `postgres` or `mysql`.
     pub fn driver(&self) -> &'static str {
+        self.kind().name()
+    }
+
+    pub(crate) fn kind(&self) -> DatabaseKind {
         match self {
-            Self::Sqlite { .. } => "sqlite",
-            Self::Postgres { .. } => "postgres",
-            Self::Mysql { .. } => "mysql",
+            Self::Sqlite { .. } => DatabaseKind::Sqlite,
+            Self::Postgres { .. } => DatabaseKind::Postgres,
+            Self::Mysql { .. } => DatabaseKind::Mysql,
         }
     }
 
@@ -91,17 +95,36 @@ impl Connection {
         if let Some(path) = text.strip_prefix("sqlite:") {
             return sqlite_url(path.strip_prefix("//").unwrap_or(path));
         }
-        match url::shown_scheme(text).as_deref() {
-            Some("postgres" | "postgresql") => server("postgres", Url::parse(text)?),
-            Some("mysql" | "mariadb") => server("mysql", Url::parse(text)?),
-            found => {
-                let found = found.map_or("none".into(), |scheme| format!("\"{scheme}://\""));
+        let scheme = url::shown_scheme(text);
+        match scheme.as_deref().and_then(DatabaseKind::named) {
+            Some(kind @ (DatabaseKind::Postgres | DatabaseKind::Mysql)) => server(kind, Url::parse(text)?),
+            Some(DatabaseKind::Sqlite) | None => {
+                let found = scheme.map_or("none".into(), |scheme| format!("\"{scheme}://\""));
                 Err(ValueError::new(format!(
                     "expected a URL that starts with sqlite:, postgres:// or mysql://, found {found}"
                 )))
             }
         }
     }
+}
+
+/// The databases of the database driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DatabaseKind {
+    Sqlite,
+    Postgres,
+    Mysql,
+}
+
+impl Choice for DatabaseKind {
+    const EXPECTED: &'static str = "\"sqlite\", \"postgres\" or \"mysql\"";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("sqlite", Self::Sqlite),
+        ("postgres", Self::Postgres),
+        ("postgresql", Self::Postgres),
+        ("mysql", Self::Mysql),
+        ("mariadb", Self::Mysql),
+    ];
 }
 
 /// Refuses a database in memory: each process would open another one.
@@ -126,14 +149,14 @@ fn sqlite_url(rest: &str) -> Result<Connection, ValueError> {
     }
 }
 
-fn server(driver: &str, mut url: Url) -> Result<Connection, ValueError> {
-    url.scheme = driver.into();
+fn server(kind: DatabaseKind, mut url: Url) -> Result<Connection, ValueError> {
+    url.scheme = kind.name().into();
     let names_host = url.query.as_deref().is_some_and(|query| query.contains("host="));
     if url.host.is_empty() && !names_host {
         return Err(ValueError::new("the URL names no host"));
     }
     tls::take(&mut url.clone())?.check().map_err(|(_, wrong)| wrong)?;
-    if driver == "postgres" {
+    if kind == DatabaseKind::Postgres {
         return Ok(Connection::Postgres { url: url.to_string() });
     }
     if url.path.is_empty() {
@@ -169,7 +192,7 @@ impl fmt::Debug for Connection {
 #[derive(Default)]
 pub(crate) struct Parts {
     url: Option<String>,
-    driver: Option<String>,
+    driver: Option<DatabaseKind>,
     database: Option<String>,
     host: Option<String>,
     port: Option<u16>,
@@ -183,7 +206,7 @@ impl Parts {
         let Self { url, driver, database, host, port, username, password, tls } = self;
         let mut fields = vec![
             Field::optional("url", url, kinds::URL),
-            Field::optional("driver", driver, kinds::CONNECTION_DRIVER),
+            Field::optional("driver", driver, Kind::choice()),
             Field::optional("database", database, kinds::DATABASE),
             Field::optional("host", host, kinds::HOST),
             Field::optional("port", port, kinds::PORT),
@@ -212,7 +235,7 @@ impl Parts {
         let missing = |what| ("", ValueError::new(format!("{what} is missing")).with_help(EXAMPLE));
         let driver = self.driver.ok_or_else(|| missing("url or driver"))?;
         let database = self.database.ok_or_else(|| missing("database"))?;
-        if driver == "sqlite" {
+        if driver == DatabaseKind::Sqlite {
             let given = [
                 ("host", self.host.is_some()),
                 ("port", self.port.is_some()),
@@ -240,7 +263,7 @@ impl Parts {
             path: url::encode(&database),
             ..Url::default()
         };
-        server(&driver, url).map_err(|wrong| ("", wrong))
+        server(driver, url).map_err(|wrong| ("", wrong))
     }
 }
 

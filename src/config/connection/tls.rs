@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::url::{self, Url};
 use crate::config::diagnostics::ValueError;
-use crate::config::schema::{Field, kinds};
+use crate::config::schema::{Choice, Field, Kind, kinds};
 
 /// The TLS options of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Tls {
     pub(crate) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self { mode, authorities, certificate, key } = self;
         vec![
-            Field::optional("sslmode", mode, kinds::SSLMODE),
+            Field::optional("sslmode", mode, Kind::choice().hint(why_no_mode)),
             Field::optional("sslrootcert", authorities, kinds::FILE),
             Field::optional("sslcert", certificate, kinds::FILE),
             Field::optional("sslkey", key, kinds::FILE),
@@ -118,32 +118,27 @@ impl Tls {
     }
 }
 
-pub(crate) const MODES: &str = "\"disable\", \"prefer\", \"require\" or \"verify-full\"";
+/// In PostgreSQL's words or in MySQL's, in either case.
+impl Choice for TlsMode {
+    const EXPECTED: &'static str = "\"disable\", \"prefer\", \"require\" or \"verify-full\"";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("disable", Self::Disable),
+        ("disabled", Self::Disable),
+        ("prefer", Self::Prefer),
+        ("preferred", Self::Prefer),
+        ("require", Self::Require),
+        ("required", Self::Require),
+        ("verify-full", Self::VerifyFull),
+        ("verify_identity", Self::VerifyFull),
+    ];
 
-impl TlsMode {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Disable => "disable",
-            Self::Prefer => "prefer",
-            Self::Require => "require",
-            Self::VerifyFull => "verify-full",
-        }
-    }
-
-    /// In PostgreSQL's words or in MySQL's.
-    pub(crate) fn named(text: &str) -> Option<Self> {
-        match text.to_ascii_lowercase().as_str() {
-            "disable" | "disabled" => Some(Self::Disable),
-            "prefer" | "preferred" => Some(Self::Prefer),
-            "require" | "required" => Some(Self::Require),
-            "verify-full" | "verify_identity" => Some(Self::VerifyFull),
-            _ => None,
-        }
+    fn named(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, mode)| *mode)
     }
 }
 
 /// The hint for a mode that other clients have.
-pub(crate) fn why_no_mode(text: &str) -> Option<&'static str> {
+fn why_no_mode(text: &str) -> Option<&'static str> {
     let is_known = ["verify-ca", "verify_ca"].contains(&&*text.to_ascii_lowercase());
     is_known.then_some("verify-full also checks the server's name")
 }
@@ -189,7 +184,7 @@ fn read_mode(asked: &str) -> Result<TlsMode, ValueError> {
         // Text that is no word may be two options, one of them a password.
         let is_word = asked.len() <= 20 && asked.chars().all(|c| c.is_ascii_alphabetic() || "-_".contains(c));
         let found = if is_word { format!("\"{asked}\"") } else { "other text".to_owned() };
-        let wrong = ValueError::new(format!("expected sslmode to be {MODES}, found {found}"));
+        let wrong = ValueError::new(format!("expected sslmode to be {}, found {found}", TlsMode::EXPECTED));
         match why_no_mode(asked) {
             Some(help) => wrong.with_help(help),
             None => wrong,

@@ -36,7 +36,7 @@ pub enum ConfigSource {
     /// A variable of the environment.
     Environment(&'static str),
     /// A flag of the command line.
-    ConfigFlag(&'static str),
+    Flag(&'static str),
     /// The program, which changed a field.
     Program,
 }
@@ -46,7 +46,7 @@ impl fmt::Display for ConfigSource {
         match self {
             Self::BuiltIn => f.write_str("built in"),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
-            Self::Environment(name) | Self::ConfigFlag(name) => f.write_str(name),
+            Self::Environment(name) | Self::Flag(name) => f.write_str(name),
             Self::Program => f.write_str("the program"),
         }
     }
@@ -183,7 +183,7 @@ impl Origins {
     pub(crate) fn error(&self, key: &str, source: &ConfigSource, wrong: ValueError) -> Error {
         match source {
             ConfigSource::File { .. } => self.error_in_file(key, wrong),
-            ConfigSource::Environment(name) | ConfigSource::ConfigFlag(name) => wrong.at(name),
+            ConfigSource::Environment(name) | ConfigSource::Flag(name) => wrong.at(name),
             ConfigSource::BuiltIn | ConfigSource::Program => wrong.at(key),
         }
     }

@@ -108,7 +108,7 @@ impl Config {
     pub fn set_flag(&mut self, flag: ConfigFlag, value: &str) -> Result<()> {
         let keys = flag.keys();
         for key in &keys {
-            self.set(key, &Value::loose(value), ConfigSource::ConfigFlag(flag.name()))?;
+            self.set(key, &Value::loose(value), ConfigSource::Flag(flag.name()))?;
         }
         let shown = self.shown().into_iter().filter(|(key, _)| keys.contains(key));
         self.origins.seal(shown);

@@ -1,5 +1,6 @@
 //! The rules between values, and the check of values that a program set.
 
+use super::drivers::DriverKind;
 use super::{Config, QueueType, Settings};
 use crate::config::diagnostics::{ValueError, nearest};
 use crate::config::schema::kinds::ENDINGS;
@@ -13,11 +14,11 @@ impl Config {
     /// driver cannot be used as the environment has it.
     pub fn check(&self) -> Result<()> {
         self.check_values()?;
-        match &*self.default {
-            "database" if self.unusable.contains_key(&self.database.connection) => {
+        match self.default_kind() {
+            DriverKind::Database if self.unusable.contains_key(&self.database.connection) => {
                 self.connection(&self.database.connection).map(drop)
             }
-            "amqp" => self.check_broker(),
+            DriverKind::Amqp => self.check_broker(),
             _ => Ok(()),
         }
     }

@@ -7,7 +7,27 @@ use std::time::Duration;
 use super::settings::Settings;
 use crate::config::connection::tls::Tls;
 use crate::config::redact::MASK;
-use crate::config::schema::{Field, debug, kinds};
+use crate::config::schema::{Choice, Field, Kind, debug, kinds};
+
+/// The drivers of the crate, and those of the program, by the name that `default` and pushes give them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DriverKind {
+    Database,
+    Amqp,
+    Async,
+    Custom,
+}
+
+impl DriverKind {
+    pub(crate) fn of(name: &str) -> Self {
+        match name {
+            "database" => Self::Database,
+            "amqp" => Self::Amqp,
+            "async" => Self::Async,
+            _ => Self::Custom,
+        }
+    }
+}
 
 /// `[database]`: jobs wait in a table.
 #[derive(Clone, Debug)]
@@ -32,6 +52,11 @@ pub enum Durability {
     Normal,
 }
 
+impl Choice for Durability {
+    const EXPECTED: &'static str = "\"full\" or \"normal\"";
+    const WORDS: &'static [(&'static str, Self)] = &[("full", Self::Full), ("normal", Self::Normal)];
+}
+
 impl DatabaseConfig {
     /// Whether `name` is the table of waiting jobs; SQLite and MySQL may ignore the case.
     pub(crate) fn is_table(&self, name: &str) -> bool {
@@ -43,7 +68,7 @@ impl DatabaseConfig {
         let mut fields =
             vec![Field::new("connection", connection, kinds::NAME), Field::new("table", table, kinds::TABLE)];
         fields.extend(settings.fields("failed_connection"));
-        fields.push(Field::new("durability", durability, kinds::DURABILITY));
+        fields.push(Field::new("durability", durability, Kind::choice()));
         fields
     }
 }
@@ -109,6 +134,11 @@ pub enum QueueType {
     Quorum,
 }
 
+impl Choice for QueueType {
+    const EXPECTED: &'static str = "\"classic\" or \"quorum\"";
+    const WORDS: &'static [(&'static str, Self)] = &[("classic", Self::Classic), ("quorum", Self::Quorum)];
+}
+
 impl AmqpConfig {
     pub(crate) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self {
@@ -142,7 +172,7 @@ impl AmqpConfig {
         fields.extend(tls.fields());
         fields.extend([
             Field::optional("prefetch", prefetch, kinds::PREFETCH),
-            Field::new("queue_type", queue_type, kinds::QUEUE_TYPE),
+            Field::new("queue_type", queue_type, Kind::choice()),
             Field::optional("max_priority", max_priority, kinds::MAX_PRIORITY),
             Field::new("ack_timeout", ack_timeout, kinds::TIMEOUT),
             Field::new("connect_timeout", connect_timeout, kinds::TIMEOUT),

@@ -37,7 +37,7 @@ impl Config {
     pub(in crate::config) fn error(&self, key: &str, wrong: ValueError) -> Error {
         let source = self.entries().into_iter().find(|entry| entry.key == key).map(|entry| entry.source);
         let error = self.origins.error(key, source.as_ref().unwrap_or(&ConfigSource::Program), wrong);
-        if matches!(source, Some(ConfigSource::ConfigFlag(_))) { error.of_usage() } else { error }
+        if matches!(source, Some(ConfigSource::Flag(_))) { error.of_usage() } else { error }
     }
 
     pub(in crate::config) fn set(&mut self, key: &str, value: &Value, source: ConfigSource) -> Result<()> {

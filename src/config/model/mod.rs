@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 pub use self::command::CommandJob;
+use self::drivers::DriverKind;
 pub use self::drivers::{AmqpConfig, AsyncConfig, DatabaseConfig, Durability, QueueType};
 pub use self::settings::{Mode, Settings};
 use super::connection::Connection;
@@ -74,11 +75,16 @@ impl Config {
 
     /// The settings of a driver; one of your own has the database driver's.
     pub fn settings(&self, driver: &str) -> &Settings {
-        match driver {
-            "amqp" => &self.amqp.settings,
-            "async" => &self.memory.settings,
-            _ => &self.database.settings,
+        match DriverKind::of(driver) {
+            DriverKind::Amqp => &self.amqp.settings,
+            DriverKind::Async => &self.memory.settings,
+            DriverKind::Database | DriverKind::Custom => &self.database.settings,
         }
+    }
+
+    /// The driver to use where none is named.
+    pub(crate) fn default_kind(&self) -> DriverKind {
+        DriverKind::of(&self.default)
     }
 
     /// The variables that a job's program of this driver gets: the file, the driver and the connection of its

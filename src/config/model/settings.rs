@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::backoff::Backoff;
-use crate::config::schema::{Field, kinds};
+use crate::config::schema::{Choice, Field, Kind, kinds};
 use crate::policy::{Limits, Policy};
 use crate::time::Zone;
 
@@ -57,6 +57,12 @@ pub enum Mode {
     Multiprocess,
 }
 
+impl Choice for Mode {
+    const EXPECTED: &'static str = "\"threading\" or \"multiprocess\"";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("threading", Self::Threading), ("multiprocess", Self::Multiprocess)];
+}
+
 impl Settings {
     /// The keys of every driver's section. `failed_connection_key` names the connection of the failed jobs: in
     /// `[database]`, `connection` is already that of the jobs.
@@ -92,7 +98,7 @@ impl Settings {
             Field::new("grace", grace, kinds::GRACE),
             Field::new("unknown_for", unknown_for, kinds::SPAN),
             Field::new("callback", callback, kinds::NAME),
-            Field::new("mode", mode, kinds::MODE),
+            Field::new("mode", mode, Kind::choice()),
             Field::new("workers", workers, kinds::WORKERS),
             Field::optional("max_jobs_per_child", max_jobs_per_child, kinds::JOBS_PER_CHILD),
             Field::optional("child_memory", child_memory, kinds::CHILD_MEMORY),

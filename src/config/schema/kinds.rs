@@ -8,9 +8,6 @@ use std::time::Duration;
 use super::Kind;
 use super::value::Value;
 use crate::backoff::Backoff;
-use crate::config::connection::tls::{self, TlsMode};
-use crate::config::model::drivers::{Durability, QueueType};
-use crate::config::model::settings::Mode;
 use crate::config::redact::{self, MASK};
 use crate::message::{check_name, check_queue};
 use crate::time::{self, Zone};
@@ -79,28 +76,18 @@ pub(crate) const PASSWORD: Kind<String> = Kind::new("a string", text, |_| true, 
 
 pub(crate) const URL: Kind<String> = PASSWORD;
 
-/// One name for each database, also where an alias was written.
-pub(crate) const CONNECTION_DRIVER: Kind<String> = Kind::new(
-    "\"sqlite\", \"postgres\" or \"mysql\"",
-    |value| match value.text()? {
-        "sqlite" => Some("sqlite".into()),
-        "postgres" | "postgresql" => Some("postgres".into()),
-        "mysql" | "mariadb" => Some("mysql".into()),
-        _ => None,
-    },
-    |_| true,
-    String::clone,
-);
-
-pub(crate) const SSLMODE: Kind<TlsMode> =
-    Kind::new(tls::MODES, |value| TlsMode::named(value.text()?), |_| true, |mode| mode.name().to_owned())
-        .hint(tls::why_no_mode);
-
 pub(crate) const FILE: Kind<PathBuf> = Kind::new(
     "the path of a file",
     |value| text(value).filter(|path| !path.is_empty() && is_plain(path)).map(PathBuf::from),
     |path| !path.as_os_str().is_empty(),
     |path| redact::shown(&path.to_string_lossy()).to_owned(),
+);
+
+pub(crate) const ZONE: Kind<Zone> = Kind::new(
+    "an IANA time zone such as \"UTC\" or \"Europe/Berlin\"",
+    |value| Zone::named(value.text()?).ok(),
+    |_| true,
+    |zone| zone.name().to_owned(),
 );
 
 // Numbers
@@ -181,57 +168,6 @@ pub(crate) const BACKOFF: Kind<Backoff> = Kind::new(
     },
     |_| true,
     Backoff::to_string,
-);
-
-// Choices
-
-pub(crate) const ZONE: Kind<Zone> = Kind::new(
-    "an IANA time zone such as \"UTC\" or \"Europe/Berlin\"",
-    |value| Zone::named(value.text()?).ok(),
-    |_| true,
-    |zone| zone.name().to_owned(),
-);
-
-pub(crate) const MODE: Kind<Mode> = Kind::new(
-    "\"threading\" or \"multiprocess\"",
-    |value| match value.text()? {
-        "threading" => Some(Mode::Threading),
-        "multiprocess" => Some(Mode::Multiprocess),
-        _ => None,
-    },
-    |_| true,
-    |mode| match mode {
-        Mode::Threading => "threading".into(),
-        Mode::Multiprocess => "multiprocess".into(),
-    },
-);
-
-pub(crate) const DURABILITY: Kind<Durability> = Kind::new(
-    "\"full\" or \"normal\"",
-    |value| match value.text()? {
-        "full" => Some(Durability::Full),
-        "normal" => Some(Durability::Normal),
-        _ => None,
-    },
-    |_| true,
-    |durability| match durability {
-        Durability::Full => "full".into(),
-        Durability::Normal => "normal".into(),
-    },
-);
-
-pub(crate) const QUEUE_TYPE: Kind<QueueType> = Kind::new(
-    "\"classic\" or \"quorum\"",
-    |value| match value.text()? {
-        "classic" => Some(QueueType::Classic),
-        "quorum" => Some(QueueType::Quorum),
-        _ => None,
-    },
-    |_| true,
-    |queue_type| match queue_type {
-        QueueType::Classic => "classic".into(),
-        QueueType::Quorum => "quorum".into(),
-    },
 );
 
 // Programs

@@ -75,6 +75,28 @@ impl<T> Kind<T> {
     }
 }
 
+/// A value that is one of a few words.
+pub(crate) trait Choice: Copy + PartialEq + 'static {
+    /// Completes "expected …".
+    const EXPECTED: &'static str;
+    /// Every word with its value. The first word of a value is its name, the others are aliases.
+    const WORDS: &'static [(&'static str, Self)];
+
+    fn name(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
+    }
+
+    fn named(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, value)| *value)
+    }
+}
+
+impl<T: Choice> Kind<T> {
+    pub(crate) const fn choice() -> Self {
+        Self::new(T::EXPECTED, |value| T::named(value.text()?), |_| true, |choice| choice.name().to_owned())
+    }
+}
+
 /// One key: its name in the file, and the place in the typed configuration that it sets.
 pub(crate) struct Field<'a> {
     pub(crate) name: &'static str,

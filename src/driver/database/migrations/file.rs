@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::super::Database;
 use super::super::lexer::{Piece, pieces, statements, table_of, words};
 use super::Table;
+use crate::config::{Choice, DatabaseKind};
 use crate::error::{Error, Result};
 
 /// How the name of a file ends that undoes the migration of the same name.
@@ -101,12 +102,7 @@ fn read_mark(sql: &str) -> Result<Option<(&'static str, Option<String>)>> {
         Some((dialect, connection)) => (dialect, connection.trim().strip_prefix("connection ")),
         None => (mark, Some("")),
     };
-    let dialect = match &*dialect.trim().to_ascii_lowercase() {
-        "sqlite" => Some("sqlite"),
-        "postgres" | "postgresql" => Some("postgres"),
-        "mysql" | "mariadb" => Some("mysql"),
-        _ => None,
-    };
+    let dialect = DatabaseKind::named(&dialect.trim().to_ascii_lowercase()).map(DatabaseKind::name);
     match (dialect, connection.map(str::trim)) {
         (Some(dialect), Some("")) => Ok(Some((dialect, None))),
         (Some(dialect), Some(connection)) => Ok(Some((dialect, Some(connection.to_owned())))),
