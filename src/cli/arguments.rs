@@ -26,10 +26,10 @@ pub(super) fn root(entries: &[Entry]) -> Command {
                 .short('v')
                 .long("verbose")
                 .action(ArgAction::Count)
-                .help("Tell more; twice: each poll"),
+                .help("Print more; twice: each poll"),
         ))
         .arg(global(
-            Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("Tell errors only"),
+            Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("Print errors only"),
         ))
         .arg(global(
             Arg::new("color")

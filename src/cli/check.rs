@@ -32,7 +32,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
         Err(error) => {
             trouble = true;
             print::line(Text::from("  ").styled("no", Style::Bad).and("  ").and(what));
-            // What stands in the way of all is told once.
+            // An error that all checks have is printed once.
             if last != error.to_string() {
                 print::error(&error);
                 last = error.to_string();

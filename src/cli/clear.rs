@@ -1,4 +1,4 @@
-//! `queue:clear`: removes what waits.
+//! `queue:clear`: removes waiting jobs.
 
 use clap::{ArgMatches, Command};
 
@@ -40,7 +40,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     }
     let sizes = opened.size_up_to(None, &queues, 1)?;
     if sizes.iter().any(|size| size.delayed.is_none()) {
-        print::note("What is delayed, or to be tried again later, stays: this back end can't pick it out.");
+        print::note("Delayed jobs and retries stay: this back end cannot select them.");
     }
     Ok(Exit::Fine)
 }

@@ -78,6 +78,6 @@ pub(super) fn restart_command() -> Command {
 
 pub(super) fn restart(app: App, matches: &ArgMatches) -> Result<Exit> {
     app.open(matches)?.restart_workers(None)?;
-    print::line("Told all workers to finish what runs and end, for their supervisor to start them again.");
+    print::line("All workers finish their running jobs and end; their supervisor starts them again.");
     Ok(Exit::Fine)
 }

@@ -19,7 +19,7 @@ use crate::message::JobId;
 use crate::queue::Queue;
 use crate::time::{Timestamp, Zone, format_duration};
 
-/// How many are listed when nobody says.
+/// How many are listed by default.
 const LIMIT: usize = 50;
 
 /// How many are asked for at once.

@@ -20,7 +20,7 @@ impl Log for ToStderr {
         match metadata.target() {
             "craft_queue::job" => level >= LevelFilter::Warn,
             ours if ours.starts_with("craft_queue") => metadata.level() <= level,
-            // What matters of it is told in our own words; and what it says to those who debug it has the password.
+            // Our own messages report what matters, and its debug messages hold the password.
             #[cfg(feature = "amqp")]
             client if client.starts_with(LOG_TARGET) => {
                 level >= LevelFilter::Debug && metadata.level() <= LevelFilter::Info

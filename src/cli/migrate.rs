@@ -58,7 +58,7 @@ pub(super) fn migrate(app: App, matches: &ArgMatches) -> Result<Exit> {
         let again = match state {
             State::Applied => continue,
             State::Pending => "",
-            State::Gone => " again: what it made is gone",
+            State::Gone => " again: its tables are gone",
         };
         pending = true;
         print::line(format!("Would apply {name}{again}"));
@@ -123,7 +123,7 @@ pub(super) fn status(app: App, matches: &ArgMatches) -> Result<Exit> {
         match states.get(&file.name) {
             Some(State::Applied) => print::line(format!("  applied   {}", file.name)),
             Some(State::Pending) => print::line(format!("  pending   {}", file.name)),
-            Some(State::Gone) => print::line(format!("  gone      {}   what it made was removed", file.name)),
+            Some(State::Gone) => print::line(format!("  gone      {}   its tables were removed", file.name)),
             None => print::line(format!("  skipped   {}   it is for {}", file.name, file.purpose())),
         }
     }
@@ -139,8 +139,8 @@ pub(super) fn apply(config: &Config, folder: &Path) -> Result<()> {
         count += target.database.migrate(&target.own(&files), |name, told| {
             print::line(match told {
                 Migrated::Applied => format!("Applied {name}"),
-                Migrated::Again => format!("Applied {name} again: what it made was gone"),
-                Migrated::Noted => format!("Noted {name}: what it makes is there"),
+                Migrated::Again => format!("Applied {name} again: its tables were gone"),
+                Migrated::Noted => format!("Noted {name}: its tables exist"),
             });
             progress.add(1);
         })?;

@@ -69,7 +69,7 @@ struct Line {
     over: Vec<&'static str>,
     /// The limits that the back end can't tell about.
     unknown: Vec<&'static str>,
-    /// The count of what waits stopped there: there may be more.
+    /// Whether the count of waiting jobs stopped at its bound: there may be more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     capped: bool,
 }

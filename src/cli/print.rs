@@ -257,7 +257,7 @@ pub(super) fn overview(root: &Command) {
     line(program::named("craft <COMMAND> -h explains a command, --help with examples."));
 }
 
-/// Asks before something is destroyed. Without a terminal nobody can answer: then `--force` must be given.
+/// Asks before something is destroyed. Without a terminal `--force` must be given.
 ///
 /// # Errors
 /// There is no terminal, or the answer is no.
@@ -266,7 +266,7 @@ pub(super) fn confirm(question: &str, force: bool) -> Result<()> {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
-        return Err(Error::invalid(format!("{question} Nobody can answer here"))
+        return Err(Error::invalid(format!("{question} There is no terminal to answer on"))
             .with_help("add --force to do it without a question"));
     }
     let _ = write!(std::io::stderr(), "{} [y/N] ", escape::line(question));

@@ -1,4 +1,4 @@
-//! What takes long is told on a terminal, by one line of stderr that rewrites itself and is gone at the end.
+//! The progress of long commands on a terminal: one line of stderr that rewrites itself and is erased at the end.
 //! Off a terminal there is none.
 
 use std::io::{IsTerminal, Write};

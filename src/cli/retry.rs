@@ -89,7 +89,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
                 if refused <= most { print::line(line) } else { tell(line) }
             }
             Retried::Taken(failed) => {
-                tell(format!("  #{} {} is being put back by somebody else", failed.id, failed.name));
+                tell(format!("  #{} {} is being put back by another process", failed.id, failed.name));
             }
             Retried::Unknown(id) => {
                 (trouble, unknown) = (true, true);
@@ -104,7 +104,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let ended = asked.iter().try_for_each(|retry| queue.failed().retry(retry, &mut became));
     drop(progress);
     if untold > 0 {
-        print::line(format!("  … and {untold} more; -v tells each"));
+        print::line(format!("  … and {untold} more; -v lists each"));
     }
     if unknown {
         print::help(LISTS_THEM);
@@ -121,7 +121,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
             }
         }
     }
-    // What was put back is told, whatever came then.
+    // The jobs that were put back are reported, also when an error follows.
     ended.map_err(misnamed)?;
     Ok(if trouble { Exit::Status(1) } else { Exit::Fine })
 }

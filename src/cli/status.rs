@@ -1,4 +1,4 @@
-//! `queue:status`: how much waits.
+//! `queue:status`: how many jobs each queue has.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::queue::Queue;
 use crate::time;
 
-/// Where a count stops: more need not be told to the last one, and would take long.
+/// Where a count stops: an exact larger number is rarely needed and takes long.
 pub(super) const BOUND: u64 = 10_000;
 
 pub(super) fn command() -> Command {
@@ -46,7 +46,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
             false => table(&lines),
         }
         match watch {
-            // Ended by Ctrl-C, which ends the process as it is.
+            // Ctrl-C ends the process here.
             Some(span) => std::thread::sleep(span.max(Duration::from_millis(100))),
             None => return Ok(Exit::Fine),
         }
@@ -72,7 +72,7 @@ fn look(queue: &Queue, queues: &[String], bound: u64) -> Result<Vec<Line>> {
     let mut sizes = sizes(queue, queues, bound)?;
     let driver = &queue.config().default;
     // Without a table of failed jobs there is nothing to count, which is not this command's trouble. Nor is it
-    // when what the workers are told lies in another database, which is away.
+    // when the control table lies in another database, which cannot be reached.
     let counted = match bound {
         u64::MAX => queue.failed().count(),
         bound => queue.failed().count_up_to(bound),
@@ -123,7 +123,7 @@ pub(super) fn shown(count: Option<u64>, is_capped: bool) -> String {
 
 fn table(lines: &[Line]) {
     if lines.is_empty() {
-        print::line("Nothing waits.");
+        print::line("No jobs.");
         return;
     }
     print::line(format!(
@@ -148,6 +148,6 @@ fn table(lines: &[Line]) {
         print::line("  A \"+\" is where the count stopped; --exact counts all.");
     }
     if lines.iter().any(|line| line.delayed.is_none()) {
-        print::line("  A \"-\" is what this back end does not tell.");
+        print::line("  A \"-\" is a number that this back end does not have.");
     }
 }

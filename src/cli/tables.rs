@@ -17,13 +17,13 @@ use crate::driver::database::{DOWN, File as Migration, Table, files};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
-/// Everywhere else `-d` is the driver. Here it goes on to be the folder, as Masonite has it, and is not advertised.
-fn directory_of_the_chapter() -> Arg {
+/// Everywhere else `-d` is the driver. Here it is the folder, as in Masonite, and is not advertised.
+fn directory_with_d() -> Arg {
     directory().short_alias('d')
 }
 
 /// # Errors
-/// It is a driver's name: whoever wrote `-d database` did not mean a folder.
+/// The folder has a driver's name: `-d database` most likely means the driver.
 fn checked_folder(config: &Config, matches: &ArgMatches) -> Result<PathBuf> {
     let folder = folder(config, matches);
     match folder.to_str() {
@@ -40,7 +40,7 @@ fn checked_folder(config: &Config, matches: &ArgMatches) -> Result<PathBuf> {
 pub(super) fn table_command() -> Command {
     Command::new("queue:table")
         .about("Write the migration for the table of jobs")
-        .arg(directory_of_the_chapter())
+        .arg(directory_with_d())
         .arg(connection())
 }
 
@@ -53,7 +53,7 @@ pub(super) fn table(app: App, matches: &ArgMatches) -> Result<Exit> {
 pub(super) fn failed_command() -> Command {
     Command::new("queue:failed")
         .about("Write the migration for the table of failed jobs")
-        .arg(directory_of_the_chapter())
+        .arg(directory_with_d())
         .arg(connection())
 }
 
@@ -67,7 +67,7 @@ pub(super) fn failed(app: App, matches: &ArgMatches) -> Result<Exit> {
 pub(super) fn install_command() -> Command {
     Command::new("queue:install")
         .about("Do queue:table, queue:failed and migrate in one go")
-        .arg(directory_of_the_chapter())
+        .arg(directory_with_d())
         .arg(connection())
 }
 
@@ -108,7 +108,7 @@ fn write(config: &Config, table: Table, folder: &Path) -> Result<()> {
         let makes_it =
             |file: &&Migration| database.takes(file, target.main) && database.makes(file).contains(&table);
         if let Some(there) = files(folder)?.iter().find(makes_it) {
-            print::line(format!("{} is there already.", there.path.display()));
+            print::line(format!("{} exists already.", there.path.display()));
             return Ok(());
         }
         let stamp = config.database.settings.tz.format_stamp(now);

@@ -21,7 +21,7 @@ fn the_whole_chapter() {
     let wrote = out(&folder, &["queue:table"]);
     assert!(wrote.starts_with("Wrote databases/migrations/2"), "{wrote}");
     assert!(wrote.trim_end().ends_with("_create_queue_jobs_table.sql"), "{wrote}");
-    assert!(out(&folder, &["queue:table"]).ends_with("_create_queue_jobs_table.sql is there already.\n"));
+    assert!(out(&folder, &["queue:table"]).ends_with("_create_queue_jobs_table.sql exists already.\n"));
     let failed = out(&folder, &["queue:failed"]);
     assert!(
         failed.contains("_create_failed_jobs_table.sql\n") && failed.contains("queue:failed-list"),
@@ -215,7 +215,7 @@ fn what_is_wrong_is_said_with_what_to_do_next() {
         (
             &["queue:clear"],
             1,
-            "error: Remove all waiting jobs of queue \"default\"? Nobody can answer here\n  help: add --force to do it without a question\n",
+            "error: Remove all waiting jobs of queue \"default\"? There is no terminal to answer on\n  help: add --force to do it without a question\n",
         ),
         (
             &["job", "create-invoice"],

@@ -99,7 +99,7 @@ fn workers_that_run_end_at_a_restart_and_those_started_later_work_on() {
         let early = [worker(&folder, &[]), worker(&folder, &["--mode", "multiprocess"])];
         wait_until("eight jobs", || begun(&folder, 0..12) == 8);
         let told = out(&folder, &["queue:restart"]);
-        assert!(told.starts_with("Told all workers to finish what runs and end"), "{told}");
+        assert!(told.starts_with("All workers finish their running jobs and end"), "{told}");
         for worker in &early {
             worker.wait_for("event=restarting running=4");
         }

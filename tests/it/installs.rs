@@ -113,7 +113,7 @@ fn what_the_first_version_made_is_taken_over(place: Place) {
     assert_eq!(out(&folder, &["migrate"]), "Nothing to migrate.\n");
     assert_eq!(count(&out(&folder, &["migrate:status"]), "  applied   "), 3);
     let installed = out(&folder, &["queue:install"]);
-    assert_eq!((count(&installed, "is there already"), count(&installed, "Wrote")), (2, 0), "{installed}");
+    assert_eq!((count(&installed, "exists already"), count(&installed, "Wrote")), (2, 0), "{installed}");
     assert_eq!(count(&out(&folder, &["queue:retry"]), "Added 1 failed job(s)"), 1);
     let worked = out(&folder, &["queue:work", "--stop-when-empty"]);
     assert_eq!(count(&worked, "event=done"), 3, "{worked}");
@@ -218,13 +218,13 @@ fn what_was_removed_by_hand_is_made_again(place: Place) {
     let missing = say(&folder, &["queue:push", "Echo"]);
     assert!(missing.err.contains("help: craft queue:table && craft migrate "), "{}", missing.err);
     assert_eq!(count(&out(&folder, &["migrate:status"]), "  gone      "), 1);
-    assert_eq!(count(&out(&folder, &["migrate", "--dry-run"]), "table again: what it made is gone\n"), 1);
-    assert_eq!(count(&out(&folder, &["queue:table"]), "is there already"), 1);
-    assert_eq!(count(&out(&folder, &["migrate"]), "table again: what it made was gone\n"), 1);
+    assert_eq!(count(&out(&folder, &["migrate", "--dry-run"]), "table again: its tables are gone\n"), 1);
+    assert_eq!(count(&out(&folder, &["queue:table"]), "exists already"), 1);
+    assert_eq!(count(&out(&folder, &["migrate"]), "table again: its tables were gone\n"), 1);
     assert_eq!(out(&folder, &["queue:push", "Echo"]), "1\n");
 
     place.script(&folder, "DROP TABLE jobs_signals;\nDROP TABLE failed_jobs;\n");
-    assert_eq!(count(&out(&folder, &["queue:install"]), "again: what it made was gone\n"), 2);
+    assert_eq!(count(&out(&folder, &["queue:install"]), "again: its tables were gone\n"), 2);
     assert_eq!(out(&folder, &["queue:pause", "default"]), "Queue \"default\" is paused.\n");
     assert_eq!(out(&folder, &["queue:failed-list"]), "No failed jobs found.\n");
     assert_eq!(out(&folder, &["queue:push", "Echo"]), "2\n", "what was there is there");

@@ -67,7 +67,7 @@ fn a_rollback_undoes_what_the_last_migrate_applied_the_last_one_first() {
             (
                 1,
                 "",
-                "error: Roll back 9999_books, 8888_shelves? Nobody can answer here\n  help: add --force to do it without a question\n"
+                "error: Roll back 9999_books, 8888_shelves? There is no terminal to answer on\n  help: add --force to do it without a question\n"
             )
         );
         let told = out(&folder, &["migrate:rollback", "--force"]);
@@ -94,7 +94,7 @@ fn who_rolls_back_the_table_of_jobs_is_told_how_many_are_lost() {
         out(&folder, &["queue:push", "Echo", "--count", "3"]);
         let refused = say(&folder, &["migrate:rollback"]);
         assert!(
-            refused.err.contains("? 3 job(s) that wait or run are lost. Nobody can answer"),
+            refused.err.contains("? 3 job(s) that wait or run are lost. There is no terminal"),
             "{}",
             refused.err
         );

@@ -145,7 +145,7 @@ fn many_jobs_are_told_in_short() {
     assert!(dry.lines().take(100).all(|line| line.ends_with(" Echo onto default")), "{dry}");
     let retried = out(&folder, &["queue:retry", "--job", "Fail"]);
     assert_eq!(retried.lines().count(), 103, "{retried}");
-    let end = "  … and 100 more; -v tells each\nAdded 200 failed job(s) back to the queue\n  default: 200\n";
+    let end = "  … and 100 more; -v lists each\nAdded 200 failed job(s) back to the queue\n  default: 200\n";
     assert!(retried.ends_with(end), "{retried}");
     assert_eq!(out(&folder, &["queue:flush", "--job", "Fail", "--force"]), "Removed 0 failed job(s).\n");
     assert_eq!(

@@ -100,7 +100,7 @@ fn what_can_not_be_meant_ends_with_2_and_changes_nothing() {
         }
     }
     assert!(others.is_empty(), "{}", others.join("\n"));
-    assert_eq!(out(&folder, &["queue:status"]), "Nothing waits.\n");
+    assert_eq!(out(&folder, &["queue:status"]), "No jobs.\n");
     assert!(!folder.join("src").exists());
 }
 

@@ -27,7 +27,7 @@ fn a_quiet_worker_tells_failures_only() {
     let terminal =
         run_at_a_terminal(craft(&with_two_jobs(), &[&["-q", "--color", "never"], &WORK[..]].concat()));
     assert_eq!(terminal.out.matches(" FAIL\n").count(), 1, "{}", terminal.out);
-    for routine in ["DONE", "Jobs known", "Nothing more waits", "RUNNING"] {
+    for routine in ["DONE", "Jobs known", "No more jobs", "RUNNING"] {
         assert!(!terminal.out.contains(routine), "{}", terminal.out);
     }
 }

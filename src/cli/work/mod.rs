@@ -32,7 +32,7 @@ pub(super) fn command() -> Command {
         .arg(driver())
         .arg(queues("The queues; the first one goes first [default: the configured one]"))
         .arg(connection())
-        .arg(span_option("poll", "SEC", "The longest sleep between looks [default: 1]").short('p'))
+        .arg(span_option("poll", "SEC", "The longest sleep between polls [default: 1]").short('p'))
         .arg(option("attempts", "N", "Attempts before a job is a failed job [default: 3]"))
         .arg(option("workers", "N", "How many jobs run at once [default: 1]"))
         .arg(option("mode", "MODE", "threading or multiprocess"))
@@ -47,14 +47,14 @@ pub(super) fn command() -> Command {
         .arg(span_option("backoff", "SEC[,SEC…]", "How long to wait between attempts, or: exponential"))
         .arg(span_option("grace", "SEC", "How long to wait for running jobs when stopped [default: 25]"))
         .arg(option("name", "NAME", "What to call this worker in its log lines"))
-        .arg(switch("json", "Tell each event as a line of JSON"))
+        .arg(switch("json", "Print each event as a line of JSON"))
         .arg(option("pid-file", "FILE", "Write the process id there while it runs"))
         .after_long_help(
             "Examples:\n  \
              craft queue:work --queue invoices,default --workers 4\n  \
              craft queue:work --driver database --connection mysql --poll 5 --attempts 2\n  \
              craft queue:work --stop-when-empty --json\n\n\
-             With -v a line tells when a job begins, with -vv each look for jobs; -q tells failures and trouble only.\n\n\
+             -v also prints a line when a job begins, -vv one for each poll; -q prints failures and problems only.\n\n\
              Signals:\n  \
              SIGTERM, SIGINT (Ctrl-C)  Takes nothing new, finishes what runs within --grace, gives the rest back, and\n                            \
              exits with 0. Once more: stops at once, gives everything back, and exits with 143 or 130.\n  \
@@ -82,11 +82,11 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     let reporter = Arc::new(Mutex::new(view.reporter(&what, &job_names)));
     let told = reporter.clone();
     let worker = worker.reporter(move |event: &Event<'_>| {
-        // Where nothing is said of it, many threads would wait here for each other.
+        // Skipped before the lock, for which many threads would wait.
         if matches!(event, Event::Began { .. }) && !tells_begins {
             return;
         }
-        // A reporter that panicked has nothing more to tell; the worker goes on.
+        // A reporter that panicked prints nothing more; the worker goes on.
         told.lock().unwrap_or_else(PoisonError::into_inner).tell(event);
     });
     let signals = signals::stop_with(worker.stopper())?;
@@ -100,7 +100,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     exit(&report, signals.last())
 }
 
-/// How a worker's end becomes an exit status.
+/// The exit status of a worker that ended.
 fn exit(report: &Report, last_signal: u8) -> Result<Exit> {
     if report.unsettled_in_all > 0 {
         return Err(Error::unavailable(Report::of_unsettled(&report.unsettled, report.unsettled_in_all)));
@@ -131,7 +131,7 @@ fn bounded(mut worker: Worker, matches: &ArgMatches) -> Result<Worker> {
     Ok(worker)
 }
 
-/// What is told about the worker, and how.
+/// How the events of a worker are printed, and its settings that they show.
 struct View {
     json: bool,
     terminal: bool,
@@ -184,7 +184,7 @@ impl View {
     }
 }
 
-/// Whether nobody need know who asked for failures and trouble only.
+/// Whether `--quiet` hides the event.
 fn is_routine(event: &Event<'_>) -> bool {
     matches!(
         event,
@@ -199,7 +199,7 @@ fn is_routine(event: &Event<'_>) -> bool {
     )
 }
 
-/// Tells what a worker does.
+/// Prints the events of a worker.
 trait Reporter: Send {
     fn tell(&mut self, event: &Event<'_>);
     fn ended(&mut self, report: &Report, took: Duration);

@@ -1,4 +1,4 @@
-//! What a worker does, for a person at a terminal.
+//! The events of a worker, for a person at a terminal.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::worker::{Report, StopReason};
 /// Where a line of dots ends, in columns.
 const WIDTH: usize = 80;
 
-/// What stands before each line of a reason.
+/// The indent of each line of a reason.
 const REASON: &str = "           ";
 
 pub(super) struct Pretty {
@@ -91,51 +91,51 @@ impl Reporter for Pretty {
             }
             Event::Buried { job, failed_id, error } => {
                 let kept = match failed_id {
-                    Some(id) => format!("kept as failed #{id}"),
-                    None => "not kept".to_owned(),
+                    Some(id) => format!("stored as failed job #{id}"),
+                    None => "not stored".to_owned(),
                 };
                 self.finish(*job, &format!("{}, {kept}", Self::attempt(*job)), "FAIL", Style::Bad);
                 indented(REASON, error);
             }
             Event::PutAside { job, after, error } => {
                 let wait = format_duration(*after);
-                let detail = format!("{}, not kept yet, tried again in {wait}", Self::attempt(*job));
+                let detail = format!("{}, not stored yet, next try in {wait}", Self::attempt(*job));
                 self.finish(*job, &detail, "FAIL", Style::Bad);
                 indented(REASON, error);
             }
-            Event::Returned(job) => self.finish(*job, "given back", "BACK", Style::Warning),
+            Event::Returned(job) => self.finish(*job, "released", "BACK", Style::Warning),
             Event::Lost(job) => {
-                self.finish(*job, "its hold was lost, another worker has it", "LOST", Style::Warning);
+                self.finish(*job, "lease lost, another worker has the job", "LOST", Style::Warning);
             }
             Event::Disconnected { error, retry_in } if !self.disconnected => {
                 self.disconnected = true;
-                note(format!("  {error}; trying again, first in {}", format_duration(*retry_in)));
+                note(format!("  {error}; next try in {}", format_duration(*retry_in)));
             }
             Event::Reconnected => {
                 self.disconnected = false;
-                note("  The back end is there again.");
+                note("  Reconnected.");
             }
             Event::Stopping { running, grace } if *running > 0 => {
-                let (jobs, it) = match running {
-                    1 => ("1 job is running".to_owned(), "it"),
-                    many => (format!("{many} jobs are running"), "them"),
+                let (jobs, them) = match running {
+                    1 => ("1 running job".to_owned(), "it"),
+                    many => (format!("{many} running jobs"), "them"),
                 };
                 line(format!(
-                    "  Stopping: {jobs}, up to {}.  Press Ctrl-C again to stop now and give {it} back.",
+                    "  Stopping: up to {} for {jobs}.  Press Ctrl-C again to stop now and release {them}.",
                     format_duration(*grace)
                 ));
             }
             Event::Paused { queue } => note(format!("  Queue {queue} is paused.")),
             Event::Resumed { queue } => note(format!("  Queue {queue} is resumed.")),
             Event::Restarting { running } if *running > 0 => {
-                note("  Restarting: ends after what runs, for its supervisor to start it again.");
+                note("  Restarting: ends after the running jobs; its supervisor starts it again.");
             }
             Event::Warning(text) => {
                 note(Text::from("  ").styled("warning", Style::Warning).and(": ").and(text))
             }
             Event::Polled { found } if self.view.verbosity >= 2 => {
                 let clock = self.view.zone.format_clock(Timestamp::now());
-                note(format!("  {clock} looked for jobs: {found} found"));
+                note(format!("  {clock} polled: {found} found"));
             }
             _ => {}
         }
@@ -147,20 +147,20 @@ impl Reporter for Pretty {
         }
         let why = match report.ended {
             StopReason::Stopped | StopReason::StoppedNow => "Stopped.",
-            StopReason::Restarted => "Ended by queue:restart.",
-            StopReason::Empty => "Nothing more waits.",
-            StopReason::JobLimit => "Its number of jobs is done.",
-            StopReason::TimeLimit => "Its time is up.",
-            StopReason::MemoryLimit => "It has grown to its limit of memory.",
+            StopReason::Restarted => "Restart requested.",
+            StopReason::Empty => "No more jobs.",
+            StopReason::JobLimit => "Job limit reached.",
+            StopReason::TimeLimit => "Time limit reached.",
+            StopReason::MemoryLimit => "Memory limit reached.",
         };
         let mut counts =
             format!("{} done, {} failed, {} retried", report.done, report.failed, report.retried);
         let unsettled = report.unsettled_in_all;
         let more = [
-            (report.put_aside, "not kept yet"),
-            (report.returned, "given back"),
+            (report.put_aside, "not stored yet"),
+            (report.returned, "released"),
             (report.lost, "lost"),
-            (unsettled, "not written down"),
+            (unsettled, "not recorded"),
         ];
         for (count, word) in more {
             if count > 0 {

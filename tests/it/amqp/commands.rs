@@ -127,7 +127,7 @@ fn what_is_cleared_is_said_and_what_cannot_be() {
     assert_eq!((cleared.status, &*cleared.out), (0, "Removed 3 job(s) from queue \"default\".\n"));
     assert!(cleared.err.starts_with("What is delayed, or to be tried again later, stays"), "{}", cleared.err);
     let table = site.out(&["queue:status"]);
-    assert!(table.contains("A \"-\" is what this back end does not tell."), "{table}");
+    assert!(table.contains("A \"-\" is a number that this back end does not have."), "{table}");
 }
 
 /// `--driver` and `CRAFT_DRIVER` do what `default` does.
