@@ -120,7 +120,7 @@ const CIRCLES: [(&str, usize); 7] = [
     ("cli", 23),
     ("config", 17),
     ("conformance", 2),
-    ("driver", 44),
+    ("driver", 45),
     ("queue", 6),
     ("worker", 10),
 ];
