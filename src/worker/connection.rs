@@ -1,10 +1,10 @@
-//! The worker's line to its back end: one open driver, opened again after an error.
+//! The connection of a worker to its back end: one open driver, opened again after an error.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::driver::{Backend, Driver, Notifier};
-use crate::error::Result;
+use crate::driver::{Backend, Driver, Notifier, Settled, Settlement, Suspects, Taken, Want};
+use crate::error::{Error, Result};
 
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
@@ -67,6 +67,35 @@ impl Connection {
         self.failures = 0;
     }
 
+    /// Settles and looks for jobs. From here on a notification counts: a job that is pushed after this look wakes the
+    /// sleep that follows it.
+    pub(super) fn settle_and_reserve(
+        &mut self,
+        settled: &[Settled<'_>],
+        want: &Want<'_>,
+    ) -> Result<(Settlement, Taken)> {
+        self.listen();
+        self.driver().ok_or_else(not_connected)?.settle_and_reserve(settled, want)
+    }
+
+    pub(super) fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        self.driver().ok_or_else(not_connected)?.settle(settled)
+    }
+
+    /// Settles what can't be settled again, as the worker ends.
+    pub(super) fn settle_surely(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        self.driver().ok_or_else(not_connected)?.settle_surely(settled)
+    }
+
+    /// Has the back end take back jobs that it handed out before they were asked for.
+    pub(super) fn fetch_nothing_ahead(&mut self, fresh: usize, lease: Duration) -> Result<()> {
+        let want = Want { queues: &[], fresh, suspects: Suspects::Ignore, lease };
+        match self.driver() {
+            Some(driver) => driver.reserve(&want).map(drop),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn listen(&self) {
         self.notifier.listen();
     }
@@ -90,4 +119,8 @@ impl Connection {
     pub(super) fn opened(&self) -> Instant {
         self.opened
     }
+}
+
+fn not_connected() -> Error {
+    Error::unavailable("the back end is away")
 }

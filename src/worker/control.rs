@@ -1,126 +1,122 @@
-//! What people tell the workers: read once a poll, and obeyed. A paused queue is not asked for, and what
-//! was taken from it and has not begun goes back.
+//! What people tell the workers: to pause queues, and to restart. Read once a poll. A paused queue is not asked for,
+//! and what was taken from it and has not begun goes back.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::StopReason;
-use super::event_loop::EventLoop;
-use crate::driver::{ControlFlags, Suspects, Want};
+use super::WorkerOptions;
+use super::connection::Connection;
+use super::jobs::Jobs;
+use super::schedule::Schedule;
+use crate::driver::{Control, ControlFlags, Driver};
 use crate::error::Result;
 use crate::event::Event;
-use crate::runner::Work;
 
-/// What it was told, as far as it obeys.
+/// The control flags, as far as the worker obeys them.
 pub(super) struct ControlState {
-    /// Those of its queues that it works off now, in order.
+    /// Those of its queues that are not paused, in order.
     pub(super) queues: Vec<String>,
-    /// The number that it found at its start: with another one it ends.
+    /// Where the control messages are when the driver keeps none itself.
+    messages: Option<Box<dyn Control>>,
+    /// The number that the worker found at its start: with another one it ends.
     restart: Option<i64>,
-    /// That they can't be read was told.
+    /// That the flags can't be read was told.
     warned: bool,
 }
 
 impl ControlState {
-    pub(super) fn new(queues: &[String]) -> Self {
-        Self { queues: queues.to_vec(), restart: None, warned: false }
+    pub(super) fn new(queues: &[String], messages: Option<Box<dyn Control>>) -> Self {
+        Self { queues: queues.to_vec(), messages, restart: None, warned: false }
     }
-}
 
-impl EventLoop {
-    /// At its start: what was said before is not meant for it.
-    pub(super) fn ignore_past_restarts(&mut self) -> Result<()> {
-        self.orders.restart = self.read_signals()?.and_then(|signals| signals.restart);
+    /// At the start: what was said before is not meant for this worker.
+    pub(super) fn ignore_past_restarts(
+        &mut self,
+        driver: &mut dyn Driver,
+        setup: &WorkerOptions,
+    ) -> Result<()> {
+        self.restart = self.read(driver, setup)?.and_then(|flags| flags.restart);
         Ok(())
     }
 
-    pub(super) fn obey_signals(&mut self) -> Result<()> {
-        // Without a queue to look into, nothing else would listen for the end of the pause.
-        if self.is_paused() {
-            self.line.listen();
-        }
-        let begin = Instant::now();
-        let signals = self.read_signals();
-        self.schedule.read_control(begin, begin.elapsed());
-        let Some(signals) = signals? else { return Ok(()) };
-        if self.pause(&signals.paused) && self.is_paused() {
-            self.fetch_nothing_ahead(1)?;
-        }
-        if signals.restart.is_some() && signals.restart != self.orders.restart {
-            self.orders.restart = signals.restart;
-            self.begin_to_stop(StopReason::Restarted);
-        }
-        Ok(())
-    }
-
-    /// Whether all of its queues are paused.
-    pub(super) fn is_paused(&self) -> bool {
-        self.orders.queues.is_empty()
-    }
-
-    /// `None` when they can't be read although the back end works: a worker goes on as it is.
-    fn read_signals(&mut self) -> Result<Option<ControlFlags>> {
-        let Some(driver) = self.line.driver() else { return Ok(None) };
-        let read = match &mut self.setup.control {
-            Some(control) => control.flags(),
+    /// `None` when the flags can't be read although the back end works: a worker goes on as it is.
+    fn read(&mut self, driver: &mut dyn Driver, setup: &WorkerOptions) -> Result<Option<ControlFlags>> {
+        let read = match &mut self.messages {
+            Some(messages) => messages.flags(),
             None => match driver.control() {
-                Ok(control) => control.flags(),
+                Ok(messages) => messages.flags(),
                 // Nobody can have sent a message.
                 Err(error) if error.is_unsupported() => Ok(ControlFlags::default()),
                 Err(error) => Err(error),
             },
         };
         match read {
-            Ok(signals) => Ok(Some(signals)),
+            Ok(flags) => Ok(Some(flags)),
             Err(error) if error.is_unavailable() => Err(error),
             Err(error) => {
-                if !std::mem::replace(&mut self.orders.warned, true) {
+                if !std::mem::replace(&mut self.warned, true) {
                     let warning = format!("cannot be told to pause or to restart: {error}");
-                    self.tell(&Event::Warning(&warning));
+                    setup.tell(&Event::Warning(&warning));
                 }
                 Ok(None)
             }
         }
     }
 
-    /// Says whether that changes anything.
-    fn pause(&mut self, paused: &BTreeSet<String>) -> bool {
-        let is_paused = |queue: &&String| paused.contains(*queue);
-        let queues: Vec<_> = self.setup.queues.iter().filter(|queue| !is_paused(queue)).cloned().collect();
-        if queues == self.orders.queues {
-            return false;
+    /// Reads the flags and obeys them: pauses and resumes queues. Says whether the worker is to restart.
+    pub(super) fn obey(
+        &mut self,
+        connection: &mut Connection,
+        schedule: &mut Schedule,
+        jobs: &mut Jobs,
+        setup: &WorkerOptions,
+    ) -> Result<bool> {
+        // Without a queue to look into, nothing else listens for the end of the pause.
+        if self.is_paused() {
+            connection.listen();
         }
-        let before = std::mem::replace(&mut self.orders.queues, queues);
-        self.give_back_what_is_paused(paused);
-        self.schedule.queues_changed(Instant::now());
-        for queue in &self.setup.queues {
-            match (before.contains(queue), self.orders.queues.contains(queue)) {
-                (true, false) => self.tell(&Event::Paused { queue }),
-                (false, true) => self.tell(&Event::Resumed { queue }),
-                _ => {}
+        let Some(driver) = connection.driver() else { return Ok(false) };
+        let began = Instant::now();
+        let flags = self.read(driver, setup);
+        schedule.read_control(began, began.elapsed());
+        let Some(flags) = flags? else { return Ok(false) };
+        let events = self.pause(&flags.paused, setup);
+        if !events.is_empty() {
+            jobs.give_back_paused(&flags.paused);
+            schedule.queues_changed(Instant::now());
+            events.iter().for_each(|event| setup.tell(event));
+            // Some back ends hand jobs out before they are asked for, and each reserve says anew from which queues.
+            if self.is_paused() {
+                connection.fetch_nothing_ahead(1, setup.lease)?;
             }
         }
-        true
+        Ok(self.restarts(&flags))
     }
 
-    /// Some back ends hand jobs out before they are asked for, and each reserve says anew from which queues.
-    pub(super) fn fetch_nothing_ahead(&mut self, fresh: usize) -> Result<()> {
-        let want = Want { queues: &[], fresh, suspects: Suspects::Ignore, lease: self.setup.lease };
-        match self.line.driver() {
-            Some(driver) => driver.reserve(&want).map(drop),
-            None => Ok(()),
-        }
+    /// Whether all of its queues are paused.
+    pub(super) fn is_paused(&self) -> bool {
+        self.queues.is_empty()
     }
 
-    fn give_back_what_is_paused(&mut self, paused: &BTreeSet<String>) {
-        let waiting = self.runner.take_back(usize::MAX);
-        // What came first is begun first.
-        let (paused, others): (Vec<_>, Vec<_>) =
-            waiting.into_iter().rev().partition(|task| paused.contains(&*task.job.message.queue));
-        for task in paused {
-            self.begun -= 1;
-            self.give_back(task, Duration::ZERO);
+    /// Whether these flags tell it to restart.
+    fn restarts(&mut self, flags: &ControlFlags) -> bool {
+        let restarts = flags.restart.is_some() && flags.restart != self.restart;
+        if restarts {
+            self.restart = flags.restart;
         }
-        self.runner.begin(others.into_iter().map(Work::Run).collect());
+        restarts
+    }
+
+    /// Pauses and resumes queues. Answers the events, in order of the queues: none when nothing changes.
+    fn pause<'a>(&mut self, paused: &BTreeSet<String>, setup: &'a WorkerOptions) -> Vec<Event<'a>> {
+        let is_paused = |queue: &&String| paused.contains(*queue);
+        let queues: Vec<_> = setup.queues.iter().filter(|queue| !is_paused(queue)).cloned().collect();
+        let before = std::mem::replace(&mut self.queues, queues);
+        let event = |queue: &'a String| match (before.contains(queue), self.queues.contains(queue)) {
+            (true, false) => Some(Event::Paused { queue }),
+            (false, true) => Some(Event::Resumed { queue }),
+            _ => None,
+        };
+        setup.queues.iter().filter_map(event).collect()
     }
 }

@@ -1,146 +1,113 @@
-//! The event loop: one thread that owns the driver, and the only place where a worker sleeps.
+//! The event loop: one thread that owns the driver, and the only place where a worker sleeps. It connects the parts of
+//! a worker: [`Schedule`] says what is due, [`Poll`] how many jobs to take, [`Outcomes`] holds the jobs and writes
+//! down what became of them, [`ControlState`] says what people asked for, and [`Stop`] how the worker ends.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam::channel::{Receiver, RecvTimeoutError};
 
 use super::connection::Connection;
 use super::control::ControlState;
 use super::failed_writes::FailedWrites;
-use super::give_back::Stall;
-use super::in_flight::InFlight;
-use super::locked_rows::Locked;
-use super::prefetch::Prefetch;
+use super::inbox::{Inbox, Wakeup};
+use super::jobs::{Ended, Jobs, stuck_warning};
+use super::outcomes::Outcomes;
+use super::poll::{Load, Poll, Wanted};
 use super::schedule::{Action, Facts, Schedule};
-use super::settle::Judged;
-use super::shutdown::Stop;
-use super::suspects::SuspectSchedule;
-use super::unknown_names::Unknown;
-use super::{Inbox, Report, StopReason, Wakeup, WorkerOptions};
-use crate::driver::Notifier;
-use crate::error::Result;
-use crate::event::{self, Event};
-use crate::failed::FailedJobs;
-use crate::policy::{Judgement, NotRun};
-use crate::reserved::Reserved;
-use crate::runner::{Finished, MakeRunner, Runner, Task, Witness, Work};
+use super::shutdown::{Left, Stop};
+use super::turn::Turn;
+use super::{StopReason, WorkerOptions};
+use crate::driver::{Notifier, Suspects, Taken, Want};
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::runner::MakeRunner;
 
 pub(super) struct EventLoop {
     pub(super) setup: WorkerOptions,
     pub(super) inbox: Receiver<Wakeup>,
-    /// Into the inbox.
-    pub(super) notes: Sender<Wakeup>,
-    pub(super) line: Connection,
-    /// Opened at the start, for the recorder.
-    pub(super) failed_jobs: Option<Box<dyn FailedJobs>>,
-    pub(super) runner: Box<dyn Runner>,
-    pub(super) held: InFlight,
-    /// What is decided and not yet written down.
-    pub(super) judged: Vec<Judged>,
-    /// A good many of these were not taken.
-    pub(super) backlog_is_full: bool,
-    /// What is decided on jobs whose connection is gone, or that somebody else has locked: written down when they
-    /// come back, or are free.
-    pub(super) parked: Vec<Judged>,
-    pub(super) locked: Locked,
-    /// The same, of what concerns the failed jobs.
-    pub(super) burials: FailedWrites,
-    /// Since when the back end has refused what no second try mends: nothing is taken meanwhile.
-    pub(super) refused_since: Option<Instant>,
-    /// After a settle that was refused: one by one, so that a bad one fails alone.
-    pub(super) one_by_one: bool,
-    pub(super) pace: Prefetch,
-    pub(super) report: Report,
-    pub(super) hooks: usize,
-    /// How many jobs were begun.
-    pub(super) begun: u64,
-    /// The last extend failed: what is over is written down before the next one.
-    pub(super) extend_failed: bool,
-    pub(super) suspects: SuspectSchedule,
-    pub(super) stall: Stall,
-    pub(super) unknown: Unknown,
-    pub(super) stop: Stop,
-    pub(super) orders: ControlState,
+    pub(super) connection: Connection,
     pub(super) schedule: Schedule,
+    pub(super) jobs: Jobs,
+    poll: Poll,
+    control: ControlState,
+    pub(super) stop: Stop,
+    /// Since when the back end has refused what no second try mends: nothing is taken meanwhile.
+    refused_since: Option<Instant>,
+    /// The last extend failed: outcomes are written down before the next one.
+    extend_failed: bool,
 }
 
 impl EventLoop {
-    pub(super) fn start(setup: WorkerOptions, runner: MakeRunner, inbox: Inbox) -> Result<Self> {
-        let Inbox { notes: inbox, sender: notes, .. } = inbox;
-        let (wake, gone) = (notes.clone(), notes.clone());
+    pub(super) fn start(mut setup: WorkerOptions, runner: MakeRunner, inbox: Inbox) -> Result<Self> {
+        let Inbox { wakeups: inbox, sender, .. } = inbox;
+        let (wake, gone) = (sender.clone(), sender.clone());
         let notifier = Notifier::with_gone(
             move || drop(wake.send(Wakeup::Notifier)),
             move || drop(gone.send(Wakeup::Gone)),
         );
-        let mut line = Connection::open(setup.backend.clone(), notifier)?;
-        let buries = line.driver().is_some_and(|driver| driver.buries());
-        // A missing table of failed jobs is told now, and not when the first job dies.
-        let failed_jobs = setup.failed.as_ref().map(|failed| failed.open()).transpose()?;
-        let told = notes.clone();
-        let tell = Arc::new(move |finished| drop(told.send(Wakeup::Finished(finished))));
+        let mut connection = Connection::open(setup.backend.clone(), notifier)?;
+        let by_driver = connection.driver().is_some_and(|driver| driver.buries());
+        let answers = sender.clone();
+        let answers = Arc::new(move |answer| drop(answers.send(Wakeup::Tended(answer))));
+        let failed = FailedWrites::open(&setup, by_driver, answers)?;
+        let tell = Arc::new(move |finished| drop(sender.send(Wakeup::Finished(finished))));
         let runner = runner(tell)?;
         let now = Instant::now();
-        let suspects = SuspectSchedule::new(now, setup.lease);
-        let mut event_loop = Self {
+        let mut control = ControlState::new(&setup.queues, setup.control.take());
+        if let Some(driver) = connection.driver() {
+            control.ignore_past_restarts(driver, &setup)?;
+        }
+        Ok(Self {
             schedule: Schedule::new(now, setup.poll, setup.lease),
-            orders: ControlState::new(&setup.queues),
+            poll: Poll::new(now, setup.lease),
+            jobs: Jobs::new(runner, Outcomes::new(failed), now),
+            stop: Stop::No,
+            refused_since: None,
+            extend_failed: false,
             setup,
             inbox,
-            notes,
-            line,
-            failed_jobs,
-            runner,
-            held: InFlight::default(),
-            judged: Vec::new(),
-            backlog_is_full: false,
-            parked: Vec::new(),
-            locked: Locked::default(),
-            burials: FailedWrites::new(buries, now),
-            refused_since: None,
-            one_by_one: false,
-            pace: Prefetch::new(now),
-            report: Report::default(),
-            hooks: 0,
-            begun: 0,
-            extend_failed: false,
-            suspects,
-            stall: Stall::new(now),
-            unknown: Unknown::default(),
-            stop: Stop::No,
-        };
-        event_loop.ignore_past_restarts()?;
-        Ok(event_loop)
+            connection,
+            control,
+        })
     }
 
-    pub(super) fn run(mut self) -> Result<Report> {
-        self.tell(&Event::Started);
-        self.warn_of_short_holds();
+    pub(super) fn run(&mut self) {
+        self.setup.tell(&Event::Started);
+        self.setup.warn_of_short_holds();
         loop {
-            self.read_inbox();
+            while let Ok(wakeup) = self.inbox.try_recv() {
+                self.read(wakeup);
+            }
             let now = Instant::now();
             self.watch_clock(now);
-            match self.exchange(now) {
-                Ok(()) => self.exchanged(),
+            match self.turn(now) {
+                Ok(()) if self.jobs.outcomes.unwritten() == 0 && self.connection.driver().is_some() => {
+                    self.refused_since = None;
+                }
+                Ok(()) => {}
                 Err(error) => self.face(error, now),
             }
+            self.jobs.begin_hooks();
             if self.is_over() {
-                return self.end();
+                return;
             }
             self.sleep();
         }
     }
 
-    fn read_inbox(&mut self) {
-        while let Ok(note) = self.inbox.try_recv() {
-            self.read(note);
-        }
-    }
-
-    pub(super) fn read(&mut self, note: Wakeup) {
-        match note {
-            Wakeup::Finished(finished) => self.finished(finished),
-            Wakeup::Tended(answer) => self.tended(answer),
+    pub(super) fn read(&mut self, wakeup: Wakeup) {
+        match wakeup {
+            Wakeup::Finished(finished) => match self.jobs.finished(finished, &self.setup) {
+                Ended::Job(at) => self.schedule.job_ended(at),
+                Ended::LastHook if self.setup.bounds.when_empty => self.schedule.became_idle(Instant::now()),
+                Ended::NotRun | Ended::Hook | Ended::LastHook => {}
+                Ended::Broken(error) => self.stop = Stop::Broken(error),
+            },
+            Wakeup::Tended(answer) => {
+                let (outcomes, with) = self.exchange();
+                outcomes.recorded(answer, &with);
+            }
             Wakeup::Notifier => self.schedule.notified(Instant::now()),
             Wakeup::Gone => self.schedule.connection_gone(Instant::now()),
             Wakeup::Stop => self.begin_to_stop(StopReason::Stopped),
@@ -149,99 +116,10 @@ impl EventLoop {
         }
     }
 
-    /// A job that was just taken is to be begun, or it is judged without being run.
-    pub(super) fn accept(
-        &mut self,
-        job: Reserved,
-        now: Instant,
-        charged: bool,
-        witness: Option<Witness>,
-    ) -> Option<Work> {
-        let job = self.held.adopt(job)?;
-        let alone = job.suspect && charged;
-        let kind = self.setup.kinds.get(&*job.message.name).cloned();
-        let of_type = kind.as_ref().map(|kind| kind.limits()).unwrap_or_default();
-        let policy = &self.setup.policy;
-        let limits = policy.limits_for(job.message.overrides.as_deref(), &of_type);
-        let judgement = policy
-            .judge_unreadable(job.unreadable.as_deref(), job.message.overrides.as_deref())
-            .or_else(|| policy.judge_before(job.attempt, job.suspect, job.last_error.as_deref(), &limits))
-            .or_else(|| {
-                let unknown = || policy.judge_unknown(&job.message.name, job.unknown_for);
-                kind.is_none().then(unknown)
-            });
-        let task = Arc::new(Task::new(job, limits, kind).witnessed_by(witness));
-        self.held.insert(task.clone(), now, alone);
-        match judgement {
-            Some(judgement) => {
-                // As quick as it can be: many of them go in few steps.
-                self.pace.count(1);
-                self.judge(task, judgement, None);
-                None
-            }
-            None => {
-                self.begun += 1;
-                Some(Work::Run(task))
-            }
-        }
-    }
-
-    /// A piece of work is over.
-    fn finished(&mut self, finished: Finished) {
-        let (task, outcome, took) = match finished {
-            Finished::Ran(task, outcome, took) => (task, outcome, took),
-            Finished::NotRun(task, NotRun { after }) => return self.give_back(task, after),
-            Finished::Hooked => {
-                self.hooks -= 1;
-                if self.setup.bounds.when_empty && self.hooks == 0 {
-                    self.schedule.became_idle(Instant::now());
-                }
-                return;
-            }
-            Finished::Broken(error) => {
-                self.stop = Stop::Broken(error);
-                return;
-            }
-        };
-        self.pace.count(1);
-        self.schedule.job_ended(task.begun().map_or_else(Instant::now, |begun| begun + took));
-        let attempt = self.attempt_of(&task);
-        let judgement = self.setup.policy.judge(attempt, &outcome, &task.limits, fastrand::f64());
-        let judgement = match task.job.suspect {
-            true => judgement.of_suspect(attempt, task.job.last_error.as_deref(), &task.limits),
-            false => judgement,
-        };
-        self.judge(task, judgement, Some(took));
-    }
-
-    pub(super) fn judge(&mut self, task: Arc<Task>, judgement: Judgement, took: Option<Duration>) {
-        let judged = Judged::new(task, judgement, took, &self.setup);
-        self.decide(judged);
-    }
-
-    pub(super) fn give_back(&mut self, task: Arc<Task>, after: Duration) {
-        self.decide(Judged::returned(task, after));
-    }
-
-    /// A decision was made; it is written down with the next exchange. If somebody else has the job by now,
-    /// whatever this run returned is dropped.
-    pub(super) fn decide(&mut self, judged: Judged) {
-        match self.held.get(&judged.task) {
-            None => {}
-            Some(holding) if holding.lost => drop(self.held.remove(&judged.task)),
-            Some(holding) if holding.away => self.parked.push(judged),
-            Some(_) => {
-                let judged = self.send_to_failed_jobs(judged);
-                self.judged.extend(judged);
-            }
-        }
-    }
-
-    /// The only place where it sleeps.
+    /// The only place where the worker sleeps.
     fn sleep(&mut self) {
         let now = Instant::now();
-        let stuck_at = self.stuck_at(now);
-        self.schedule.may_be_stuck(stuck_at);
+        self.schedule.may_be_stuck(self.jobs.stuck_at(&self.stop, now, self.setup.grace));
         let facts = self.facts(now);
         let (wakes_at, _) = self.schedule.wakes_at(now, &facts);
         let nap = wakes_at.saturating_duration_since(now);
@@ -249,47 +127,270 @@ impl EventLoop {
             return;
         }
         match self.inbox.recv_timeout(nap) {
-            Ok(note) => self.read(note),
+            Ok(wakeup) => self.read(wakeup),
             Err(RecvTimeoutError::Timeout) => {}
             // The runner and the notifier keep senders, so this is never seen; if it were, it must not spin.
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(nap),
         }
     }
 
-    pub(super) fn tell(&self, event: &Event<'_>) {
-        if let Some(listener) = &self.setup.listener {
-            event::tell(listener, event);
-        }
-    }
-
     /// What the schedule depends on.
-    pub(super) fn facts(&mut self, now: Instant) -> Facts {
-        let forbidden = !self.stop.is_no()
-            || self.refused_since.is_some()
-            || self.has_enough()
-            || self.is_paused()
-            || self.room(now) == 0;
+    fn facts(&mut self, now: Instant) -> Facts {
+        let takes = self.stop.is_no()
+            && self.refused_since.is_none()
+            && !self.jobs.outcomes.is_full()
+            && !self.control.is_paused();
         Facts {
-            reconnect_at: self.line.retry_at(),
-            busy: self.busy() > 0,
-            idle: self.is_idle(),
-            unsettled: !self.judged.is_empty(),
-            write_failed_at: self.burials.wakes_at(),
-            retry_locked_at: self.locked.wakes_at(),
-            may_take: !forbidden,
-            runs_alone: self.held.runs_alone(),
-            suspect_at: self.suspects.due.then_some(self.suspects.next_look),
-            may_come_back: self.held.any_away(),
+            reconnect_at: self.connection.retry_at(),
+            busy: self.jobs.outcomes.busy() > 0,
+            idle: self.jobs.outcomes.is_idle(),
+            unsettled: self.jobs.outcomes.is_unsettled(),
+            write_failed_at: self.jobs.outcomes.failed.write_at(),
+            retry_locked_at: self.jobs.outcomes.locked.retry_at(),
+            may_take: takes && self.jobs.room(now, &self.setup) > 0,
+            runs_alone: self.jobs.outcomes.in_flight.runs_alone(),
+            suspect_at: self.poll.suspects.due.then_some(self.poll.suspects.next_look),
+            may_come_back: self.jobs.outcomes.in_flight.any_in_question(),
             obeys: self.stop.obeys(),
-            tell_unknown_at: self.unknown.tell_at,
+            tell_unknown_at: self.jobs.outcomes.unknown.tell_at,
             has_memory_limit: self.setup.bounds.memory.is_some(),
             ends_at: self.ends_at().filter(|_| self.stop.is_no()),
             deadline: self.stop.deadline(),
         }
     }
 
-    pub(super) fn is_due(&mut self, action: Action, now: Instant) -> bool {
+    fn is_due(&mut self, action: Action, now: Instant) -> bool {
         let facts = self.facts(now);
         self.schedule.is_due(action, now, &facts)
+    }
+
+    pub(super) fn exchange(&mut self) -> (&mut Outcomes, Turn<'_>) {
+        let Self { jobs, connection, schedule, setup, stop, .. } = self;
+        (&mut jobs.outcomes, Turn { connection, schedule, setup, stops: !stop.is_no() })
+    }
+
+    /// What the worker says to the back end in one turn: extend, settle, reserve, in that order. Holds are renewed
+    /// before anything that may fail or take long.
+    fn turn(&mut self, now: Instant) -> Result<()> {
+        if self.connection.reopen(now)? {
+            self.schedule.reconnected(now);
+            self.setup.tell(&Event::Reconnected);
+        }
+        if self.connection.driver().is_none() {
+            return Ok(());
+        }
+        if self.is_due(Action::Extend, now) {
+            let settles_first = std::mem::replace(&mut self.extend_failed, true);
+            let (outcomes, mut with) = self.exchange();
+            // Holds that can't be renewed must not keep outcomes from being written down: the two take turns.
+            if settles_first {
+                let settled = outcomes.settle(&mut with);
+                self.extend_failed = settled.is_ok();
+                settled?;
+            }
+            let (outcomes, mut with) = self.exchange();
+            outcomes.extend(&mut with, None)?;
+            self.extend_failed = false;
+        }
+        if self.is_due(Action::RetryLocked, now) {
+            let (outcomes, mut with) = self.exchange();
+            outcomes.retry_locked(&mut with, now)?;
+        }
+        if self.is_due(Action::ReadControl, now) {
+            let Self { control, connection, schedule, jobs, setup, .. } = self;
+            if control.obey(connection, schedule, jobs, setup)? {
+                self.begin_to_stop(StopReason::Restarted);
+            }
+        }
+        if self.poll.stall.takes_back(self.connection.driver().is_some()) {
+            self.connection.fetch_nothing_ahead(0, self.setup.lease)?;
+        }
+        if self.is_due(Action::WriteFailed, now) {
+            let (outcomes, mut with) = self.exchange();
+            outcomes.write_failed(&mut with, now)?;
+        }
+        let done = if self.is_due(Action::Take, now) {
+            let load = self.load(now);
+            let wanted = self.poll.want(now, &load, &self.setup);
+            self.settle_and_reserve(now, wanted)
+        } else if self.is_due(Action::Adopt, now) {
+            self.settle_and_reserve(now, (0, Suspects::Ignore))
+        } else if self.is_due(Action::Settle, now) {
+            let (outcomes, mut with) = self.exchange();
+            outcomes.settle(&mut with).map(drop)
+        } else {
+            return Ok(());
+        };
+        self.schedule.settled(now, Instant::now());
+        done
+    }
+
+    fn settle_and_reserve(&mut self, now: Instant, (fresh, suspects): Wanted) -> Result<()> {
+        let (outcomes, mut with) = self.exchange();
+        // What may be refused is not sent together with a look, nor what is to be written down for sure.
+        if (outcomes.backlog.is_one_by_one() || with.stops) && outcomes.settle(&mut with)? {
+            return Ok(());
+        }
+        let batch = if with.stops { Vec::new() } else { outcomes.backlog.next_batch() };
+        let settled = self.jobs.outcomes.in_flight.settled(&batch);
+        let want = Want { queues: &self.control.queues, fresh, suspects, lease: self.setup.lease };
+        let began = Instant::now();
+        let answer = self.connection.settle_and_reserve(&settled, &want);
+        self.jobs.prefetch.exchanged(began.elapsed());
+        drop(settled);
+        let (settlement, taken) = match answer {
+            Ok((settlement, taken)) => (Ok(settlement), Some(taken)),
+            Err(error) => (Err(error), None),
+        };
+        let (outcomes, mut with) = self.exchange();
+        outcomes.answered(batch, settlement, &mut with)?;
+        self.jobs.begin_hooks();
+        taken.into_iter().for_each(|taken| self.take(now, taken, (fresh, suspects)));
+        Ok(())
+    }
+
+    fn take(&mut self, now: Instant, taken: Taken, wanted: Wanted) {
+        taken.warnings.iter().for_each(|warning| self.setup.tell(&Event::Warning(warning)));
+        self.setup.tell(&Event::Polled { found: taken.jobs.len() });
+        let load = self.load(now);
+        let looked = self.poll.looked((now, Instant::now()), &taken, wanted, &load, &self.setup);
+        self.schedule.looked(&looked);
+        let (outcomes, mut with) = self.exchange();
+        outcomes.welcome_back(&mut with, now);
+        if self.jobs.begin(taken.jobs, now, wanted.1.are_charged(), &self.setup) {
+            self.schedule.jobs_wait(now, self.jobs.prefetch.patience());
+        }
+    }
+
+    fn load(&mut self, now: Instant) -> Load {
+        let settled_in = self.connection.opened() + self.setup.backend.settling_in(self.setup.lease);
+        Load {
+            busy: self.jobs.outcomes.busy(),
+            room: self.jobs.room(now, &self.setup),
+            begun: self.jobs.begun,
+            idle: self.jobs.outcomes.is_idle(),
+            empty: self.jobs.outcomes.in_flight.is_empty(),
+            time_is_up: self.setup.bounds.time.is_some_and(|most| self.schedule.has_run_for(most, now)),
+            settled_in: now >= settled_in,
+            isolates: self.jobs.are_isolated(),
+        }
+    }
+
+    /// Acts on what only time brings about: bounds that are reached, jobs that are stuck, a grace that is over.
+    fn watch_clock(&mut self, now: Instant) {
+        if self.is_due(Action::CheckStall, now) {
+            self.check_stall(now);
+        }
+        if self.is_due(Action::TellUnknown, now) {
+            self.tell_unknown();
+        }
+        if self.stop.is_no() {
+            let time_is_up = self.is_due(Action::End, now);
+            if let Some(why) = self.setup.bounds.reached(self.jobs.begun, time_is_up) {
+                self.begin_to_stop(why);
+            }
+            self.look_for_stuck_jobs(now);
+        } else if self.is_due(Action::Hurry, now) {
+            self.stop.hurry();
+        }
+    }
+
+    pub(super) fn tell_unknown(&mut self) {
+        let warnings = self.jobs.outcomes.unknown.counts();
+        warnings.iter().for_each(|warning| self.setup.tell(&Event::Warning(warning)));
+    }
+
+    /// Jobs that are ready and not begun are anybody's: while all slots stay busy, they go back.
+    fn check_stall(&mut self, now: Instant) {
+        let patience = self.jobs.prefetch.patience();
+        self.schedule.checked_stall(now, patience);
+        if !self.stop.begins_jobs() || !self.jobs.fill_all_slots(self.setup.slots) {
+            return;
+        }
+        if self.jobs.give_back_stalled(now) {
+            // They were to count for a limit, and did not run.
+            self.stop.take_back_job_limit();
+        }
+        if self.jobs.room(now, &self.setup) == 0 {
+            self.poll.stall.no_room(now, patience);
+        }
+    }
+
+    /// When the time limit is reached. Where suspects wait the worker stays until it may take them, and for a while
+    /// longer: else workers that never get old would leave them behind for ever.
+    fn ends_at(&self) -> Option<Instant> {
+        let settled_in = || self.connection.opened() + self.setup.backend.settling_in(self.setup.lease);
+        let waits = self.poll.suspects.seen || self.jobs.outcomes.in_flight.has_suspect();
+        Some(self.schedule.ends_at(self.setup.bounds.time?, waits.then(settled_in)))
+    }
+
+    fn begin_to_stop(&mut self, why: StopReason) {
+        let grace = self.setup.grace;
+        let deadline = (why == StopReason::Stopped).then(|| Instant::now() + grace);
+        if !self.stop.begin(why, deadline) {
+            return;
+        }
+        // The last job of a limit is still to be begun; all others go back.
+        if why != StopReason::JobLimit {
+            self.jobs.give_back_unbegun();
+        }
+        let running = self.jobs.outcomes.in_flight.running();
+        match why {
+            StopReason::Stopped => self.setup.tell(&Event::Stopping { running, grace }),
+            StopReason::Restarted => self.setup.tell(&Event::Restarting { running }),
+            _ => {}
+        }
+    }
+
+    /// A thread can't be killed. A job that is stuck in one stays held, so that nobody else runs it; the worker lets
+    /// the others finish and ends, for its supervisor to start it again.
+    fn look_for_stuck_jobs(&mut self, now: Instant) {
+        if !self.is_due(Action::CheckStuck, now) {
+            return;
+        }
+        let Some(stuck) = self.jobs.stuck(now, self.setup.grace) else { return };
+        self.setup.tell(&Event::Warning(&stuck_warning(&stuck.task)));
+        self.jobs.give_back_unbegun();
+        self.stop = Stop::Stuck;
+    }
+
+    fn is_over(&self) -> bool {
+        let outcomes = &self.jobs.outcomes;
+        // Jobs of paused queues do not come.
+        let nothing_is_left = self.schedule.nothing_is_left() || self.control.is_paused();
+        self.stop.is_over(&Left {
+            idle: outcomes.in_flight.is_empty() && outcomes.running_hooks == 0,
+            written: outcomes.unwritten() == 0,
+            all_stuck: matches!(self.stop, Stop::Stuck)
+                && self.jobs.are_all_stuck(Instant::now(), self.setup.grace),
+            empty: self.setup.bounds.when_empty && nothing_is_left,
+        })
+    }
+
+    /// The back end failed. What no second try mends is said once, and ends the worker: when it holds nothing, or
+    /// when what runs has ended and nobody has mended it for as long as the holds may last.
+    fn face(&mut self, error: Error, now: Instant) {
+        let outcomes = &self.jobs.outcomes;
+        if error.is_config() {
+            let since = *self.refused_since.get_or_insert(now);
+            let runs_nothing = outcomes.running_hooks == 0
+                && match self.stop {
+                    Stop::Stuck => self.jobs.none_will_end(now, self.setup.grace),
+                    _ => outcomes.busy() == 0,
+                };
+            let is_over = runs_nothing && now >= since + self.setup.longest_hope();
+            if outcomes.in_flight.is_empty() || is_over {
+                self.stop = Stop::Broken(error);
+                return;
+            }
+        }
+        // While jobs are held, the connection must be back long before their lease is over.
+        let holds_nothing = outcomes.in_flight.is_empty();
+        let longest = if holds_nothing { Duration::MAX } else { self.setup.lease / 12 };
+        let retry_in = self.connection.lose(Instant::now(), longest);
+        if !self.setup.backend.holds_outlive_connection() {
+            self.jobs.outcomes.holds_are_in_question();
+        }
+        self.setup.tell(&Event::Disconnected { error: &error, retry_in });
     }
 }

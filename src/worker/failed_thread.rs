@@ -6,7 +6,6 @@ use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
 
-use super::Wakeup;
 use super::settle::{Judged, Step};
 use crate::driver::Verdict;
 use crate::error::{Error, Result};
@@ -48,6 +47,9 @@ pub(crate) struct Answer {
     pub(super) error: Option<Error>,
 }
 
+/// Where the recorder answers.
+pub(super) type Answers = Arc<dyn Fn(Answer) + Send + Sync>;
+
 pub(super) struct Recorder(Sender<Request>);
 
 impl Recorder {
@@ -57,13 +59,13 @@ impl Recorder {
         backend: Arc<dyn FailedBackend>,
         open: Option<Box<dyn FailedJobs>>,
         driver: String,
-        notes: Sender<Wakeup>,
+        answers: Answers,
     ) -> Result<Self> {
         let (sender, requests) = unbounded();
         let place = Place { backend, open, driver };
         thread::Builder::new()
             .name("craft-recorder".into())
-            .spawn(move || serve(place, &requests, &notes))
+            .spawn(move || serve(place, &requests, &*answers))
             .map_err(|cause| Error::unavailable("cannot start a thread").because(&cause))?;
         Ok(Self(sender))
     }
@@ -74,7 +76,7 @@ impl Recorder {
     }
 }
 
-fn serve(mut place: Place, requests: &Receiver<Request>, notes: &Sender<Wakeup>) {
+fn serve(mut place: Place, requests: &Receiver<Request>, answers: &dyn Fn(Answer)) {
     for request in requests {
         match request {
             Request::Tend(mut tended) => {
@@ -88,7 +90,7 @@ fn serve(mut place: Place, requests: &Receiver<Request>, notes: &Sender<Wakeup>)
                 if error.is_some() && !place.is_under_way() {
                     place.open = None;
                 }
-                let _ = notes.send(Wakeup::Tended(Answer { tended, error }));
+                answers(Answer { tended, error });
             }
             Request::Withdraw(record) => {
                 let withdrawn = place.open().and_then(|open| open.withdraw(std::slice::from_ref(&record)));

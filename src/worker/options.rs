@@ -1,17 +1,14 @@
-//! What a worker is told before it starts, and what it tells at its end.
+//! The options of a worker, and the bounds at which it ends by itself.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::Sender;
-
-use super::Wakeup;
+use super::StopReason;
 use crate::driver::{Backend, Control};
-use crate::event::{self, Listener};
+use crate::event::{self, Event, Listener};
 use crate::failed::FailedBackend;
 use crate::policy::Policy;
-use crate::registry::JobTypes;
+use crate::registry::{JobTypes, Kind};
 use crate::runner::Witness;
 use crate::time;
 
@@ -50,6 +47,39 @@ impl WorkerOptions {
         let listener = self.listener.clone().filter(|_| is_heard)?;
         Some(Witness { listener, taken: Instant::now() })
     }
+
+    pub(super) fn tell(&self, event: &Event<'_>) {
+        if let Some(listener) = &self.listener {
+            event::tell(listener, event);
+        }
+    }
+
+    /// How long an outcome may be of use that the back end does not take: its job is somebody else's afterwards.
+    pub(super) fn longest_hope(&self) -> Duration {
+        match self.backend.holds_outlive_connection() {
+            true => self.lease,
+            false => self.backend.settling_in(self.lease),
+        }
+    }
+
+    /// A job that is held for too long is taken away while it runs, and may run elsewhere at once.
+    pub(super) fn warn_of_short_holds(&self) {
+        let Some((longest, option)) = self.backend.longest_hold() else { return };
+        let timeout = |kind: &Arc<dyn Kind>| self.policy.limits_for(None, &kind.limits()).timeout;
+        let too_long: Vec<_> = (self.kinds.iter())
+            .filter(|(_, kind)| timeout(kind).is_some_and(|timeout| timeout >= longest))
+            .map(|(name, _)| &**name)
+            .collect();
+        if !too_long.is_empty() {
+            let warning = format!(
+                "{} may run for as long as {option} or longer, which is {}: then the job is taken away and run \
+                 again. Give it a shorter timeout, or raise {option} and the limit that it stands for",
+                too_long.join(", "),
+                time::format_duration(longest),
+            );
+            self.tell(&Event::Warning(&warning));
+        }
+    }
 }
 
 /// A shorter one would be over before it was renewed.
@@ -72,6 +102,18 @@ impl Bounds {
     pub(super) fn end_it(&self) -> bool {
         self.when_empty || self.jobs.is_some() || self.time.is_some() || self.memory.is_some()
     }
+
+    /// The bound that a worker has reached which has begun so many jobs.
+    pub(super) fn reached(&self, begun: u64, time_is_up: bool) -> Option<StopReason> {
+        if self.jobs.is_some_and(|most| begun >= most) {
+            return Some(StopReason::JobLimit);
+        }
+        if time_is_up {
+            return Some(StopReason::TimeLimit);
+        }
+        let resident = || resident_megabytes().unwrap_or(0);
+        self.memory.is_some_and(|most| resident() >= most).then_some(StopReason::MemoryLimit)
+    }
 }
 
 /// When a worker ends by itself.
@@ -87,101 +129,10 @@ pub(crate) struct Bounds {
     pub(crate) memory: Option<u64>,
 }
 
-/// Stops a worker, from any thread.
-#[derive(Clone)]
-pub struct Stopper {
-    pub(super) notes: Sender<Wakeup>,
-    pub(super) stopping: Arc<AtomicBool>,
-}
-
-impl Stopper {
-    /// Takes nothing new, finishes what runs for up to the grace, gives the rest back.
-    pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
-        // An error means that the worker has ended, which is what was asked for.
-        let _ = self.notes.send(Wakeup::Stop);
-    }
-
-    /// Stops at once and gives everything back. In a worker whose process goes on, running threads cannot
-    /// be ended: it returns an error then, and keeps their holds alive.
-    pub fn stop_now(&self) {
-        self.stopping.store(true, Ordering::Release);
-        let _ = self.notes.send(Wakeup::StopNow);
-    }
-
-    /// Works until nothing is due any more, then ends.
-    pub fn finish(&self) {
-        let _ = self.notes.send(Wakeup::Finish);
-    }
-}
-
-/// What a worker did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Jobs that are done.
-    pub done: u64,
-    /// Jobs that are dead.
-    pub failed: u64,
-    /// Failed attempts that will be made again.
-    pub retried: u64,
-    /// Jobs without a run left that could not be kept with the failed jobs yet: they are not run again, and who takes
-    /// one next tries that again.
-    pub put_aside: u64,
-    /// Jobs that were given back without having run to an end.
-    pub returned: u64,
-    /// Jobs whose hold was lost.
-    pub lost: u64,
-    /// Why it ended.
-    pub ended: StopReason,
-    /// Jobs whose outcome could not be written down before the end; they will run again. The first
-    /// [`MOST_NAMED`](Report::MOST_NAMED) of them.
-    pub unsettled: Vec<String>,
-    /// How many there are in all.
-    pub unsettled_in_all: u64,
-}
-
-impl Report {
-    /// So many jobs are named at most.
-    pub const MOST_NAMED: usize = 100;
-
-    /// A sentence about jobs whose outcome could not be written down: the first ones of so many.
-    pub(crate) fn of_unsettled(names: &[String], in_all: u64) -> String {
-        format!("the outcome of {} could not be written down; it runs again", listed(names, in_all))
-    }
-
-    pub(super) fn note_unsettled(&mut self, name: String) {
-        self.unsettled_in_all += 1;
-        if self.unsettled.len() < Self::MOST_NAMED {
-            self.unsettled.push(name);
-        }
-    }
-}
-
-/// Names for a message to people: the first ones of so many.
-pub(super) fn listed(names: &[String], in_all: u64) -> String {
-    const MOST: usize = 20;
-    let shown = &names[..names.len().min(MOST)];
-    let others = in_all.saturating_sub(shown.len() as u64);
-    let others = if others > 0 { format!(" and {others} others") } else { String::new() };
-    format!("{}{others}", shown.join(", "))
-}
-
-/// Why a worker ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StopReason {
-    /// It was asked to.
-    #[default]
-    Stopped,
-    /// It was asked to stop at once.
-    StoppedNow,
-    /// Its driver's workers were told to end, to be started again.
-    Restarted,
-    /// Nothing waits.
-    Empty,
-    /// It ran as many jobs as it should.
-    JobLimit,
-    /// It ran as long as it should.
-    TimeLimit,
-    /// The process grew as large as it should.
-    MemoryLimit,
+/// Resident memory of this process; `None` where the system has no /proc.
+fn resident_megabytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes / 1024)
 }

@@ -21,7 +21,7 @@ const SHORTEST_NAP: Duration = Duration::from_millis(1);
 const LONGEST_VAIN_NAP: Duration = Duration::from_millis(250);
 
 /// How often a worker with a memory limit wakes to check it.
-pub(super) const MEMORY_CHECK: Duration = Duration::from_secs(1);
+const MEMORY_CHECK: Duration = Duration::from_secs(1);
 
 /// At most one part in so many of the time is spent on reading the control flags.
 const CONTROL_SHARE: u32 = 10;
@@ -223,8 +223,11 @@ impl Schedule {
         now >= self.started + time
     }
 
-    pub(super) fn started(&self) -> Instant {
-        self.started
+    /// When a time limit ends the worker: later where suspects may be taken after `suspects_at`.
+    pub(super) fn ends_at(&self, limit: Duration, suspects_at: Option<Instant>) -> Instant {
+        let at = self.started + limit;
+        suspects_at
+            .map_or(at, |suspects_at| at.max(suspects_at + limit.min(self.lease / 3).max(MEMORY_CHECK)))
     }
 
     /// Whether the last look found nothing, and the jobs that this worker put back are due by then.

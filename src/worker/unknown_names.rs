@@ -12,14 +12,14 @@ const PAUSE: Duration = Duration::from_secs(60);
 const MOST: usize = 100;
 
 #[derive(Default)]
-pub(super) struct Unknown {
+pub(super) struct UnknownNames {
     /// How often each was put back without being told.
     names: HashMap<Arc<str>, u64>,
     others: u64,
     pub(super) tell_at: Option<Instant>,
 }
 
-impl Unknown {
+impl UnknownNames {
     /// A job of this name is put back; says whether to tell it by itself.
     pub(super) fn note(&mut self, name: &Arc<str>, now: Instant) -> bool {
         self.tell_at.get_or_insert(now + PAUSE);
@@ -33,11 +33,8 @@ impl Unknown {
         is_new
     }
 
-    /// What is to be told now, or at the end: each name and its count. Then all begins anew.
-    pub(super) fn due(&mut self, now: Instant, at_the_end: bool) -> Vec<String> {
-        if self.tell_at.is_none_or(|at| now < at && !at_the_end) {
-            return Vec::new();
-        }
+    /// The sentences to tell: each name and its count. Then all begins anew.
+    pub(super) fn counts(&mut self) -> Vec<String> {
         let Self { names, others, .. } = std::mem::take(self);
         let mut counts: Vec<_> = names.into_iter().filter(|(_, count)| *count > 0).collect();
         counts.sort();
@@ -57,23 +54,23 @@ mod tests {
 
     #[test]
     fn each_name_is_told_once_and_then_counted() {
-        let (now, mut unknown) = (Instant::now(), Unknown::default());
+        let (now, mut unknown) = (Instant::now(), UnknownNames::default());
         let (gone, old) = (Arc::from("Gone"), Arc::from("Old"));
         assert!(unknown.note(&gone, now) && unknown.note(&old, now));
         assert!((0..20_000).all(|_| !unknown.note(&gone, now)));
-        assert_eq!(unknown.due(now, false), [""; 0]);
+        assert_eq!(unknown.tell_at, Some(now + PAUSE));
         let told = ["no worker knows a job named \"Gone\": put back 20000 times more"];
-        assert_eq!(unknown.due(now + PAUSE, false), told);
+        assert_eq!(unknown.counts(), told);
         assert!(unknown.note(&gone, now + PAUSE), "then it begins anew");
-        assert_eq!(unknown.due(now + PAUSE, true), [""; 0]);
+        assert_eq!(unknown.counts(), [""; 0]);
     }
 
     #[test]
     fn many_names_are_told_together() {
-        let (now, mut unknown) = (Instant::now(), Unknown::default());
+        let (now, mut unknown) = (Instant::now(), UnknownNames::default());
         let told = (0..20_000).filter(|n| unknown.note(&Arc::from(n.to_string()), now)).count();
         assert_eq!(told, MOST);
         let told = ["no worker knows the jobs of 100 names and more: put back 19900 times more"];
-        assert_eq!(unknown.due(now, true), told);
+        assert_eq!(unknown.counts(), told);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant};
 
+use super::fake_jobs::{Closure, NoQueue};
 use crate::context::{Context, RunEnv, State};
 use crate::driver::{
     Backend, Control, ControlFlags, ControlMessage, Driver, Notifier, Receipt, Settled, Settlement, Size,
@@ -11,10 +12,9 @@ use crate::driver::{
 };
 use crate::error::{Error, Result};
 use crate::failed::Record;
-use crate::job::{JobError, JobResult};
+use crate::job::JobResult;
 use crate::message::{JobId, Message, Pushed};
-use crate::policy::{Limits, NotRun, Outcome, Policy, TypeLimits};
-use crate::push::{Enlist, Enqueue, NewJob, PushOptions};
+use crate::policy::{Limits, Policy};
 use crate::registry::{JobTypes, Kind};
 use crate::reserved::Reserved;
 use crate::runner::{MakeRunner, Runner, Task, Threads, Work};
@@ -76,6 +76,15 @@ pub(super) struct Script {
     pub(super) locked_suspect: bool,
     /// Answers the looks in place of all that is scripted.
     pub(super) reserve: Option<Reserve>,
+    /// Outcomes can't be written down: their rows are locked.
+    pub(super) locks: bool,
+    /// The back end takes no outcomes for now.
+    pub(super) takes_none: bool,
+    /// How many outcomes were settled without being sure that the back end has them.
+    pub(super) unsure: usize,
+    /// Holds end with their connection, and these don't come back to the next one.
+    pub(super) holds_end: bool,
+    pub(super) stay_away: Vec<Receipt>,
     /// Looks find nothing until one asks about suspects.
     pub(super) finds_from_first_suspects: bool,
 }
@@ -143,6 +152,10 @@ impl Backend for Stage {
     fn describe(&self) -> String {
         "stage".into()
     }
+
+    fn holds_outlive_connection(&self) -> bool {
+        !self.script().holds_end
+    }
 }
 
 impl Driver for Stage {
@@ -182,6 +195,15 @@ impl Driver for Stage {
     }
 
     fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
+        self.script().unsure += settled.len();
+        self.settle_surely(settled)
+    }
+
+    fn came_back(&mut self, job: &Reserved) -> bool {
+        !self.script().stay_away.contains(&job.receipt)
+    }
+
+    fn settle_surely(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
         for Settled { job, verdict } in settled {
             let verdict = match verdict {
                 Verdict::Done => "done".into(),
@@ -203,6 +225,13 @@ impl Driver for Stage {
         let dead = settled.iter().any(|settled| matches!(settled.verdict, Verdict::Bury(_)));
         if dead && self.script().refuses_to_bury {
             return Err(Error::schema("no such table: failed_jobs"));
+        }
+        let receipts = || settled.iter().map(|settled| settled.job.receipt).collect();
+        if self.script().locks {
+            return Ok(Settlement { locked: receipts(), ..Settlement::default() });
+        }
+        if self.script().takes_none {
+            return Ok(Settlement { pending: receipts(), ..Settlement::default() });
         }
         let answer = if settled.is_empty() { None } else { self.script().settle.pop_front() };
         answer.map_or(Ok(Settlement::default()), |answer| answer())
@@ -244,42 +273,6 @@ impl Control for Stage {
 
     fn send(&mut self, _: &ControlMessage<'_>) -> Result<bool> {
         unreachable!("a worker sends no messages")
-    }
-}
-
-/// A kind of job that is a closure.
-struct Closure<F>(F, Stage);
-
-impl<F: Fn(&str, &Context) -> JobResult + Send + Sync> Kind for Closure<F> {
-    fn limits(&self) -> TypeLimits {
-        TypeLimits::default()
-    }
-
-    fn queue(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn run(&self, payload: &[u8], _: &str, context: &Context) -> Result<Outcome, NotRun> {
-        let payload = String::from_utf8_lossy(payload).into_owned();
-        self.1.note(Call::Job(payload.clone()));
-        Ok(self.0(&payload, context).map_or_else(Outcome::Failed, |()| Outcome::Ok))
-    }
-
-    fn failed(&self, _: &[u8], error: &JobError, _: &Context) -> Result<(), String> {
-        self.1.note(Call::Job(format!("hook: {error}")));
-        Ok(())
-    }
-}
-
-struct NoQueue;
-
-impl Enqueue for NoQueue {
-    fn accept(&self, _: &PushOptions, _: Vec<NewJob>) -> Result<Vec<Pushed>> {
-        Err(Error::unsupported("no queue"))
-    }
-
-    fn accept_in(&self, _: &mut dyn Enlist, _: &PushOptions, _: Vec<NewJob>) -> Result<Vec<Pushed>> {
-        Err(Error::unsupported("no queue"))
     }
 }
 

@@ -4,6 +4,7 @@ mod control;
 mod failed_jobs;
 mod fake;
 mod fake_failed;
+mod fake_jobs;
 mod holds;
 mod identity;
 mod outcomes;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::fake::{Call, Play, Stage, job, waits};
+use crate::error::Error;
 use crate::reserved::Receipt;
 use crate::worker::StopReason;
 
@@ -93,6 +94,38 @@ fn stopped_at_once_it_gives_everything_back() {
     assert_eq!(settled, expected);
     assert_eq!(report.ended, StopReason::StoppedNow);
     drop(end);
+}
+
+/// It still looks for a job of the lost connection that may come back.
+#[test]
+fn stopping_it_settles_for_sure_although_it_looks_for_jobs_that_may_come_back() {
+    let stage = Stage::default();
+    stage.find([job(1, "comes back"), job(2, "stays away")]);
+    stage.script().holds_end = true;
+    stage.script().stay_away.push(Receipt(2, 102));
+    stage.script().extend.push_back(Box::new(|| Err(Error::unavailable("cut"))));
+    let (end, wait) = waits();
+    let mut play = Play::new(&stage, move |_, _| wait());
+    play.setup.lease = Duration::from_millis(600);
+    play.setup.poll = Duration::from_millis(10);
+    let stopper = play.stopper();
+    let worker = play.start();
+    stage.wait_until("a renewal after the reconnect", |calls| {
+        let opened = calls.iter().rposition(|call| *call == Call::Open);
+        let extended = calls.iter().rposition(|call| matches!(call, Call::Extend(_)));
+        calls.iter().filter(|call| **call == Call::Open).count() == 2 && opened < extended
+    });
+    stage.script().takes_none = true;
+    stopper.stop();
+    drop(end);
+    stage.wait_until("looks after a settle", |calls| {
+        let settled = calls.iter().position(|call| matches!(call, Call::Settle(..))).unwrap_or(calls.len());
+        calls[settled..].iter().filter(|call| matches!(call, Call::Reserve { .. })).count() >= 3
+    });
+    stage.script().takes_none = false;
+    stage.script().stay_away.clear();
+    assert_eq!(worker.join().unwrap().unwrap().done, 2);
+    assert_eq!(stage.script().unsure, 0);
 }
 
 /// A stuck job is a counted attempt that timed out, and no suspect.

@@ -1,10 +1,11 @@
 //! When the worker looks, extends, and gives back what it cannot begin.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use super::fake::{Call, Play, Stage, job, waits};
-use crate::driver::Suspects;
+use crate::driver::{Suspects, Taken};
 use crate::error::Error;
 use crate::event::Event;
 use crate::failed::Record;
@@ -282,6 +283,40 @@ fn what_was_not_written_down_is_never_told_as_done() {
     stopper.stop();
     let report = worker.join().unwrap().unwrap();
     assert_eq!((report.done, report.unsettled), (0, vec!["Job #1".to_owned()]));
+}
+
+/// Somebody has all rows locked: what was taken stays in memory.
+#[test]
+fn a_worker_takes_no_more_than_it_can_bring_home() {
+    let stage = Stage::default();
+    let (payload, handed_out) = (Arc::from(vec![0; 16 << 20]), Arc::new(AtomicU64::new(0)));
+    stage.script().locks = true;
+    let count = handed_out.clone();
+    stage.script().reserve = Some(Box::new(move |want| {
+        let number = count.load(Ordering::SeqCst) + 1;
+        if want.fresh == 0 || number > 50 {
+            return Taken::default();
+        }
+        count.store(number, Ordering::SeqCst);
+        let mut gone = job(number, "");
+        (gone.message.name, gone.message.payload) = ("Gone".into(), Arc::clone(&payload));
+        Taken { jobs: vec![gone], ..Taken::default() }
+    }));
+    let mut play = Play::new(&stage, |_, _| Ok(()));
+    play.setup.lease = Duration::from_millis(1_200);
+    play.setup.poll = Duration::from_millis(5);
+    play.setup.bounds.when_empty = false;
+    let stopper = play.stopper();
+    let worker = play.start();
+    let settles = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Settle(..))).count();
+    stage.wait_until("tries", |calls| settles(calls) >= 20);
+    let taken = handed_out.load(Ordering::SeqCst);
+    assert!((4..10).contains(&taken), "{taken} jobs of 16 MiB were taken");
+    stage.script().locks = false;
+    let last = |call: &Call| matches!(call, Call::Settle(Receipt(50, _), _));
+    stage.wait_until("the last of them", |calls| calls.iter().any(last));
+    stopper.stop();
+    assert_eq!(worker.join().unwrap().unwrap().returned, 50);
 }
 
 /// Somebody waits for the worker, and would wait for ever.
