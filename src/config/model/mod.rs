@@ -8,7 +8,7 @@ pub(crate) mod settings;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use self::command::CommandJob;
 use self::drivers::DriverKind;
@@ -127,7 +127,7 @@ impl Config {
 
     /// Where relative paths of the file start: its folder; empty, for the current one, without a file.
     #[cfg(any(feature = "cli", test))]
-    pub(crate) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &std::path::Path {
         &self.folder
     }
 
