@@ -21,7 +21,7 @@ impl Timestamp {
     }
 
     /// From milliseconds since 1970-01-01 UTC.
-    pub fn from_millis(millis: i64) -> Self {
+    pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 

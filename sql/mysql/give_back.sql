@@ -1,6 +1,7 @@
 -- It was not run to an end. What was taken as a suspect stays one: it stays held, by a token that nobody has, until
 -- it is due. Where the row does not call it one, its take counted no attempt. Without a delay a clean job keeps its
 -- place in line.
+-- The rule of attempts and due time is Lifecycle::settle (src/driver/job_state.rs).
 UPDATE jobs
 CROSS JOIN (SELECT ? AS token, ? AS after, ? AS unknown, ? AS suspect) AS given
 SET jobs.token = IF(given.suspect = 1, given.token, NULL),

@@ -1,4 +1,5 @@
 -- They ran and survived: no suspects any more.
+-- The rule of attempts is Lifecycle::settle (src/driver/job_state.rs).
 UPDATE jobs
 SET token = NULL, lease = NULL, reserved_at = NULL, suspect = false, unknown_since = NULL, ran_at = now(),
     available_at = now() + held.after * interval '1 ms',

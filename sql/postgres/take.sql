@@ -1,6 +1,7 @@
 -- The lines are pairs of a queue and a priority, in the order in which they are served. Each is one look
 -- into the index; no look is made once enough jobs are found. It passes over the rows that the database does
 -- not let anybody take.
+-- Attempts are counted as Lifecycle::take says (src/driver/job_state.rs).
 UPDATE jobs
 SET token = $3, lease = now() + $4::bigint * interval '1 ms', reserved_at = now(), attempts = least(attempts, 2147483646) + 1
 WHERE id = ANY (ARRAY(

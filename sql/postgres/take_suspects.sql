@@ -2,6 +2,7 @@
 -- kills is known at once runs them beside other jobs, and is charged to none of them: the row does not call them
 -- suspects, and says with ran_at that they were handed out so. If it dies nevertheless, they run alone from then on,
 -- in the hands of a worker whose death is charged to them.
+-- The rule of attempts is Lifecycle::take (src/driver/job_state.rs).
 UPDATE jobs
 SET token = $2, lease = now() + $3::bigint * interval '1 ms', reserved_at = now(),
     attempts = least(attempts, 2147483646) + suspect::integer, suspect = $5,

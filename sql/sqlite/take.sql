@@ -1,4 +1,5 @@
 -- Passes over the rows that the database does not let anybody take, a list in JSON.
+-- Attempts are counted as Lifecycle::take says (src/driver/job_state.rs).
 UPDATE jobs
 SET token = ?1, lease = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + ?2, reserved_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), attempts = CASE typeof(attempts) WHEN 'integer' THEN min(attempts, 9007199254740991) + 1 ELSE attempts END
 WHERE id IN (

@@ -2,6 +2,7 @@
 -- kills is known at once runs them beside other jobs, and is charged to none of them: the row does not call them
 -- suspects, and says with ran_at that they were handed out so. If it dies nevertheless, they run alone from then on,
 -- in the hands of a worker whose death is charged to them.
+-- The rule of attempts is Lifecycle::take (src/driver/job_state.rs).
 UPDATE jobs
 SET token = ?1, lease = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + ?2, reserved_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), attempts = CASE typeof(attempts) WHEN 'integer' THEN min(attempts, 9007199254740991) + (suspect <> 0) ELSE attempts END, suspect = ?5,
     ran_at = CASE ?5 WHEN 1 THEN ran_at ELSE CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) END

@@ -45,7 +45,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::driver::{Driver, Receipt, Reserved, Settled, Settlement, Size, Taken, Want};
+    use crate::driver::{Driver, Receipt, Reserved, Settled, Settlement, Taken, Want};
     use crate::message::{Message, Pushed};
 
     /// A driver with the required verbs alone.
@@ -65,10 +65,6 @@ mod tests {
         }
 
         fn extend(&mut self, _: &[&Reserved], _: Duration) -> Result<Vec<Receipt>> {
-            Ok(Vec::new())
-        }
-
-        fn size(&mut self, _: &[String]) -> Result<Vec<Size>> {
             Ok(Vec::new())
         }
 

@@ -12,7 +12,7 @@
 //!    and is answered as lost.
 //! 3. **An expired hold may be taken, and never is swept.** `extend` and `settle` succeed on a hold that
 //!    has expired as long as nobody has taken it.
-//! 4. **Attempts are counted by the take.** A clean job: one more. A job whose hold expired comes back as
+//! 4. **Attempts are counted by the take**, as [`job_state`] says. A clean job: one more. A job whose hold expired comes back as
 //!    a *suspect*, and its attempt is raised only if it was a suspect already and the worker that
 //!    lost it did not take it [uncharged](Suspects::TakeUncharged). One that was lost in spite of that, or that was
 //!    charged before, is left for a worker that takes it [alone](Suspects::Take).
@@ -25,19 +25,23 @@ mod control;
 #[cfg(feature = "database")]
 pub mod database;
 mod inspect;
+pub mod job_state;
 pub mod memory;
 mod notifier;
 #[cfg(feature = "rustls")]
 mod tls;
+mod verdict;
+mod want;
 
 use std::time::Duration;
 
 pub use control::{Control, ControlFlags, ControlMessage};
 pub use inspect::{Cancelled, JobDetails, JobFilter, JobState, QueuedJob};
 pub use notifier::Notifier;
+pub use verdict::{Settled, Settlement, Verdict};
+pub use want::{Suspects, Taken, Want};
 
 use crate::error::{Error, Result};
-use crate::failed::Failure;
 use crate::message::{JobId, Message, Pushed};
 pub use crate::reserved::{Receipt, Reserved};
 
@@ -148,11 +152,13 @@ pub trait Driver: Send {
         true
     }
 
-    /// Counts what waits in these queues, or in all that it knows when none is named.
+    /// Counts what waits in these queues, or in all that it knows when none is named. Provided: that is unknown.
     ///
     /// # Errors
     /// The back end did not answer.
-    fn size(&mut self, queues: &[String]) -> Result<Vec<Size>>;
+    fn size(&mut self, queues: &[String]) -> Result<Vec<Size>> {
+        Ok(queues.iter().map(|queue| Size::unknown(queue)).collect())
+    }
 
     /// The same for people who look: a back end that counts one by one may stop at `most`. Provided: counts all.
     ///
@@ -235,116 +241,6 @@ fn cannot_inspect() -> Error {
         .with_help("queue:status counts them; queue:clear removes all of a queue")
 }
 
-/// What a worker wants to take.
-#[derive(Clone, Copy, Debug)]
-pub struct Want<'a> {
-    /// From these queues, the first one first. None while all are paused, or (with no fresh job wanted) while all
-    /// slots stay busy: nothing is taken, and what was fetched ahead of a reserve goes back.
-    pub queues: &'a [String],
-    /// At most this many jobs that are clean. None while the worker only waits for what an earlier connection
-    /// held to [come back](Driver::came_back).
-    pub fresh: usize,
-    /// What to do about suspects.
-    pub suspects: Suspects,
-    /// How long they are held without a sign of life.
-    pub lease: Duration,
-}
-
-/// What a reserve does about jobs whose hold has expired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Suspects {
-    /// Not even look: the cheapest.
-    Ignore,
-    /// Say whether any is due.
-    Look,
-    /// Take at most this many, and say whether more are due. The worker runs each of them alone, so that the loss of
-    /// its hold is charged to the right one.
-    Take(usize),
-    /// Take at most this many of those that were lost for the first time, and say whether any are due that were not
-    /// taken. For a worker in which a job that kills what runs it is known at once, and which runs them beside other
-    /// jobs: should their holds be lost nevertheless, that is charged to nobody, and they are left for a worker that
-    /// runs them alone. One that is given back is as it was.
-    TakeUncharged(usize),
-}
-
-impl Suspects {
-    /// How many to take at most.
-    pub fn most(self) -> usize {
-        match self {
-            Self::Ignore | Self::Look => 0,
-            Self::Take(most) | Self::TakeUncharged(most) => most,
-        }
-    }
-
-    /// Whether the loss of what is taken is charged.
-    pub fn are_charged(self) -> bool {
-        !matches!(self, Self::TakeUncharged(_))
-    }
-}
-
-/// What a reserve found.
-#[derive(Debug, Default)]
-pub struct Taken {
-    /// The jobs, in the order in which they should be begun.
-    pub jobs: Vec<Reserved>,
-    /// Whether suspects are due that were not taken; false when it did not look.
-    pub suspects_due: bool,
-    /// Where no job was taken, and only of what was looked for: how long until the next one is due, or the next hold
-    /// ends; zero when one is due that could not be taken yet, `None` when unknown.
-    pub next_due: Option<Duration>,
-    /// What a person should know of jobs that are due and can't be taken. Each is told once.
-    pub warnings: Vec<String>,
-}
-
-/// What became of a job.
-#[derive(Clone, Debug)]
-pub struct Settled<'a> {
-    /// The job.
-    pub job: &'a Reserved,
-    /// What shall be done with it.
-    pub verdict: Verdict,
-}
-
-/// What a settle does.
-#[derive(Clone, Debug)]
-pub enum Verdict {
-    /// Remove it.
-    Done,
-    /// It ran and survived: put it back, due after a while, no suspect any more.
-    Again {
-        /// How long until it is due.
-        after: Duration,
-        /// Whether the attempt counts; if not, it is taken back.
-        counted: bool,
-        /// What went wrong, kept where the back end can.
-        error: String,
-    },
-    /// It is dead, and the failed jobs can't take it now: put it back with all its attempts used, so that the next
-    /// take finds it over its limit, and no worker runs it again.
-    Exhausted {
-        /// How long until it is due.
-        after: Duration,
-        /// How many attempts it then has, at least.
-        attempts: u32,
-        /// What it died of, kept where the back end can.
-        error: String,
-    },
-    /// It was not run because its name is unknown: put it back, take the attempt back, keep it a suspect if
-    /// it is one, and note when that was first so.
-    Unknown {
-        /// How long until it is due.
-        after: Duration,
-    },
-    /// It was not run to an end: put it back, take the attempt back, keep it a suspect if it is one.
-    /// Without a delay it keeps its place in line.
-    Unstarted {
-        /// How long until it is due.
-        after: Duration,
-    },
-    /// It is dead: move it to the failed jobs, in one transaction. Only sent to one that [`buries`](Driver::buries).
-    Bury(Failure),
-}
-
 /// What an extend has to tell; the holds that it does not name are renewed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extended {
@@ -354,25 +250,6 @@ pub struct Extended {
     pub locked: Vec<Receipt>,
     /// Those that the back end refuses to renew, with the reason: as the locked ones.
     pub refused: Vec<(Receipt, String)>,
-}
-
-/// What a settle has to tell; what it does not name went as asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settlement {
-    /// The holds that were lost: nothing was changed for these.
-    pub lost: Vec<Receipt>,
-    /// The jobs that were buried, and what the failed jobs call them. A burial that is settled again, because the
-    /// first answer was lost, is named here and not among the lost ones.
-    pub buried: Vec<(Receipt, JobId)>,
-    /// What the back end refuses to write down, and would refuse again: nothing was changed for these, and they are
-    /// still held. With the reason.
-    pub refused: Vec<(Receipt, String)>,
-    /// The jobs that somebody else has locked in the back end, so that nothing could be changed for these yet: they
-    /// are still held, and are to be settled again a little later.
-    pub locked: Vec<Receipt>,
-    /// What the back end has not written down yet, because it takes nothing now: these are still held, and to be
-    /// settled again. The call has waited for a moment.
-    pub pending: Vec<Receipt>,
 }
 
 /// How much waits in a queue. `None` is what the back end cannot know.
@@ -388,4 +265,11 @@ pub struct Size {
     pub running: Option<u64>,
     /// How long the first one in line has been due.
     pub oldest_wait: Option<Duration>,
+}
+
+impl Size {
+    /// A queue of which the back end knows nothing.
+    pub fn unknown(queue: &str) -> Self {
+        Self { queue: queue.to_owned(), waiting: None, delayed: None, running: None, oldest_wait: None }
+    }
 }

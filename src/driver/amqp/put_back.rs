@@ -17,19 +17,12 @@ pub(super) fn copy<'a>(
     held: &Held,
     publisher: &mut Publisher,
 ) -> Result<Publish<'a>> {
-    let (state, after) = match verdict {
-        Verdict::Again { after, counted, .. } => (held.state.survived(*counted), *after),
-        Verdict::Exhausted { after, attempts, .. } => (held.state.exhausted(*attempts), *after),
-        Verdict::Unknown { after } => (held.state.unknown(Timestamp::now()), *after),
-        Verdict::Unstarted { after } => (held.state, *after),
-        Verdict::Done | Verdict::Bury(_) => {
-            return Err(Error::unsupported(
-                "the amqp driver does not bury jobs: record, then settle as done",
-            ));
-        }
+    let state = held.state.settled(verdict, Timestamp::now());
+    let Some((state, after)) = state.zip(verdict.after()) else {
+        return Err(Error::unsupported("the amqp driver does not bury jobs: record, then settle as done"));
     };
     let mut envelope: Envelope = codec::copy(&held.envelope, &held.uuid, publisher.stamp(state)?);
-    if let Verdict::Again { error, .. } | Verdict::Exhausted { error, .. } = verdict {
+    if let Some(error) = verdict.error() {
         envelope.notes.insert(note::ERROR, storable_text(error));
     }
     Ok(Publish {

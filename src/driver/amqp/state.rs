@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::driver::Verdict;
+use crate::driver::job_state::{Lifecycle, Next, attempt_after};
 use crate::time::Timestamp;
 
 const MARK: &str = "craft-queue";
@@ -51,7 +53,7 @@ impl State {
     /// Which attempt a run would be, from 1. The first death leaves the attempt as it was, because the
     /// job may be a bystander; each one after that used up one.
     pub(super) fn attempt(&self) -> u32 {
-        self.attempts.saturating_add(self.deaths.max(1))
+        attempt_after(self.attempts, self.deaths)
     }
 
     /// Whether a worker may have died of it.
@@ -83,20 +85,25 @@ impl State {
         Self { spared: true, ..self }
     }
 
-    /// It is dead, and could not be kept as such: no run is left.
-    pub(super) fn exhausted(self, attempts: u32) -> Self {
-        Self { attempts: self.attempt().max(attempts), ..self.survived(true) }
-    }
-
-    /// It ran and survived.
-    pub(super) fn survived(self, counted: bool) -> Self {
-        let attempts = if counted { self.attempt() } else { self.attempt() - 1 };
-        Self { attempts, deaths: 0, spared: false, alone: false, unknown_since: None, ..self }
-    }
-
-    /// No worker here knows its name.
-    pub(super) fn unknown(self, now: Timestamp) -> Self {
-        Self { unknown_since: self.unknown_since.or(Some(now)), ..self }
+    /// Its worker puts it back; `None` where it is not to come back.
+    pub(super) fn settled(self, verdict: &Verdict, now: Timestamp) -> Option<Self> {
+        let mut job = Lifecycle {
+            due: now,
+            attempts: self.attempt(),
+            suspect: self.is_suspect() && !self.spared,
+            uncharged: self.is_suspect() && self.spared,
+            unknown_since: self.unknown_since,
+        };
+        let next = job.settle(verdict, now);
+        let (attempts, unknown_since) = (job.attempts, job.unknown_since);
+        match next {
+            Next::Gone => None,
+            Next::Waits => {
+                Some(Self { attempts, deaths: 0, spared: false, alone: false, unknown_since, ..self })
+            }
+            // What is taken back of a suspect's attempts is what its next delivery counts.
+            Next::HeldUntil(_) => Some(Self { unknown_since, ..self }),
+        }
     }
 }
 
@@ -127,6 +134,8 @@ impl fmt::Display for State {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -182,7 +191,7 @@ mod tests {
         assert_eq!(alone.map(|state| state.runs_alone()), [false, false, true, true, true]);
         assert_eq!(spared.spare().died().died().attempt(), 2);
         assert_eq!(State::read(Some(&spared.to_string())), spared);
-        assert_eq!(spared.died().survived(true), State::default().survived(true));
+        assert_eq!(survived(spared.died(), true), survived(State::default(), true));
     }
 
     #[test]
@@ -194,21 +203,42 @@ mod tests {
         assert_eq!(State::default().came_again(3).deaths, 1, "nobody knows when that was published");
     }
 
+    const NOW: Timestamp = Timestamp::from_millis(5);
+
+    fn survived(state: State, counted: bool) -> State {
+        let verdict = Verdict::Again { after: Duration::ZERO, counted, error: String::new() };
+        state.settled(&verdict, NOW).unwrap()
+    }
+
     #[test]
     fn a_run_that_survives_clears_the_suspicion() {
         let since = Some(Timestamp::from_millis(5));
         let twice_dead = State { attempts: 1, deaths: 2, unknown_since: since, ..State::default() };
         assert_eq!(twice_dead.attempt(), 3);
         let counted = State { attempts: 3, ..State::default() };
-        assert_eq!(twice_dead.survived(true), counted);
+        assert_eq!(survived(twice_dead, true), counted);
         let uncounted = State { attempts: 2, ..State::default() };
-        assert_eq!(twice_dead.survived(false), uncounted);
+        assert_eq!(survived(twice_dead, false), uncounted);
     }
 
     #[test]
     fn the_first_sighting_of_an_unknown_name_is_kept() {
         let (first, second) = (Timestamp::from_millis(1), Timestamp::from_millis(2));
-        let state = State { deaths: 1, ..State::default() }.unknown(first).unknown(second);
-        assert_eq!(state, State { deaths: 1, unknown_since: Some(first), ..State::default() });
+        let unknown = Verdict::Unknown { after: Duration::ZERO };
+        for deaths in [0, 1] {
+            let state = State { attempts: 2, deaths, ..State::default() };
+            let found = state.settled(&unknown, first).unwrap().settled(&unknown, second).unwrap();
+            assert_eq!(found, State { unknown_since: Some(first), ..state });
+        }
+    }
+
+    #[test]
+    fn what_is_given_back_is_as_it_was() {
+        let suspect = State { attempts: 3, ..State::default() }.died();
+        let unstarted = Verdict::Unstarted { after: Duration::ZERO };
+        for state in [State::default(), suspect, suspect.died(), suspect.spare(), suspect.spare().died()] {
+            assert_eq!(state.settled(&unstarted, NOW), Some(state), "{state}");
+        }
+        assert_eq!(suspect.settled(&Verdict::Done, NOW), None);
     }
 }

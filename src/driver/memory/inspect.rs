@@ -72,7 +72,7 @@ fn is(job: &Job, id: &JobId) -> bool {
 }
 
 fn shown(job: &Job, hold_ends: Option<Instant>, now: Instant) -> QueuedJob {
-    let due_in = millis_until(job.due, now);
+    let due_in = millis_until(job.life.due, now);
     QueuedJob {
         id: JobId::Number(job.id),
         uuid: job.message.uuid.to_string(),
@@ -83,13 +83,13 @@ fn shown(job: &Job, hold_ends: Option<Instant>, now: Instant) -> QueuedJob {
             None if due_in > 0 => JobState::Delayed,
             None => JobState::Waiting,
         },
-        attempts: job.attempts,
+        attempts: job.life.attempts,
         priority: job.message.priority.min(PRIORITY_LIMIT),
         due_in_ms: Some(due_in),
         created_at: pushed_at(&job.message.uuid).unwrap_or_default(),
         hold_ends_in_ms: hold_ends.map(|ends| millis_until(ends, now)),
-        suspect: job.suspect,
-        unknown_for_ms: job.unknown_since.map(|since| -millis_until(since, now)),
+        suspect: job.life.suspect,
+        unknown_for_ms: job.life.unknown_since.map(|since| -millis_until(since, now)),
     }
 }
 

@@ -138,8 +138,7 @@ impl Driver for Handle {
         let take = |most| Take { most, now, lease: want.lease };
         let mut taken = Taken::default();
         if want.suspects.most() > 0 {
-            let charged = want.suspects.are_charged();
-            store.take_suspects(queues, &take(want.suspects.most()), charged, &mut taken.jobs);
+            store.take_suspects(queues, &take(want.suspects.most()), want.suspects, &mut taken.jobs);
         }
         store.take(queues, &take(want.fresh), &mut taken.jobs);
         if want.suspects != Suspects::Ignore {

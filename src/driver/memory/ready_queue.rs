@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::job::Job;
-use crate::driver::{Receipt, Reserved};
+use crate::driver::{Receipt, Reserved, Suspects};
 use crate::hash::ById;
 use crate::message::{JobId, PRIORITY_LIMIT};
 use crate::time;
@@ -49,7 +49,7 @@ impl ReadyQueue {
                 && let Some(mut job) = ready.pop_front()
             {
                 *left -= 1;
-                job.attempts += 1;
+                job.life.take(false, Suspects::Ignore);
                 if job.message.frees_key_at_start()
                     && let Some(key) = job.message.unique_key.take()
                 {
@@ -67,7 +67,7 @@ impl ReadyQueue {
     }
 
     pub(super) fn promote(&mut self, now: Instant) {
-        while self.delayed.peek().is_some_and(|Reverse(job)| job.due <= now) {
+        while self.delayed.peek().is_some_and(|Reverse(job)| job.life.due <= now) {
             if let Some(Reverse(job)) = self.delayed.pop() {
                 self.ready[usize::from(job.message.priority.min(PRIORITY_LIMIT))].push_back(job);
             }
@@ -95,8 +95,8 @@ impl ReadyQueue {
     }
 
     pub(super) fn first_due(&self) -> Option<Instant> {
-        let ready = self.ready.iter().filter_map(VecDeque::front).map(|job| job.due);
-        ready.chain(self.delayed.peek().map(|Reverse(job)| job.due)).min()
+        let ready = self.ready.iter().filter_map(VecDeque::front).map(|job| job.life.due);
+        ready.chain(self.delayed.peek().map(|Reverse(job)| job.life.due)).min()
     }
 }
 
@@ -107,10 +107,10 @@ pub(super) fn hold(job: Job, now: Instant, lease: Duration) -> (Held, Reserved) 
     let reserved = Reserved {
         message: job.message.clone(),
         id: JobId::Number(job.id),
-        attempt: job.attempts,
-        suspect: job.suspect,
-        unknown_for: job.unknown_since.map(|since| now.saturating_duration_since(since)),
-        due_for: Some(now.saturating_duration_since(job.due)),
+        attempt: job.life.attempts,
+        suspect: job.life.suspect,
+        unknown_for: job.life.unknown_since.map(|since| now.saturating_duration_since(since)),
+        due_for: Some(now.saturating_duration_since(job.life.due)),
         last_error: job.last_error.clone(),
         unreadable: None,
         held_until: lease_ends,

@@ -3,14 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::job::Job;
 use super::ready_queue::{Held, ReadyQueue, Take, hold};
-use crate::driver::{Notifier, Receipt, Reserved, Size, Verdict};
+use crate::driver::job_state::Next;
+use crate::driver::{Notifier, Receipt, Reserved, Size, Suspects, Verdict};
 use crate::hash::ById;
 use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed};
-use crate::time;
 
 #[derive(Default)]
 pub(super) struct Store {
@@ -77,7 +77,7 @@ impl Store {
         };
         // What became due before this job goes first.
         line.promote(now);
-        match job.due > now {
+        match job.life.due > now {
             true => line.delayed.push(Reverse(job)),
             false => {
                 let ready = &mut line.ready[usize::from(job.message.priority.min(PRIORITY_LIMIT))];
@@ -123,21 +123,20 @@ impl Store {
         &mut self,
         queues: Queues<'_>,
         take: &Take,
-        charged: bool,
+        suspects: Suspects,
         jobs: &mut Vec<Reserved>,
     ) {
         let mut expired: Vec<_> = self
             .held
             .values()
             .filter(|held| held.lease_ends <= take.now && queues.want(&held.job))
-            .filter(|held| charged || !(held.job.suspect || held.job.uncharged))
+            .filter(|held| suspects.are_charged() || !held.job.life.runs_alone())
             .map(|held| (held.lease_ends, held.job.id))
             .collect();
         expired.sort();
         for (_, id) in expired.into_iter().take(take.most) {
             let Some(Held { mut job, .. }) = self.held.remove(&id) else { continue };
-            job.attempts += u32::from(job.suspect);
-            (job.suspect, job.uncharged) = (charged, !charged);
+            job.life.take(true, suspects);
             let (held, reserved) = hold(job, take.now, take.lease);
             self.held.insert(id, held);
             jobs.push(Reserved { suspect: true, ..reserved });
@@ -155,46 +154,16 @@ impl Store {
     }
 
     pub(super) fn follow(&mut self, verdict: &Verdict, mut job: Job, now: Instant) {
-        match verdict {
-            Verdict::Done | Verdict::Bury(_) => self.free_names(&job),
-            Verdict::Again { after, counted, error } => {
-                job.attempts -= u32::from(!counted).min(job.attempts);
-                (job.suspect, job.uncharged) = (false, false);
-                job.unknown_since = None;
-                job.last_error = Some(error.clone());
-                job.due = time::after(now, *after);
-                self.queue_up(job, now);
-            }
-            Verdict::Exhausted { after, attempts, error } => {
-                job.attempts = job.attempts.max(*attempts);
-                (job.suspect, job.uncharged) = (false, false);
-                job.unknown_since = None;
-                job.last_error = Some(error.clone());
-                job.due = time::after(now, *after);
-                self.queue_up(job, now);
-            }
-            Verdict::Unknown { after } => {
-                job.unknown_since.get_or_insert(now);
-                self.give_back(job, *after, now);
-            }
-            Verdict::Unstarted { after } => self.give_back(job, *after, now),
+        if let Some(error) = verdict.error() {
+            job.last_error = Some(error.to_owned());
         }
-    }
-
-    /// A suspect stays held, by a token that nobody has, until it is due. Without a delay a clean job keeps
-    /// its place in line.
-    fn give_back(&mut self, mut job: Job, after: Duration, now: Instant) {
-        // An uncharged take of a suspect has counted none.
-        let uncharged = std::mem::take(&mut job.uncharged);
-        job.attempts -= u32::from(!uncharged).min(job.attempts);
-        if job.suspect || uncharged {
-            let (held, _) = hold(job, now, after);
-            self.held.insert(held.job.id, held);
-        } else {
-            if !after.is_zero() {
-                job.due = time::after(now, after);
+        match job.life.settle(verdict, now) {
+            Next::Gone => self.free_names(&job),
+            Next::Waits => self.queue_up(job, now),
+            Next::HeldUntil(ends) => {
+                let (held, _) = hold(job, now, ends.saturating_duration_since(now));
+                self.held.insert(held.job.id, held);
             }
-            self.queue_up(job, now);
         }
     }
 
@@ -238,7 +207,7 @@ impl Store {
             line.promote(now);
             size.waiting = Some(line.ready.iter().map(VecDeque::len).sum::<usize>() as u64);
             size.delayed = Some(line.delayed.len() as u64);
-            let oldest = line.ready.iter().filter_map(VecDeque::front).map(|job| job.due).min();
+            let oldest = line.ready.iter().filter_map(VecDeque::front).map(|job| job.life.due).min();
             size.oldest_wait = oldest.map(|due| now.saturating_duration_since(due));
         }
         size
