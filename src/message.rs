@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
-use crate::payload::storable_text;
+use crate::payload::{from_text, storable_text, to_text};
 use crate::time;
 
 /// The longest name of a job or a queue, in bytes: what AMQP's short strings can carry.
@@ -19,7 +19,9 @@ pub const NAME_LIMIT: usize = 255;
 pub const PRIORITY_LIMIT: u8 = 9;
 
 /// A job on its way to or from a back end. Drivers carry the payload and never open it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
+#[non_exhaustive]
 pub struct Message {
     /// Identifies the job wherever it goes: pushing the same uuid twice adds the job once.
     pub uuid: Arc<str>,
@@ -44,12 +46,73 @@ pub struct Message {
 }
 
 impl Message {
+    /// A job with a new uuid, due now, and with nothing else asked for.
+    pub fn new(queue: &str, name: &str, payload: &[u8]) -> Self {
+        Self {
+            uuid: new_uuid(),
+            name: name.into(),
+            queue: queue.into(),
+            payload: payload.into(),
+            delay: Duration::ZERO,
+            priority: 0,
+            unique_key: None,
+            replaces: false,
+            overrides: None,
+        }
+    }
+
     /// Whether the unique key is free as soon as a worker has taken the job.
     pub fn frees_key_at_start(&self) -> bool {
         // Read as JSON only where it may say so.
         let may = |overrides: &&str| self.unique_key.is_some() && overrides.contains("unique_until_start");
         let overrides = self.overrides.as_deref().filter(may);
         overrides.is_some_and(|overrides| Overrides::from_json(overrides).unique_until_start)
+    }
+}
+
+/// A message as it is written; the payload is text, or `base64:…`.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    uuid: String,
+    name: String,
+    queue: String,
+    payload: String,
+    delay: Duration,
+    priority: u8,
+    unique_key: Option<String>,
+    replaces: bool,
+    overrides: Option<String>,
+}
+
+impl From<Message> for Written {
+    fn from(message: Message) -> Self {
+        Self {
+            uuid: message.uuid.to_string(),
+            name: message.name.to_string(),
+            queue: message.queue.to_string(),
+            payload: to_text(&message.payload).into_owned(),
+            delay: message.delay,
+            priority: message.priority,
+            unique_key: message.unique_key.as_deref().map(str::to_owned),
+            replaces: message.replaces,
+            overrides: message.overrides.as_deref().map(str::to_owned),
+        }
+    }
+}
+
+impl From<Written> for Message {
+    fn from(written: Written) -> Self {
+        Self {
+            uuid: written.uuid.into(),
+            name: written.name.into(),
+            queue: written.queue.into(),
+            payload: from_text(&written.payload).into(),
+            delay: written.delay,
+            priority: written.priority,
+            unique_key: written.unique_key.map(Arc::from),
+            replaces: written.replaces,
+            overrides: written.overrides.map(Arc::from),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::message::{JobId, Message};
 
 /// A job that is held.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Reserved {
     /// What was pushed.
     pub message: Message,
@@ -29,6 +30,24 @@ pub struct Reserved {
     pub held_until: Instant,
     /// Proves the hold.
     pub receipt: Receipt,
+}
+
+impl Reserved {
+    /// A clean job of which nothing more is known.
+    pub fn new(id: JobId, message: Message, attempt: u32, receipt: Receipt, held_until: Instant) -> Self {
+        Self {
+            message,
+            id,
+            attempt,
+            suspect: false,
+            unknown_for: None,
+            due_for: None,
+            last_error: None,
+            unreadable: None,
+            held_until,
+            receipt,
+        }
+    }
 }
 
 /// Proves one reservation. What the two numbers mean is the driver's business: a row and a token, or the

@@ -55,17 +55,7 @@ impl<'a> Fixture<'a> {
 
     /// A job for the queue, with nothing asked for.
     pub(super) fn job(&self, name: &str) -> Message {
-        Message {
-            uuid: new_uuid(),
-            name: Arc::from(name),
-            queue: Arc::from(self.queue.as_str()),
-            payload: Arc::from(br#"{"order_id":1}"#.as_slice()),
-            delay: Duration::ZERO,
-            priority: 0,
-            unique_key: None,
-            replaces: false,
-            overrides: None,
-        }
+        Message::new(&self.queue, name, br#"{"order_id":1}"#)
     }
 
     /// A job with a unique key that only this fixture uses.

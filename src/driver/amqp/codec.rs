@@ -209,7 +209,7 @@ mod tests {
     fn a_foreign_message_without_an_id_gets_one_of_its_own() {
         let (one, other) = (identity(&Envelope::default()), identity(&Envelope::default()));
         assert_ne!(one, other);
-        let state = State::default().survived(true);
+        let state = State { attempts: 1, ..State::default() };
         let copy = copy(&Envelope::default(), &one, state);
         assert_eq!(identity(&copy), one);
         let job = reserved(&mut arrival(copy, b"\0\xff"), &one, Receipt(1, 1), Instant::now());

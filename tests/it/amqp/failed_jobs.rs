@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use craft_queue::Overrides;
 use craft_queue::driver::amqp::{AmqpBackend, AmqpOptions};
 use craft_queue::driver::{Backend, Notifier, Reserved, Verdict};
 use craft_queue::failed::{FailedBackend, FailedJobs, Failure, Filter};
 use craft_queue::time::Zone;
-use craft_queue::{Message, Overrides};
 
 use super::support::*;
 
@@ -18,7 +18,9 @@ fn dead(options: &AmqpOptions) -> Box<dyn FailedJobs> {
 fn dies(options: &AmqpOptions, payload: &str) -> Reserved {
     let mut driver = AmqpBackend::new(options.clone()).open(Notifier::silent()).unwrap();
     let overrides = Overrides { attempts: Some(1), ..Overrides::default() }.to_json();
-    driver.push(&[Message { overrides, ..message("orders", payload) }]).unwrap();
+    let mut message = message("orders", payload);
+    message.overrides = overrides;
+    driver.push(&[message]).unwrap();
     let job = take(&mut *driver, "orders", 1).remove(0);
     dead(options).record(&job, &Failure::now("amqp", "", "no luck")).unwrap();
     settle(&mut *driver, &job, Verdict::Done);
@@ -125,10 +127,8 @@ fn two_dead_of_one_id_are_two() {
     let options = options();
     let mut driver = open(&options);
     let job = dies(&options, "one");
-    let other = Reserved {
-        message: Message { payload: b"two".as_slice().into(), ..job.message.clone() },
-        ..job.clone()
-    };
+    let mut other = job.clone();
+    other.message.payload = b"two".as_slice().into();
     dead(&options).record(&other, &Failure::now("amqp", "", "no luck")).unwrap();
     let mut operator = dead(&options);
     let rows = operator.list(&Filter::default()).unwrap();
@@ -153,12 +153,10 @@ fn pages_go_on_behind_what_was_retried() {
     let job = dies(&options, "0");
     let mut worker = dead(&options);
     for n in 1..30 {
-        let message = Message {
-            uuid: craft_queue::new_uuid(),
-            payload: n.to_string().as_bytes().into(),
-            ..job.message.clone()
-        };
-        worker.record(&Reserved { message, ..job.clone() }, &Failure::now("amqp", "", "no luck")).unwrap();
+        let mut other = job.clone();
+        other.message.uuid = craft_queue::new_uuid();
+        other.message.payload = n.to_string().as_bytes().into();
+        worker.record(&other, &Failure::now("amqp", "", "no luck")).unwrap();
     }
     let mut operator = dead(&options);
     let (mut after, mut seen) = (None, 0);

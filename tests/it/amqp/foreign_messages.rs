@@ -137,7 +137,8 @@ fn headers_that_nearly_fill_a_frame_and_a_long_error_stop_nobody() {
     let mut driver = open(&options);
     assert_eq!(take_suspect(&mut *driver, "orders").attempt, 2);
     // What a push asks for is refused before it is sent, and the connection lives.
-    let large = craft_queue::Message { overrides: Some("o".repeat(9_000).into()), ..message("orders", "c") };
+    let mut large = message("orders", "c");
+    large.overrides = Some("o".repeat(9_000).into());
     assert!(driver.push(&[large]).unwrap_err().is_invalid());
     driver.push(&[message("orders", "d")]).unwrap();
 }

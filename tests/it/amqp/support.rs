@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use craft_queue::driver::amqp::{AmqpBackend, AmqpOptions};
 use craft_queue::driver::{Backend, Driver, Notifier, Reserved, Settled, Suspects, Verdict, Want};
-use craft_queue::{AmqpConfig, Message, new_uuid};
+use craft_queue::{AmqpConfig, Message};
 
 use crate::servers::rabbitmq::RabbitMq;
 use crate::servers::wait_for;
@@ -32,21 +32,13 @@ pub fn open(options: &AmqpOptions) -> Box<dyn Driver> {
 }
 
 pub fn message(queue: &str, payload: &str) -> Message {
-    Message {
-        uuid: new_uuid(),
-        name: "Job".into(),
-        queue: queue.into(),
-        payload: payload.as_bytes().into(),
-        delay: Duration::ZERO,
-        priority: 0,
-        unique_key: None,
-        replaces: false,
-        overrides: None,
-    }
+    Message::new(queue, "Job", payload.as_bytes())
 }
 
 pub fn delayed(queue: &str, payload: &str, delay: Duration) -> Message {
-    Message { delay, ..message(queue, payload) }
+    let mut message = message(queue, payload);
+    message.delay = delay;
+    message
 }
 
 pub const LEASE: Duration = Duration::from_secs(60);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use craft_queue::Pushed;
 use craft_queue::driver::{Settled, Verdict};
-use craft_queue::{Message, Pushed};
 
 use super::support::*;
 
@@ -11,7 +11,8 @@ use super::support::*;
 fn a_job_goes_out_and_comes_in_once() {
     let options = fresh();
     let mut driver = open(&options);
-    let pushed = Message { overrides: Some(r#"{"attempts":7}"#.into()), ..message("orders", "{}") };
+    let mut pushed = message("orders", "{}");
+    pushed.overrides = Some(r#"{"attempts":7}"#.into());
     let answer = driver.push(std::slice::from_ref(&pushed)).unwrap();
     assert!(matches!(&answer[..], [Pushed::Added(id)] if id.to_string() == *pushed.uuid));
     let jobs = take(&mut *driver, "orders", 1);
@@ -92,7 +93,11 @@ fn unknown_and_unstarted_jobs_take_their_attempt_back() {
 fn a_queue_with_priorities_hands_out_the_higher_ones_first() {
     let options = craft_queue::driver::amqp::AmqpOptions { max_priority: Some(9), ..fresh() };
     let mut driver = open(&options);
-    let with = |priority, payload| Message { priority, ..message("orders", payload) };
+    let with = |priority, payload| {
+        let mut message = message("orders", payload);
+        message.priority = priority;
+        message
+    };
     driver.push(&[with(0, "low"), with(9, "high"), with(5, "middle")]).unwrap();
     assert_eq!(payloads(&take(&mut *driver, "orders", 3)), ["high", "middle", "low"]);
 }
