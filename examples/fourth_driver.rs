@@ -1,5 +1,4 @@
 //! A driver of one's own in one file: the jobs of a folder are one file of JSON.
-//!
 //! Each verb locks the folder, reads the file, and puts a changed one in its place: whole or not at all.
 
 use std::fs::{self, File};
@@ -11,6 +10,7 @@ use craft_queue::driver::{Backend, Driver, Notifier, Receipt, Reserved, Settled,
 use craft_queue::{Config, Context, Error, JobId, Jobs, Message, Pushed, Queue, Queueable, Result};
 use serde::{Deserialize, Serialize};
 
+/// Keeps the jobs in a file of this folder.
 #[derive(Clone)]
 pub struct Folder(pub PathBuf);
 
