@@ -39,8 +39,6 @@ pub(crate) use process_pool::{Processes, Rules};
 pub(crate) use run::{call_hook, run_job};
 pub(crate) use task::{Task, Witness};
 pub(crate) use thread::Threads;
-#[cfg(unix)]
-pub(crate) use unix::{Ignored, is_ignored};
 #[cfg(all(unix, feature = "cli"))]
-pub(crate) use unix::{hear_of_children, stdout_becomes_stderr};
+pub(crate) use unix::{Ignored, hear_of_children, is_ignored, stdout_becomes_stderr};
 pub(crate) use work::{Finished, MakeRunner, Runner, Work};

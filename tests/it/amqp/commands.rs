@@ -125,7 +125,7 @@ fn what_is_cleared_is_said_and_what_cannot_be() {
     site.out(&["queue:push", "Echo", "1", "--delay", "1h"]);
     let cleared = site.say(&["queue:clear", "--force"]);
     assert_eq!((cleared.status, &*cleared.out), (0, "Removed 3 job(s) from queue \"default\".\n"));
-    assert!(cleared.err.starts_with("What is delayed, or to be tried again later, stays"), "{}", cleared.err);
+    assert!(cleared.err.starts_with("Delayed jobs and retries stay"), "{}", cleared.err);
     let table = site.out(&["queue:status"]);
     assert!(table.contains("A \"-\" is a number that this back end does not have."), "{table}");
 }
