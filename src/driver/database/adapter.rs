@@ -184,29 +184,44 @@ pub(crate) trait Adapter: Send {
     fn run_script(&mut self, sql: &str) -> Result<()>;
 }
 
+/// An adapter, or what has one.
+pub(crate) trait HasAdapter {
+    type Adapter: Adapter + ?Sized;
+
+    fn adapter(&mut self) -> &mut Self::Adapter;
+}
+
+impl<A: Adapter + ?Sized> HasAdapter for A {
+    type Adapter = A;
+
+    fn adapter(&mut self) -> &mut A {
+        self
+    }
+}
+
 /// Runs steps that are kept all or none.
-pub(crate) fn transaction<A: Adapter + ?Sized, T>(
-    adapter: &mut A,
+pub(crate) fn transaction<O: HasAdapter + ?Sized, T>(
+    owner: &mut O,
     survives: Survives,
-    steps: impl FnOnce(&mut A) -> Result<T>,
+    steps: impl FnOnce(&mut O) -> Result<T>,
 ) -> Result<T> {
-    adapter.begin(survives)?;
-    finish(adapter, steps)
+    owner.adapter().begin(survives)?;
+    finish(owner, steps)
 }
 
 /// The same for steps that make or remove tables: of two processes at once one waits.
-pub(crate) fn schema_transaction<A: Adapter + ?Sized, T>(
-    adapter: &mut A,
-    steps: impl FnOnce(&mut A) -> Result<T>,
+pub(crate) fn schema_transaction<O: HasAdapter + ?Sized, T>(
+    owner: &mut O,
+    steps: impl FnOnce(&mut O) -> Result<T>,
 ) -> Result<T> {
-    adapter.begin_schema()?;
-    finish(adapter, steps)
+    owner.adapter().begin_schema()?;
+    finish(owner, steps)
 }
 
-fn finish<A: Adapter + ?Sized, T>(adapter: &mut A, steps: impl FnOnce(&mut A) -> Result<T>) -> Result<T> {
-    let done = steps(adapter).and_then(|done| adapter.commit().map(|()| done));
+fn finish<O: HasAdapter + ?Sized, T>(owner: &mut O, steps: impl FnOnce(&mut O) -> Result<T>) -> Result<T> {
+    let done = steps(owner).and_then(|done| owner.adapter().commit().map(|()| done));
     if done.is_err() {
-        adapter.rollback();
+        owner.adapter().rollback();
     }
     done
 }

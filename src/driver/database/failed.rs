@@ -1,6 +1,6 @@
 //! The table of failed jobs: the contract of [`FailedJobs`] in terms of an adapter's statements.
 
-use super::adapter::{Adapter, Row, Survives, Value, list};
+use super::adapter::{Adapter, HasAdapter, Row, Survives, Value, list, transaction};
 use super::burial::{self, Dead};
 use crate::error::Result;
 use crate::failed::{FailedCount, FailedJob, FailedJobs, Failure, Filter, Record};
@@ -99,11 +99,11 @@ impl FailedJobs for FailedTable {
         if !self.shares_jobs {
             return Ok(None);
         }
-        self.transaction(|table| table.move_back(jobs)).map(Some)
+        transaction(self, Survives::PowerCut, |table| table.move_back(jobs)).map(Some)
     }
 
     fn mark(&mut self, ids: &[JobId]) -> Result<Vec<JobId>> {
-        self.transaction(|table| {
+        transaction(self, Survives::PowerCut, |table| {
             let ours = table.lock("lock_unmarked", ids)?;
             table.adapter.execute("mark_retried", &[numbers(&ours)])?;
             Ok(ours)
@@ -112,6 +112,14 @@ impl FailedJobs for FailedTable {
 
     fn forget_marked(&mut self, ids: &[JobId]) -> Result<()> {
         self.adapter.execute("forget_retried", &[numbers(ids)]).map(drop)
+    }
+}
+
+impl HasAdapter for FailedTable {
+    type Adapter = dyn Adapter;
+
+    fn adapter(&mut self) -> &mut Self::Adapter {
+        &mut *self.adapter
     }
 }
 
@@ -131,15 +139,6 @@ impl FailedTable {
             }
         }
         Ok(None)
-    }
-
-    fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.adapter.begin(Survives::PowerCut)?;
-        let done = work(self).and_then(|done| self.adapter.commit().map(|()| done));
-        if done.is_err() {
-            self.adapter.rollback();
-        }
-        done
     }
 
     /// Those of these that are there, locked until the transaction ends: of two retries at once the second

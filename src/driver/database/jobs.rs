@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::adapter::{self, Adapter, PutBack, Survives, Take};
+use super::adapter::{self, Adapter, HasAdapter, PutBack, Survives, Take, transaction};
 use super::batch_size::Weight;
 use super::burial::{self, Dead};
 use super::refused::RefusedRows;
@@ -137,22 +137,15 @@ impl Driver for JobsTable {
     }
 }
 
-impl JobsTable {
-    pub(super) fn transaction<T>(
-        &mut self,
-        survives: Survives,
-        work: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
-        self.adapter.begin(survives)?;
-        match work(self).and_then(|done| self.adapter.commit().map(|()| done)) {
-            Ok(done) => Ok(done),
-            Err(error) => {
-                self.adapter.rollback();
-                Err(error)
-            }
-        }
-    }
+impl HasAdapter for JobsTable {
+    type Adapter = dyn Adapter;
 
+    fn adapter(&mut self) -> &mut Self::Adapter {
+        &mut *self.adapter
+    }
+}
+
+impl JobsTable {
     pub(super) fn settle_free(&mut self, settled: &[Settled<'_>]) -> Result<Settlement> {
         let (dead, others): (Vec<_>, Vec<_>) = settled.iter().partition(|settled| is_dead(settled));
         let mut settlement = Settlement::default();
@@ -183,7 +176,7 @@ impl JobsTable {
             return Ok(taken);
         }
         if matches!(want.suspects, Suspects::Take(_) | Suspects::TakeUncharged(_)) {
-            return self.transaction(Survives::Crash, |table| table.take(want));
+            return transaction(self, Survives::Crash, |table| table.take(want));
         }
         let (_, jobs) = self.adapter.delete_and_take(&[], &hold(want), want.fresh)?;
         Ok(Taken { jobs, suspects_due: taken.suspects_due, ..Taken::default() })
@@ -202,7 +195,7 @@ impl JobsTable {
                 Some(answer.map(|(lost, jobs)| (Settlement { lost, ..Settlement::default() }, taken(jobs))))
             }
             None if settled.iter().any(is_dead) => None,
-            None => Some(self.transaction(Survives::PowerCut, |table| {
+            None => Some(transaction(self, Survives::PowerCut, |table| {
                 let lost = table.write_down(&settled.iter().collect::<Vec<_>>())?;
                 Ok((Settlement { lost, ..Settlement::default() }, table.take(want)?))
             })),
@@ -259,7 +252,7 @@ impl JobsTable {
 
     /// Writes down what became of jobs that are not dead; what is refused of one of them is that job's alone.
     fn write_down_or_split(&mut self, settled: &[&Settled<'_>], settlement: &mut Settlement) -> Result<()> {
-        match self.transaction(Survives::PowerCut, |table| table.write_down(settled)) {
+        match transaction(self, Survives::PowerCut, |table| table.write_down(settled)) {
             Ok(lost) => settlement.lost.extend(lost),
             Err(error) if error.is_invalid() => match settled {
                 [one] => return self.write_down_what_fits(one, &error, settlement),
@@ -293,7 +286,7 @@ impl JobsTable {
                 *error = text;
             }
             let settled = Settled { job: settled.job, verdict };
-            match self.transaction(Survives::PowerCut, |table| table.write_down(&[&settled])) {
+            match transaction(self, Survives::PowerCut, |table| table.write_down(&[&settled])) {
                 Err(error) if error.is_invalid() => {}
                 done => return done.map(|lost| settlement.lost.extend(lost)),
             }

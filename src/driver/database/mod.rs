@@ -41,6 +41,7 @@ mod one_by_one;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod push_in;
+mod receipts;
 mod refused;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::adapter::{Kind, Survives, Take};
+use super::adapter::{Kind, Survives, Take, transaction};
 use super::jobs::{JobsTable, hold};
 use super::lenient;
 use crate::driver::{Extended, Receipt, Reserved, Taken, Want};
@@ -191,7 +191,7 @@ impl JobsTable {
         lease: Duration,
         extended: &mut Extended,
     ) -> Result<()> {
-        let done = self.transaction(Survives::Crash, |table| table.adapter.extend(receipts, lease));
+        let done = transaction(self, Survives::Crash, |table| table.adapter.extend(receipts, lease));
         match (done, receipts) {
             (Ok(done), _) => {
                 extended.lost.extend(done.lost);

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::super::adapter::{Adapter, list};
 use super::super::burial::{Buried, Dead};
-use super::{Mysql, by_token, row_and_token};
+use super::super::receipts::row_and_token;
+use super::{Mysql, by_token};
 use crate::error::{Error, Result};
 
 impl Mysql {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Mysql, micros, row_and_token};
+use super::super::receipts::{of_row, row_and_token};
+use super::{Mysql, micros};
 use crate::driver::{Extended, Receipt};
 use crate::error::Result;
 
@@ -23,7 +24,7 @@ fn without(ids: &[i64], others: &[i64]) -> Vec<i64> {
 }
 
 fn receipts(token: i64, ids: Vec<i64>) -> impl Iterator<Item = Receipt> {
-    ids.into_iter().map(move |id| Receipt(id.cast_unsigned(), token.cast_unsigned()))
+    ids.into_iter().map(move |id| of_row(id, token))
 }
 
 impl Mysql {

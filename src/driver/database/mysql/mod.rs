@@ -25,6 +25,7 @@ use super::LONG;
 use super::adapter::{Adapter, Kind, Odd, PutBack, Row, Survives, Take, Value, transaction};
 use super::burial::{Buried, Dead};
 use super::cursor::Cursor;
+use super::receipts::{of_row, row_and_token};
 use super::statements::Statements;
 use crate::config::Server;
 use crate::driver::{Extended, Receipt, Reserved, Size};
@@ -72,11 +73,6 @@ pub(super) fn open(
 fn micros(span: Duration) -> i64 {
     const LIMIT: i64 = 100 * 366 * 24 * 3_600 * 1_000_000;
     i64::try_from(span.as_micros()).unwrap_or(LIMIT).min(LIMIT)
-}
-
-/// The row and the token of a receipt.
-fn row_and_token(receipt: Receipt) -> (i64, i64) {
-    (receipt.0.cast_signed(), receipt.1.cast_signed())
 }
 
 impl Mysql {
@@ -279,7 +275,7 @@ impl Adapter for Mysql {
             if !ids.is_empty() {
                 self.session.fenced("done", &ids, &[token])?;
             }
-            lost.extend(gone.iter().map(|id| Receipt(id.cast_unsigned(), token.cast_unsigned())));
+            lost.extend(gone.iter().map(|id| of_row(*id, token)));
         }
         Ok(lost)
     }

@@ -1,7 +1,8 @@
 //! Rows by their ids: those that a take would find, and those that none ever does.
 
 use super::super::adapter::{Kind, Survives, Take, transaction};
-use super::{Mysql, read, row_and_token};
+use super::super::receipts::row_and_token;
+use super::{Mysql, read};
 use crate::error::Result;
 use crate::reserved::Reserved;
 

@@ -7,9 +7,10 @@ use ::mysql::{Row as ServerRow, Value as ServerValue};
 
 use super::super::adapter::{Row, Take, Value, millis};
 use super::super::lenient::{Reading, Shown, lossy};
+use super::super::receipts::of_row;
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message};
-use crate::reserved::{Receipt, Reserved};
+use crate::reserved::Reserved;
 
 /// The column of `take.sql` that says when a job was due.
 pub(super) const AVAILABLE_AT: usize = 12;
@@ -74,7 +75,7 @@ pub(super) fn reserved(row: ServerRow, take: &Take<'_>, more: impl Fn(bool) -> i
         last_error: bytes(last_error).map(|bytes| lossy(bytes).into_owned()),
         unreadable: reading.done(),
         held_until: take.held_until,
-        receipt: Receipt(id.cast_unsigned(), take.token.cast_unsigned()),
+        receipt: of_row(id, take.token),
     })
 }
 

@@ -22,6 +22,7 @@ use self::session::Session;
 use super::adapter::{Adapter, Kind, Odd, PutBack, Row, Survives, Take, Value, list};
 use super::burial::{Buried, Dead};
 use super::cursor::Cursor;
+use super::receipts::row_and_token;
 use super::statements::Statements;
 use crate::config::Server;
 use crate::driver::{Extended, Receipt, Reserved};
@@ -94,7 +95,7 @@ impl Postgres {
 
 /// Ids and tokens.
 fn columns(receipts: &[Receipt]) -> (Vec<i64>, Vec<i64>) {
-    receipts.iter().map(|receipt| (receipt.0.cast_signed(), receipt.1.cast_signed())).unzip()
+    receipts.iter().copied().map(row_and_token).unzip()
 }
 
 /// The lines to look into: of each queue each priority, the highest first.

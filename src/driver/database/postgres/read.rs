@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::super::adapter::{Row, Take, Value, millis};
 use super::super::interned::Interned;
 use super::super::lenient::{Reading, lossy};
+use super::super::receipts::of_row;
 use super::raw::Raw;
 use super::values::Instant;
 use crate::error::{Error, Result};
@@ -26,7 +27,7 @@ pub(super) fn get<'a, T: FromSql<'a>>(row: &'a ServerRow, column: usize) -> Resu
 }
 
 pub(super) fn receipt(row: &ServerRow, id: usize, token: usize) -> Result<Receipt> {
-    Ok(Receipt(get::<i64>(row, id)?.cast_unsigned(), get::<i64>(row, token)?.cast_unsigned()))
+    Ok(of_row(get(row, id)?, get(row, token)?))
 }
 
 /// Whether a row of `done_and_take.sql` is no taken job, but a lost one.
@@ -73,7 +74,7 @@ pub(super) fn reserved(rows: &[ServerRow], take: &Take<'_>) -> Result<Vec<Reserv
             last_error: get::<Option<Raw<'_>>>(row, 10)?.map(|raw| lossy(raw.0).into_owned()),
             unreadable: reading.done(),
             held_until: take.held_until,
-            receipt: Receipt(id.cast_unsigned(), take.token.cast_unsigned()),
+            receipt: of_row(id, take.token),
         };
         let place = take.queues.iter().position(|wanted| **wanted == *job.message.queue);
         taken.push(((place, Reverse(priority), due, id), job));

@@ -19,6 +19,7 @@ use self::connect::{connect, set_synchronous};
 use self::errors::explain;
 use self::file::File;
 use super::adapter::{Adapter, Kind, Odd, PutBack, Row, Survives, Take, Value, list, millis, transaction};
+use super::receipts::row_and_token;
 use super::statements::Statements;
 use super::{LONG, Open};
 use crate::config::Durability;
@@ -143,11 +144,6 @@ fn fenced<T>(
         }
     }
     Ok(lost)
-}
-
-/// The row and the token of a receipt.
-fn row_and_token(receipt: Receipt) -> (i64, i64) {
-    (receipt.0.cast_signed(), receipt.1.cast_signed())
 }
 
 impl Adapter for Sqlite {

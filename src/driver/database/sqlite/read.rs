@@ -11,8 +11,9 @@ use rusqlite::{Params, Statement, ToSql};
 use super::super::adapter::{Row, Take, Value, millis};
 use super::super::interned::Interned;
 use super::super::lenient::{Reading, Shown, stand_in};
+use super::super::receipts::of_row;
 use crate::message::{JobId, Message};
-use crate::reserved::{Receipt, Reserved};
+use crate::reserved::Reserved;
 
 /// The year 9999: what is due then, or later, would never run.
 const FAR: i64 = 253_370_764_800_000;
@@ -75,7 +76,7 @@ pub(super) fn reserved(
             },
             unreadable: reading.done(),
             held_until: take.held_until,
-            receipt: Receipt(id.cast_unsigned(), take.token.cast_unsigned()),
+            receipt: of_row(id, take.token),
         };
         taken.push((due, id, job));
     }
