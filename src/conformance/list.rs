@@ -77,7 +77,7 @@ macro_rules! conformance_checks {
                 it_is_remembered_since_when_a_name_is_unknown []
                 a_job_that_ran_was_not_unknown []
             }
-            holds {
+            exclusive {
                 a_held_job_is_given_to_nobody_else []
                 each_job_is_taken_exactly_once_by_many_threads []
                 every_reservation_has_a_receipt_of_its_own []

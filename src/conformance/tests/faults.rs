@@ -152,18 +152,18 @@ pub(super) const FAULTS: &[(&str, Fault)] = &[
         Verdict::Again { after, .. } => Some(Verdict::Unstarted { after: *after }),
         _ => None,
     })),
-    // Holds.
-    ("holds: a held job is given to nobody else", Fault::Reserve(|driver, want| {
+    // Exclusive holds.
+    ("exclusive: a held job is given to nobody else", Fault::Reserve(|driver, want| {
         let taken = driver.reserve(want)?;
         give_back(driver, &taken.jobs)?;
         Ok(taken)
     })),
-    ("holds: each job is taken exactly once by many threads", Fault::Reserve(|driver, want| {
+    ("exclusive: each job is taken exactly once by many threads", Fault::Reserve(|driver, want| {
         let taken = driver.reserve(want)?;
         give_back(driver, taken.jobs.get(..1).unwrap_or_default())?;
         Ok(taken)
     })),
-    ("holds: held until is a lease after the moment before the take", Fault::Job(|job| {
+    ("exclusive: held until is a lease after the moment before the take", Fault::Job(|job| {
         job.held_until += Duration::from_secs(60);
     })),
     ("leases: a held job is not taken before its lease is over", Fault::Reserve(|driver, want| {

@@ -6,7 +6,7 @@
 mod burial;
 mod connect;
 mod errors;
-mod holds;
+mod leases;
 mod odd_rows;
 mod push_in;
 mod read;
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use ::mysql::prelude::Queryable;
 use ::mysql::{Params, Value as ServerValue};
 
-use self::holds::by_token;
+use self::leases::by_token;
 use self::session::Session;
 use super::LONG;
 use super::adapter::{Adapter, Kind, Odd, PutBack, Row, Survives, Take, Value, transaction};

@@ -1,4 +1,4 @@
-//! Holds: which are lost, which are renewed, and which somebody else has locked.
+//! Leases: which are lost, which are renewed, and whose rows somebody else has locked.
 
 use std::time::Duration;
 
