@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use craft_queue::conformance::Subject;
+use craft_queue::driver::{Backend, Notifier};
 
 use self::fourth_driver::Folder;
 
@@ -23,6 +24,15 @@ fn subject() -> Subject {
 }
 
 craft_queue::conformance_tests!(subject());
+
+/// It has the required verbs alone, and the sender of a message must not believe that workers read it.
+#[test]
+fn a_driver_without_control_refuses_messages() {
+    let mut driver = Folder(FOLDER.path().join("control")).open(Notifier::silent()).unwrap();
+    let error = driver.control().err().unwrap();
+    assert!(error.is_unsupported());
+    assert_eq!(error.help(), Some("stop the workers by themselves, with SIGTERM or systemctl"));
+}
 
 #[test]
 fn the_fourth_driver_runs_jobs() {

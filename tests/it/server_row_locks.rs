@@ -6,14 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use craft_queue::driver::database::Database;
-use craft_queue::{
-    Config, Connection, Context, Event, JobError, JobResult, Jobs, Queue, Queueable, Stopper, Worker,
-};
-use serde::{Deserialize, Serialize};
+use craft_queue::{Config, Connection, Event, Queue, Stopper, Worker};
 
 use crate::process_site::{Place, on_every_server};
 use crate::server_locks::{Session, config};
-use crate::support::{Diary, Folder, wait_until};
+use crate::support::{Diary, Folder, Held, held_queue, wait_until};
 
 on_every_server!(
     a_locked_row_ends_no_hold_of_its_neighbours,
@@ -21,28 +18,6 @@ on_every_server!(
     a_row_that_is_locked_for_less_than_a_lease_stays_held,
     a_locked_row_costs_one_connection_while_other_jobs_die,
 );
-
-/// Runs until it may end, and writes down if its hold was lost then. One that is called "dies" fails for good.
-#[derive(Serialize, Deserialize)]
-struct Held(String);
-
-impl Queueable for Held {
-    const NAME: &'static str = "Held";
-
-    fn handle(&self, job: &Context) -> JobResult {
-        let diary = job.state::<Diary>()?;
-        diary.note(format!("{} {}", self.0, job.attempt()));
-        let may_end = job.state::<Arc<AtomicBool>>()?;
-        wait_until("permission to end", || may_end.load(Ordering::SeqCst));
-        if job.lost() {
-            diary.note(format!("{} lost", self.0));
-        }
-        match &*self.0 {
-            "dies" => Err(JobError::fail_now("it never will")),
-            _ => Ok(()),
-        }
-    }
-}
 
 struct Scene {
     queue: Queue,
@@ -62,10 +37,7 @@ impl Scene {
     }
 
     fn with(place: &Place, config: Config) -> Self {
-        let (diary, may_end) = (Diary::default(), Arc::new(AtomicBool::new(false)));
-        let jobs = Jobs::new().state(diary.clone()).state(may_end.clone()).add::<Held>();
-        let queue = Queue::open(config, jobs).unwrap();
-        queue.install().unwrap();
+        let (queue, diary, may_end) = held_queue(config);
         for name in ["a", "locked", "b"] {
             queue.push(Held(name.into())).unwrap();
         }
@@ -119,6 +91,24 @@ impl Scene {
         assert!(disconnects <= 1, "{disconnects} connections were lost because of one locked row");
     }
 
+    /// Two workers, of which the first one holds all when the row is locked; ends them when no job is left, and
+    /// says how many each has done.
+    fn beside_an_idle_worker(&mut self, meanwhile: impl FnOnce(&mut Self)) -> [u64; 2] {
+        let workers = [self.queue.worker().threads(3), self.queue.worker().threads(3)];
+        let stoppers = workers.each_ref().map(|worker| worker.stopper());
+        let [one, two] = workers;
+        thread::scope(|scope| {
+            let one = scope.spawn(|| one.run().unwrap());
+            self.wait_for_begin();
+            let two = scope.spawn(|| two.run().unwrap());
+            self.lock();
+            meanwhile(self);
+            wait_until("the end of all", || self.left() == 0);
+            stoppers.iter().for_each(Stopper::stop);
+            [one, two].map(|worker| worker.join().unwrap().done)
+        })
+    }
+
     fn wait_for_begin(&self) {
         ["a 1", "locked 1", "b 1"].into_iter().for_each(|line| self.diary.wait_for(line));
     }
@@ -136,23 +126,13 @@ impl Scene {
 /// For longer than two leases.
 fn a_locked_row_ends_no_hold_of_its_neighbours(place: Place) {
     let mut scene = Scene::new(&place, 3);
-    let workers = [scene.queue.worker().threads(3), scene.queue.worker().threads(3)];
-    let stoppers = workers.each_ref().map(|worker| worker.stopper());
-    let [one, two] = workers;
-    thread::scope(|scope| {
-        let one = scope.spawn(|| one.run().unwrap());
-        scene.wait_for_begin();
-        let two = scope.spawn(|| two.run().unwrap());
-        scene.lock();
+    let done = scene.beside_an_idle_worker(|scene| {
         thread::sleep(Duration::from_millis(7_500));
         scene.may_end.store(true, Ordering::SeqCst);
         wait_until("the end of the neighbours", || scene.left() == 1);
         scene.locker.run("COMMIT");
-        wait_until("the end of the locked one", || scene.left() == 0);
-        stoppers.iter().for_each(Stopper::stop);
-        let done = one.join().unwrap().done + two.join().unwrap().done;
-        assert_eq!(done, 3, "each counts once: {:?}", scene.diary.lines());
     });
+    assert_eq!(done.iter().sum::<u64>(), 3, "each counts once: {:?}", scene.diary.lines());
     assert_eq!(scene.lines_of("a"), ["a 1"], "it ran once, and was never lost");
     assert_eq!(scene.lines_of("b"), ["b 1"], "it ran once, and was never lost");
     assert!(scene.lines_of("locked").contains(&"locked lost".to_owned()), "its hold ended, and it was told");
@@ -188,23 +168,14 @@ fn a_locked_row_keeps_no_outcome_of_its_neighbours_waiting(place: Place) {
 /// It is asked for again, soon enough before its lease is over.
 fn a_row_that_is_locked_for_less_than_a_lease_stays_held(place: Place) {
     let mut scene = Scene::new(&place, 4);
-    let workers = [scene.queue.worker().threads(3), scene.queue.worker().threads(3)];
-    let stoppers = workers.each_ref().map(|worker| worker.stopper());
-    let [one, two] = workers;
-    thread::scope(|scope| {
-        let one = scope.spawn(|| one.run().unwrap());
-        scene.wait_for_begin();
-        let two = scope.spawn(|| two.run().unwrap());
-        // It is extended when a third of its lease is over, and the lock ends a good while before all of it is.
-        scene.lock();
+    // It is extended when a third of its lease is over, and the lock ends a good while before all of it is.
+    let done = scene.beside_an_idle_worker(|scene| {
         thread::sleep(Duration::from_millis(2_300));
         scene.locker.run("COMMIT");
         thread::sleep(Duration::from_millis(2_500));
         scene.may_end.store(true, Ordering::SeqCst);
-        wait_until("the end of all", || scene.left() == 0);
-        stoppers.iter().for_each(Stopper::stop);
-        assert_eq!((one.join().unwrap().done, two.join().unwrap().done), (3, 0));
     });
+    assert_eq!(done, [3, 0]);
     assert_eq!(scene.diary.lines().len(), 3, "none was lost: {:?}", scene.diary.lines());
 }
 

@@ -1,7 +1,7 @@
 //! A queue on an SQLite file of the test's own, and jobs that write down what they did.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -222,6 +222,37 @@ pub fn queue(config: Config) -> (Queue, Diary) {
     let queue = Queue::open(config, Jobs::new().state(diary.clone()).add::<Act>()).unwrap();
     queue.install().unwrap();
     (queue, diary)
+}
+
+/// Runs until it may end, and writes down if its hold was lost then. One that is called "dies" fails for good.
+#[derive(Serialize, Deserialize)]
+pub struct Held(pub String);
+
+impl Queueable for Held {
+    const NAME: &'static str = "Held";
+
+    fn handle(&self, job: &Context) -> JobResult {
+        let diary = job.state::<Diary>()?;
+        diary.note(format!("{} {}", self.0, job.attempt()));
+        let may_end = job.state::<Arc<AtomicBool>>()?;
+        wait_until("permission to end", || may_end.load(Ordering::SeqCst));
+        if job.lost() {
+            diary.note(format!("{} lost", self.0));
+        }
+        match &*self.0 {
+            "dies" => Err(JobError::fail_now("it never will")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A queue of such jobs, what they write down, and what lets them end.
+pub fn held_queue(config: Config) -> (Queue, Diary, Arc<AtomicBool>) {
+    let (diary, may_end) = (Diary::default(), Arc::new(AtomicBool::new(false)));
+    let jobs = Jobs::new().state(diary.clone()).state(may_end.clone()).add::<Held>();
+    let queue = Queue::open(config, jobs).unwrap();
+    queue.install().unwrap();
+    (queue, diary, may_end)
 }
 
 /// Works the database driver's default queue off.
