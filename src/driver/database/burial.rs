@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json};
 
-use super::adapter::{Adapter, Survives, Value, transaction};
+use super::adapter::{Adapter, HasAdapter, Survives, Value, transaction};
 use super::jobs::JobsTable;
 use crate::driver::{Reserved, Settlement};
 use crate::error::Result;
@@ -155,7 +155,7 @@ impl JobsTable {
                     let bury = |table: &mut Self, dead: &Dead<'_>| {
                         table.bury_together(std::slice::from_ref(dead), settlement)
                     };
-                    if let Err(refusal) = weaker(self, |table| &mut *table.adapter, one, error, bury)? {
+                    if let Err(refusal) = weaker(self, one, error, bury)? {
                         settlement.refused.push((one.job.receipt, refusal));
                     }
                     Ok(())
@@ -216,18 +216,17 @@ fn chunks<'s, 'd>(mut dead: &'s [Dead<'d>]) -> impl Iterator<Item = &'s [Dead<'d
 
 /// Tries to keep a job whose exception the database may refuse: with `?` for what it can't keep, then shorter and
 /// shorter. Answers the first refusal when it refuses the job itself.
-fn weaker<H, T>(
-    holder: &mut H,
-    adapter: impl Fn(&mut H) -> &mut dyn Adapter,
+fn weaker<O: HasAdapter + ?Sized, T>(
+    owner: &mut O,
     dead: &Dead<'_>,
     refusal: crate::Error,
-    mut keep: impl FnMut(&mut H, &Dead<'_>) -> Result<T>,
+    mut keep: impl FnMut(&mut O, &Dead<'_>) -> Result<T>,
 ) -> Result<Result<T, String>> {
     let mut weaker: Vec<_> =
-        weaker_texts(adapter(holder), &dead.exception)?.into_iter().map(|text| dead.with(text)).collect();
+        weaker_texts(owner.adapter(), &dead.exception)?.into_iter().map(|text| dead.with(text)).collect();
     weaker.extend(weaker.last().map(Dead::as_ascii));
     for dead in weaker {
-        match keep(holder, &dead) {
+        match keep(owner, &dead) {
             Err(error) if error.is_invalid() => {}
             done => return done.map(Ok),
         }
@@ -236,7 +235,7 @@ fn weaker<H, T>(
 }
 
 /// Texts of which the database refuses less and less.
-pub(super) fn weaker_texts(adapter: &mut dyn Adapter, text: &str) -> Result<Vec<String>> {
+pub(super) fn weaker_texts<A: Adapter + ?Sized>(adapter: &mut A, text: &str) -> Result<Vec<String>> {
     let storable = adapter.storable(text)?;
     let short = payload::shortened(&storable, SHORT);
     let shortest = payload::shortened(&plain(&short), SHORTEST);
@@ -293,14 +292,12 @@ pub(super) fn record(adapter: &mut dyn Adapter, dead: &[Dead<'_>]) -> Result<Vec
 /// # Errors
 /// The database did not take it, or refuses the job itself ([`is_invalid`](crate::Error::is_invalid)).
 pub(super) fn record_what_fits(adapter: &mut dyn Adapter, dead: &Dead<'_>) -> Result<Record> {
-    let record_one = |adapter: &mut &mut dyn Adapter, dead: &Dead<'_>| -> Result<Record> {
-        Ok(record(&mut **adapter, std::slice::from_ref(dead))?.remove(0))
+    let record_one = |adapter: &mut (dyn Adapter + '_), dead: &Dead<'_>| -> Result<Record> {
+        Ok(record(adapter, std::slice::from_ref(dead))?.remove(0))
     };
-    let mut adapter = adapter;
-    match record_one(&mut adapter, dead) {
+    match record_one(adapter, dead) {
         Err(error) if error.is_invalid() => {
-            let kept = weaker(&mut adapter, |adapter| &mut **adapter, dead, error, record_one)?;
-            kept.map_err(crate::Error::invalid)
+            weaker(adapter, dead, error, record_one)?.map_err(crate::Error::invalid)
         }
         done => done,
     }
