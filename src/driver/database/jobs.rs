@@ -187,25 +187,18 @@ impl JobsTable {
         settled: &[Settled<'_>],
         want: &Want<'_>,
     ) -> Result<(Settlement, Taken)> {
-        let done = all_done(settled).filter(|_| want.suspects == Suspects::Ignore);
-        let together = match done {
+    /// In one commit, where none of them is dead.
+        let (lost, taken) = match all_done(settled).filter(|_| want.suspects == Suspects::Ignore) {
             Some(done) => {
-                let answer = self.adapter.delete_and_take(&done, &hold(want), want.fresh);
-                let taken = |jobs| Taken { jobs, ..Taken::default() };
-                Some(answer.map(|(lost, jobs)| (Settlement { lost, ..Settlement::default() }, taken(jobs))))
+                let (lost, jobs) = self.adapter.delete_and_take(&done, &hold(want), want.fresh)?;
+                (lost, Taken { jobs, ..Taken::default() })
             }
-            None if settled.iter().any(is_dead) => None,
-            None => Some(transaction(self, Survives::PowerCut, |table| {
+            None => transaction(self, Survives::PowerCut, |table| {
                 let lost = table.write_down(&settled.iter().collect::<Vec<_>>())?;
-                Ok((Settlement { lost, ..Settlement::default() }, table.take(want)?))
-            })),
+                Ok((lost, table.take(want)?))
+            })?,
         };
-        match together {
-            Some(Ok(done)) => Ok(done),
-            Some(Err(error)) if !error.is_invalid() => Err(error),
-            // What is refused of one job must not keep the others from being settled, nor any from being taken.
-            _ => self.settle_then_find(settled, want),
-        }
+        Ok((Settlement { lost, ..Settlement::default() }, taken))
     }
 
     /// Finds out, without taking the write lock, whether a take would find anything.
@@ -338,7 +331,7 @@ impl JobsTable {
     }
 }
 
-fn is_dead(settled: &Settled<'_>) -> bool {
+pub(super) fn is_dead(settled: &Settled<'_>) -> bool {
     matches!(settled.verdict, Verdict::Bury(_))
 }
 

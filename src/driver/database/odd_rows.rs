@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::jobs::{JobsTable, RECENTLY, hold};
+use super::jobs::{JobsTable, RECENTLY, hold, is_dead};
 use super::one_by_one::is_refusal;
 use crate::driver::{Extended, Receipt, Reserved, Settled, Settlement, Suspects, Taken, Want};
 use crate::error::Result;
@@ -60,19 +60,19 @@ impl JobsTable {
         }
     }
 
-    /// The same after a settle, in one commit where that can be.
+    /// The same after a settle, in one commit where that can be: the dead are buried in a transaction of their own.
     pub(super) fn settle_and_find(
         &mut self,
         settled: &[Settled<'_>],
         want: &Want<'_>,
     ) -> Result<(Settlement, Taken)> {
         let looks_first = self.shall_look_for_odd(want, LOOK_FOR_ODD) || self.shall_try_refused(want);
-        if settled.is_empty() || looks_first {
+        if settled.is_empty() || looks_first || settled.iter().any(is_dead) {
             return self.settle_then_find(settled, want);
         }
         let bounded = self.bounded(want);
         match self.settle_and_take(settled, &bounded) {
-            // What can't be read does not keep others from being settled.
+            // What is refused of one job keeps no other from being settled, nor any from being taken.
             Err(error) if is_refusal(&error) => self.settle_then_find(settled, want),
             done => {
                 let (settlement, taken) = done?;
