@@ -1,7 +1,7 @@
 //! PostgreSQL's errors as sentences for people. None of them shows a password.
 
 use ::postgres::config::Host;
-use ::postgres::error::SqlState;
+use ::postgres::error::{DbError, SqlState};
 use ::postgres::{Config, Error as Cause};
 
 #[cfg(feature = "tls")]
@@ -64,6 +64,7 @@ pub(super) fn explain(cause: &Cause) -> Error {
     };
     let message = refusal.message();
     match refusal.code() {
+        _ if is_of_a_row(refusal) => Error::invalid(format!("PostgreSQL refuses a change: {message}")),
         &SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_COLUMN => Error::schema(message),
         // Of one's own session neither is ever so.
         &SqlState::DUPLICATE_PSTATEMENT | &SqlState::INVALID_SQL_STATEMENT_NAME => shared_session(),
@@ -93,6 +94,13 @@ pub(super) fn explain(cause: &Cause) -> Error {
         }
         code => Error::other(format!("PostgreSQL refused a statement: {message} ({})", code.code())),
     }
+}
+
+/// Whether a statement that is allowed was refused because of a row: by a policy of row-level security, or by what a
+/// trigger of somebody else's may not do or does not find. Neither is about the rights and tables of ours.
+fn is_of_a_row(refusal: &DbError) -> bool {
+    let is_by_policy = refusal.routine() == Some("ExecWithCheckOptions");
+    refusal.code().code().starts_with("42") && (is_by_policy || refusal.where_().is_some())
 }
 
 /// Whether a statement was refused because of a row: text that the server can't keep, a value out of its range, or
