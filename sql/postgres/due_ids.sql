@@ -1,4 +1,5 @@
--- What a take would find, without a look at its values. The lines are those of take.sql.
+-- What take.sql would find, without a change, which may be refused. The lines are those of take.sql. In MySQL take.sql
+-- itself changes nothing.
 SELECT due.id
 FROM unnest($1::text[], $2::smallint[]) AS line (queue, priority)
 CROSS JOIN LATERAL (
@@ -8,5 +9,6 @@ CROSS JOIN LATERAL (
         AND id <> ALL ($4::bigint[])
     ORDER BY available_at, id
     LIMIT $3
+    FOR UPDATE SKIP LOCKED
 ) AS due
 LIMIT $3;

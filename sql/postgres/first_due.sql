@@ -1,5 +1,5 @@
 -- In how many ms the first clean job is due: one look into the index for each queue and priority,
--- whatever waits for later. What is due in the year 9999 or never is left to take_odd.sql.
+-- whatever waits for later. What is due in the year 9999 or never is left to find_odd.sql.
 SELECT CASE
     WHEN min(first.available_at) <= now() THEN 0
     ELSE ceil(extract(epoch FROM min(first.available_at) - now()) * 1000)::bigint

@@ -3,4 +3,5 @@
 SELECT id, CAST(round((julianday(CASE typeof(available_at) WHEN 'text' THEN available_at END) - 2440587.5) * 86400000) AS INTEGER)
 FROM jobs
 WHERE token IS NULL AND queue = ?1 AND priority = ?2 AND available_at >= 253370764800000
+    AND id NOT IN (SELECT value FROM json_each(?3))
 LIMIT 100;

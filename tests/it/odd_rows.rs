@@ -194,6 +194,25 @@ fn a_row_of_postgres_that_is_odd_fails_alone() {
     all_fare_as_expected(config_on(&url), rows, &|sql| drop(postgres::query(&url, sql).unwrap()));
 }
 
+/// Somebody has dropped the check of the priority: no line of a take has such a one.
+#[test]
+fn a_row_of_postgres_with_a_priority_beyond_ours_fails_alone() {
+    let rows: &[Odd<'_>] = &[
+        ("priority", "12", Some("priority is 12")),
+        ("priority", "-7", Some("priority is -7")),
+        ("priority", "32767", Some("priority is 32767")),
+        ("priority", "-32768", Some("priority is -32768")),
+        ("priority, available_at", "-1, 'infinity'", Some("available_at is infinity")),
+    ];
+    let url = Postgres::shared().database();
+    let run = |sql: &str| drop(postgres::query(&url, sql).unwrap());
+    let drop_check = "ALTER TABLE IF EXISTS jobs DROP CONSTRAINT IF EXISTS jobs_priority_check";
+    all_fare_as_expected(config_on(&url), rows, &|sql| run(&format!("{drop_check}; {sql}")));
+    let (queue, _) = queue(config_on(&url));
+    run(&insert("priority, available_at", "12, now() + interval '1 hour'", "later"));
+    assert_eq!((work_off(&queue).failed, queue.size(None, &[]).unwrap()[0].delayed), (0, Some(1)));
+}
+
 /// In `SQL_ASCII` the server takes any bytes and converts nothing; in `WIN1252` there are bytes that it
 /// takes and can't convert.
 #[test]

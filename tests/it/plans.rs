@@ -36,6 +36,7 @@ fn no_statement_of_the_hot_path_sorts_or_scans() {
             ("take_suspects", "SEARCH jobs USING INDEX jobs_held (lease<?)"),
             ("due_ids", "SEARCH jobs USING INDEX jobs_ready (queue=? AND priority=? AND available_at<?)"),
             ("due_suspects", "SEARCH jobs USING INDEX jobs_held (lease<?)"),
+            ("lock_one", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
             ("take_one", "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"),
             ("find_odd", "SEARCH jobs USING INDEX jobs_ready (queue=? AND priority=? AND available_at>?)"),
             ("find_stray", "SEARCH jobs USING INDEX jobs_held (lease=?)"),

@@ -1,15 +1,15 @@
 //! A row that the database does not let anybody take, or hold any longer: by a trigger of somebody else's, say. It is
 //! told of and left there; its neighbours run as ever, and so does the row once nothing refuses it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use craft_queue::{Config, Context, Event, JobResult, Jobs, Queue, Queueable, Worker};
-use serde::{Deserialize, Serialize};
+use craft_queue::{Config, Event, Worker};
 
-use crate::support::{Act, Diary, Shell, Then, queue, shells, wait_until};
+use crate::servers::postgres::{self, Postgres};
+use crate::support::{Act, Held, Shell, Then, config_on, held_queue, queue, shells, wait_until};
 
 /// What refuses a change of the row that has `refused` in its payload, under a condition.
 fn refusals(condition: &str) -> [(String, &'static str); 3] {
@@ -37,6 +37,15 @@ fn refusals(condition: &str) -> [(String, &'static str); 3] {
             ),
             "DROP TRIGGER refuse",
         ),
+    ]
+}
+
+/// What leaves that row as it is and says nothing: MySQL has no such thing.
+fn skips(condition: &str) -> [(String, &'static str); 2] {
+    let [(sqlite, on_sqlite), (postgres, on_postgres), _] = refusals(condition);
+    [
+        (sqlite.replace("RAISE(ABORT, 'not this one')", "RAISE(IGNORE)"), on_sqlite),
+        (postgres.replace("RAISE EXCEPTION 'not this one'", "RETURN NULL"), on_postgres),
     ]
 }
 
@@ -88,12 +97,38 @@ fn an_odd_row_that_cannot_be_taken_keeps_no_other_waiting_and_floods_nothing() {
     on_each_database("odd");
 }
 
+#[test]
+fn a_clean_row_that_is_skipped_without_an_error_hides_no_other_and_is_told_of() {
+    on_each_that_skips("fresh");
+}
+
+#[test]
+fn a_suspect_that_is_skipped_without_an_error_hides_no_other_and_is_told_of() {
+    on_each_that_skips("suspect");
+}
+
+#[test]
+fn an_odd_row_that_is_skipped_without_an_error_hides_no_other_and_is_told_of() {
+    on_each_that_skips("odd");
+}
+
+fn becomes(kind: &str) -> [&'static str; 3] {
+    KINDS.into_iter().find(|(name, _)| *name == kind).unwrap().1
+}
+
 fn on_each_database(kind: &str) {
-    let (_, becomes) = KINDS.into_iter().find(|(name, _)| *name == kind).unwrap();
     for (((_folder, config, shell), refusal), becomes) in
-        shells().into_iter().zip(refusals("1 = 1")).zip(becomes)
+        shells().into_iter().zip(refusals("1 = 1")).zip(becomes(kind))
     {
-        one_is_refused(kind, config, &shell, &refusal, becomes);
+        one_is_refused(kind, config, &shell, (&refusal, "not this one"), becomes);
+    }
+}
+
+fn on_each_that_skips(kind: &str) {
+    for (((_folder, config, shell), refusal), becomes) in
+        shells().into_iter().zip(skips("1 = 1")).zip(becomes(kind))
+    {
+        one_is_refused(kind, config, &shell, (&refusal, "says nothing"), becomes);
     }
 }
 
@@ -101,7 +136,7 @@ fn one_is_refused(
     kind: &str,
     mut config: Config,
     shell: &Shell,
-    (refuses, allows): &(String, &str),
+    ((refuses, allows), why): (&(String, &str), &str),
     becomes: &str,
 ) {
     // Suspects are taken a third of a lease after the worker has connected.
@@ -118,7 +153,7 @@ fn one_is_refused(
     shell(refuses);
     neighbours(0);
     let warnings = Warnings::default();
-    let worker = warnings.listen(queue.worker().threads(2).on("a").on("b"));
+    let worker = warnings.listen(queue.worker().threads(1).on("a").on("b"));
     let stopper = worker.stopper();
     thread::scope(|scope| {
         let worker = scope.spawn(|| worker.run().unwrap());
@@ -135,7 +170,7 @@ fn one_is_refused(
         }
         let told = warnings.all();
         assert_eq!((told.len(), of_row()), (1, 1), "{kind}, {refuses}: {told:?}");
-        assert!(told[0].contains("not this one") && told[0].contains("\"jobs\""), "{told:?}");
+        assert!(told[0].contains(why) && told[0].contains("\"jobs\""), "{told:?}");
         assert_eq!(shell("SELECT id FROM jobs").trim(), id, "it is left there");
         shell(allows);
         wait_until("the row, once it is allowed", || shell("SELECT id FROM jobs").trim().is_empty());
@@ -168,62 +203,85 @@ fn many_rows_that_cannot_be_taken_are_told_of_in_few_lines_and_passed_over() {
     }
 }
 
-/// Runs until it may end, and writes down if its hold was lost then.
-#[derive(Serialize, Deserialize)]
-struct Held(String);
-
-impl Queueable for Held {
-    const NAME: &'static str = "Held";
-
-    fn handle(&self, job: &Context) -> JobResult {
-        let diary = job.state::<Diary>()?;
-        diary.note(format!("{} {}", self.0, job.attempt()));
-        let may_end = job.state::<Arc<AtomicBool>>()?;
-        wait_until("permission to end", || may_end.load(Ordering::SeqCst));
-        if job.lost() {
-            diary.note(format!("{} lost", self.0));
-        }
-        Ok(())
+/// Each look is for as many as there are slots: for one.
+#[test]
+fn odd_rows_that_cannot_be_taken_hide_no_other_odd_one() {
+    for ((_folder, config, shell), (refuses, _)) in shells().into_iter().zip(refusals("1 = 1")) {
+        let (queue, _) = queue(config);
+        queue.push_many((0..3).map(|at| Act::new(&format!("refused {at}"), Then::Succeed))).unwrap();
+        let far =
+            if refuses.contains("RAISE(") { ["9e15", "9.1e15"] } else { ["'9999-12-01'", "'9999-12-02'"] };
+        shell(&format!("UPDATE jobs SET available_at = {}", far[0]));
+        queue.push(Act::new("fine", Then::Succeed)).unwrap();
+        shell(&format!("UPDATE jobs SET available_at = {} WHERE payload LIKE '%fine%'", far[1]));
+        shell(&refuses);
+        let warnings = Warnings::default();
+        let report = warnings.listen(queue.worker().stop_when_empty()).run().unwrap();
+        assert_eq!((report.done, report.failed), (0, 1), "{refuses}: {:?}", warnings.all());
+        assert_eq!(warnings.all().len(), 3, "{refuses}: {:?}", warnings.all());
     }
 }
 
 #[test]
 fn a_hold_that_cannot_be_renewed_ends_no_other() {
     // A take changes the token, and a renewal does not.
-    for ((_folder, mut config, shell), (refuses, _)) in
+    for ((_folder, config, shell), (refuses, _)) in
         shells().into_iter().zip(refusals("OLD.token = NEW.token"))
     {
-        config.database.settings.lease = Duration::from_secs(3);
-        let (diary, may_end) = (Diary::default(), Arc::new(AtomicBool::new(false)));
-        let jobs = Jobs::new().state(diary.clone()).state(may_end.clone()).add::<Held>();
-        let queue = Queue::open(config, jobs).unwrap();
-        queue.install().unwrap();
-        shell(&refuses);
-        queue.push_many(["a", "refused", "b"].map(|name| Held(name.into()))).unwrap();
-        let warnings = Warnings::default();
-        let (one, two) = (warnings.listen(queue.worker().threads(3)), queue.worker().threads(3));
-        let stoppers = [one.stopper(), two.stopper()];
-        thread::scope(|scope| {
-            let one = scope.spawn(|| one.run().unwrap());
-            ["a 1", "refused 1", "b 1"].into_iter().for_each(|line| diary.wait_for(line));
-            let two = scope.spawn(|| two.run().unwrap());
-            // For longer than two leases.
-            thread::sleep(Duration::from_millis(7_500));
-            may_end.store(true, Ordering::SeqCst);
-            wait_until("the end of all", || shell("SELECT id FROM jobs").trim().is_empty());
-            stoppers.iter().for_each(|stopper| stopper.stop());
-            let done = one.join().unwrap().done + two.join().unwrap().done;
-            assert_eq!(done, 3, "each counts once: {:?}", diary.lines());
-        });
-        let lines_of = |name: &str| -> Vec<_> {
-            diary.lines().into_iter().filter(|line| line.starts_with(name)).collect()
-        };
-        assert_eq!((lines_of("a"), lines_of("b")), (vec!["a 1".into()], vec!["b 1".into()]), "{refuses}");
-        assert!(lines_of("refused").contains(&"refused lost".to_owned()), "{refuses}: {:?}", diary.lines());
-        let told = warnings.all();
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].contains("can't be renewed") && told[0].contains("not this one"), "{told:?}");
+        one_is_not_renewed(config, &shell, &refuses, "not this one");
     }
+}
+
+/// Neither is about what the user of the connection may do: the other rows are renewed.
+#[test]
+fn a_hold_that_postgres_does_not_permit_to_renew_ends_no_other() {
+    let server = Postgres::shared();
+    server.psql("CREATE ROLE guarded LOGIN");
+    let by_policy = "ALTER TABLE jobs ENABLE ROW LEVEL SECURITY; ALTER TABLE jobs FORCE ROW LEVEL SECURITY;
+        CREATE POLICY guard ON jobs USING (true)
+        WITH CHECK (payload NOT LIKE '%refused%' OR lease IS NULL OR lease = reserved_at + interval '3 s')";
+    let by_trigger = refusals("OLD.token = NEW.token")[1]
+        .0
+        .replace("'not this one'", "'not this one' USING ERRCODE = 'insufficient_privilege'");
+    for (refuses, why) in [(by_policy, "row-level security policy"), (&*by_trigger, "not this one")] {
+        let url = server.database();
+        let name = url.rsplit_once('/').unwrap().1;
+        server.psql(&format!("ALTER DATABASE {name} OWNER TO guarded"));
+        let shell: Shell = Box::new({
+            let url = url.clone();
+            move |sql| postgres::query(&url, sql).unwrap()
+        });
+        one_is_not_renewed(config_on(&url.replace("postgres@", "guarded@")), &shell, refuses, why);
+    }
+}
+
+fn one_is_not_renewed(mut config: Config, shell: &Shell, refuses: &str, why: &str) {
+    config.database.settings.lease = Duration::from_secs(3);
+    let (queue, diary, may_end) = held_queue(config);
+    shell(refuses);
+    queue.push_many(["a", "refused", "b"].map(|name| Held(name.into()))).unwrap();
+    let warnings = Warnings::default();
+    let (one, two) = (warnings.listen(queue.worker().threads(3)), queue.worker().threads(3));
+    let stoppers = [one.stopper(), two.stopper()];
+    thread::scope(|scope| {
+        let one = scope.spawn(|| one.run().unwrap());
+        ["a 1", "refused 1", "b 1"].into_iter().for_each(|line| diary.wait_for(line));
+        let two = scope.spawn(|| two.run().unwrap());
+        // For longer than two leases.
+        thread::sleep(Duration::from_millis(7_500));
+        may_end.store(true, Ordering::SeqCst);
+        wait_until("the end of all", || shell("SELECT id FROM jobs").trim().is_empty());
+        stoppers.iter().for_each(|stopper| stopper.stop());
+        let done = one.join().unwrap().done + two.join().unwrap().done;
+        assert_eq!(done, 3, "each counts once: {:?}", diary.lines());
+    });
+    let lines_of =
+        |name: &str| -> Vec<_> { diary.lines().into_iter().filter(|line| line.starts_with(name)).collect() };
+    assert_eq!((lines_of("a"), lines_of("b")), (vec!["a 1".into()], vec!["b 1".into()]), "{refuses}");
+    assert!(lines_of("refused").contains(&"refused lost".to_owned()), "{refuses}: {:?}", diary.lines());
+    let told = warnings.all();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("can't be renewed") && told[0].contains(why), "{told:?}");
 }
 
 /// The database lets the job be taken, and its key stays.

@@ -64,15 +64,16 @@ fn postgres_neither_sorts_nor_scans_on_the_hot_path() {
     let since = "ARRAY['-infinity','-infinity','-infinity']::timestamptz[]";
     let after = "ARRAY[0,0,0]::bigint[]";
     let none = "ARRAY[]::bigint[]";
-    let statements: [(&str, Vec<&str>, &str); 14] = [
+    let statements: [(&str, Vec<&str>, &str); 15] = [
         ("first_due", [&LINES[..], &[none]].concat(), "using jobs_ready"),
         ("take", [&LINES[..], &["7", "60000", "100", none]].concat(), "using jobs_ready"),
         ("due_ids", [&LINES[..], &["100", none]].concat(), "jobs_ready"),
-        ("find_odd", [&LINES[..], &["100"]].concat(), "jobs_ready"),
+        ("find_odd", [&LINES[..], &["100", none]].concat(), "jobs_ready"),
         ("first_lease", vec!["'[\"q1\"]'", "'[]'"], "using jobs_held"),
         ("take_suspects", vec!["ARRAY['q1']", "7", "60000", "10", "true", none], "using jobs_held"),
         ("due_suspects", vec!["ARRAY['q1']", "10", none, "true"], "using jobs_held"),
-        ("take_one", vec!["5", "7", "60000", "'fresh'", "true", "ARRAY['q1']"], "using jobs_pkey"),
+        ("lock_one", vec!["5", "ARRAY['q1']", "'fresh'", "true"], "using jobs_pkey"),
+        ("take_one", vec!["5", "7", "60000", "'fresh'", "true"], "using jobs_pkey"),
         ("done", vec![ids, ids], "using jobs_pkey"),
         ("extend", vec![ids, ids, "60000"], "using jobs_pkey"),
         ("free_held", vec![ids, ids], "using jobs_pkey"),

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::burial::{Buried, Dead};
 use crate::driver::{Extended, Notifier, Receipt, Reserved, Size};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use crate::error::Error;
 use crate::error::Result;
 use crate::message::{Message, Pushed};
 use crate::time::whole_millis;
@@ -66,7 +68,8 @@ pub(crate) trait Adapter: Send {
     /// Which rows takes and looks pass over from now on. None of them keeps others from being found.
     fn pass_over(&mut self, ids: &[i64]);
 
-    /// The ids of at most `most` rows that a take would find: of clean jobs, or of those whose hold has ended.
+    /// The ids of at most `most` rows that a take would find and nobody has locked: of clean jobs, or of those whose
+    /// hold has ended.
     fn due_ids(&mut self, take: &Take<'_>, kind: Kind, most: usize) -> Result<Vec<i64>>;
 
     /// Finds at most about `most` rows that no take would ever find: due or held until no instant, in a queue that
@@ -75,6 +78,9 @@ pub(crate) trait Adapter: Send {
 
     /// Takes one row, in a transaction of its own; `None` when it is not, or not any more, of this kind and in these
     /// queues, or when somebody else has it locked.
+    ///
+    /// # Errors
+    /// The database refuses it, also where it says nothing and leaves the row as it is ([`skipped`]).
     fn take_one(&mut self, take: &Take<'_>, kind: Kind, id: i64) -> Result<Option<Reserved>>;
 
     /// After a take that the database refused because of a value: takes the rows that it can't read, as far
@@ -273,6 +279,14 @@ pub(crate) struct Odd {
     pub(crate) ids: Vec<i64>,
     /// Whether others can be found from now on.
     pub(crate) mended: bool,
+}
+
+/// Why a row that is due and locked by us can't be taken, though no statement failed.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) fn skipped() -> Error {
+    Error::invalid(
+        "the database leaves the row as it is and says nothing, as a trigger does by RETURN NULL or RAISE(IGNORE)",
+    )
 }
 
 /// A job that goes back to its queue.

@@ -175,19 +175,24 @@ impl JobsTable {
         if !due {
             return Ok(taken);
         }
-        if matches!(want.suspects, Suspects::Take(_) | Suspects::TakeUncharged(_)) {
-            return transaction(self, Survives::Crash, |table| table.take(want));
+        let found = if want.suspects.most() > 0 {
+            transaction(self, Survives::Crash, |table| table.take(want))?
+        } else {
+            let (_, jobs) = self.adapter.delete_and_take(&[], &hold(want), want.fresh)?;
+            Taken { jobs, suspects_due: taken.suspects_due, ..Taken::default() }
+        };
+        match found.jobs.is_empty() {
+            true => Ok(Taken { suspects_due: found.suspects_due, ..self.take_skipped(want)? }),
+            false => Ok(found),
         }
-        let (_, jobs) = self.adapter.delete_and_take(&[], &hold(want), want.fresh)?;
-        Ok(Taken { jobs, suspects_due: taken.suspects_due, ..Taken::default() })
     }
 
+    /// In one commit, where none of them is dead.
     pub(super) fn settle_and_take(
         &mut self,
         settled: &[Settled<'_>],
         want: &Want<'_>,
     ) -> Result<(Settlement, Taken)> {
-    /// In one commit, where none of them is dead.
         let (lost, taken) = match all_done(settled).filter(|_| want.suspects == Suspects::Ignore) {
             Some(done) => {
                 let (lost, jobs) = self.adapter.delete_and_take(&done, &hold(want), want.fresh)?;

@@ -53,9 +53,12 @@ impl JobsTable {
         if !taken.jobs.is_empty() || !self.shall_look_for_odd(want, after) {
             return Ok(taken);
         }
+        let refused = self.refused.len();
         let (jobs, mended) = self.take_odd(want)?;
-        match mended {
-            true if jobs.is_empty() => self.look_and_take(want),
+        match jobs.is_empty() {
+            true if mended => self.look_and_take(want),
+            // What is refused may have hidden others.
+            true if self.refused.len() > refused => Ok(Taken { next_due: Some(Duration::ZERO), ..taken }),
             _ => Ok(Taken { jobs, ..taken }),
         }
     }

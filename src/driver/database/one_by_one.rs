@@ -38,9 +38,34 @@ impl JobsTable {
     /// After a take that the database refused. That is an error still where it refuses all and it may not be about
     /// a row at all.
     pub(super) fn take_one_by_one(&mut self, want: &Want<'_>, refusal: Error) -> Result<Taken> {
+        let tried = self.try_due(want, kinds(want))?;
+        let is_about_rows = refusal.is_invalid() && !self.refused.is_full() || !tried.jobs.is_empty();
+        if tried.refused.is_empty() && tried.gone.is_empty() && tried.jobs.is_empty() || !is_about_rows {
+            return Err(refusal);
+        }
+        Ok(Taken { jobs: self.note(tried), next_due: Some(Duration::ZERO), ..Taken::default() })
+    }
+
+    /// After a take that found nothing of what a look had found due. Another worker has it by now, or has it locked;
+    /// or the database skips it, which is a refusal that says nothing. Where there is more than that, one is enough:
+    /// the next take finds the rest.
+    pub(super) fn take_skipped(&mut self, want: &Want<'_>) -> Result<Taken> {
+        let mut tried = self.try_due(want, kinds(want).map(|(kind, most)| (kind, most.min(1))))?;
+        if tried.jobs.is_empty()
+            && self.refused.is_full()
+            && let Some((_, _, why)) = tried.refused.pop()
+        {
+            return Err(why);
+        }
+        // What is skipped may have hidden others.
+        let next_due = (!tried.refused.is_empty()).then_some(Duration::ZERO);
+        Ok(Taken { jobs: self.note(tried), next_due, ..Taken::default() })
+    }
+
+    fn try_due(&mut self, want: &Want<'_>, kinds: [(Kind, usize); 2]) -> Result<Tried> {
         let (hold, deadline) = (hold(want), deadline(want));
         let mut tried = Tried::default();
-        for (kind, most) in kinds(want) {
+        for (kind, most) in kinds {
             if most > 0 {
                 let ids = self.adapter.due_ids(&hold, kind, MOST)?;
                 self.try_each(&hold, (kind, most), &ids, deadline, &mut tried)?;
@@ -49,11 +74,7 @@ impl JobsTable {
                 break;
             }
         }
-        let is_about_rows = refusal.is_invalid() && !self.refused.is_full() || !tried.jobs.is_empty();
-        if tried.refused.is_empty() && tried.gone.is_empty() && tried.jobs.is_empty() || !is_about_rows {
-            return Err(refusal);
-        }
-        Ok(Taken { jobs: self.note(tried), next_due: Some(Duration::ZERO), ..Taken::default() })
+        Ok(tried)
     }
 
     /// What was refused a while ago.
@@ -79,10 +100,8 @@ impl JobsTable {
 
     /// Rows that no take finds.
     pub(super) fn take_each_odd(&mut self, want: &Want<'_>, ids: &[i64]) -> Result<Vec<Reserved>> {
-        let left_alone = self.refused.left_alone(Instant::now());
-        let ids: Vec<_> = ids.iter().copied().filter(|id| !left_alone.contains(id)).collect();
         let mut tried = Tried::default();
-        self.try_each(&hold(want), (Kind::Odd, want.fresh), &ids, deadline(want), &mut tried)?;
+        self.try_each(&hold(want), (Kind::Odd, want.fresh), ids, deadline(want), &mut tried)?;
         Ok(self.note(tried))
     }
 
@@ -168,13 +187,10 @@ impl JobsTable {
         let (before, others): (Vec<_>, Vec<_>) =
             receipts.iter().copied().partition(|receipt| self.refused_holds.contains(receipt));
         if !others.is_empty() || before.is_empty() {
-            self.extend_or_split(&others, lease, &mut extended)?;
+            self.extend_or_split(&others, lease, deadline, &mut extended)?;
         }
         for receipt in before {
-            match Instant::now() < deadline {
-                true => self.extend_or_split(&[receipt], lease, &mut extended)?,
-                false => extended.locked.push(receipt),
-            }
+            self.extend_in_time(&[receipt], lease, deadline, &mut extended)?;
         }
         let tried: HashSet<_> =
             receipts.iter().filter(|receipt| !extended.locked.contains(receipt)).collect();
@@ -189,6 +205,7 @@ impl JobsTable {
         &mut self,
         receipts: &[Receipt],
         lease: Duration,
+        deadline: Instant,
         extended: &mut Extended,
     ) -> Result<()> {
         let done = transaction(self, Survives::Crash, |table| table.adapter.extend(receipts, lease));
@@ -200,11 +217,26 @@ impl JobsTable {
             (Err(error), [one]) if error.is_invalid() => extended.refused.push((*one, error.to_string())),
             (Err(error), [_, _, ..]) if error.is_invalid() => {
                 let (front, back) = receipts.split_at(receipts.len() / 2);
-                self.extend_or_split(front, lease, extended)?;
-                self.extend_or_split(back, lease, extended)?;
+                self.extend_in_time(front, lease, deadline, extended)?;
+                self.extend_in_time(back, lease, deadline, extended)?;
             }
             (Err(error), _) => return Err(error),
         }
+        Ok(())
+    }
+
+    /// What there is no time for is asked for again soon, as what is locked.
+    fn extend_in_time(
+        &mut self,
+        receipts: &[Receipt],
+        lease: Duration,
+        deadline: Instant,
+        extended: &mut Extended,
+    ) -> Result<()> {
+        if Instant::now() < deadline {
+            return self.extend_or_split(receipts, lease, deadline, extended);
+        }
+        extended.locked.extend(receipts);
         Ok(())
     }
 }

@@ -148,6 +148,7 @@ macro_rules! files {
             "create_migrations" "check_migrations" "old_columns" "old_migrations" "take_old_migrations" "list_migrations" "note_migration" "next_batch" "last_batch" "forget_migration"
             "drop_jobs" "drop_failed_jobs" "missing_indexes"
             "list_jobs" "show_job" "find_job" "find_failed_job" "cancel" "list_queues" "size_up_to" "count_failed_up_to"
+            "find_odd" "lock_one"
             $($own)*
         )
     };
@@ -157,16 +158,15 @@ macro_rules! files {
 }
 
 #[cfg(feature = "sqlite")]
-const SQLITE: &[(&str, &str)] = files!("sqlite" "find_odd" "find_stray" "mend_date" "due_ids"
-    "due_suspects" "take_one");
+const SQLITE: &[(&str, &str)] = files!("sqlite" "find_stray" "mend_date" "due_ids" "due_suspects" "take_one");
 
 #[cfg(feature = "postgres")]
 const POSTGRES: &[(&str, &str)] = files!("postgres" "which_database" "push_many" "push_new" "done_and_take" "bury" "record_many"
-    "find_odd" "due_ids" "due_suspects" "take_one" "read_job" "take_raw" "free_suspect" "free_held" "still_held" "skip_ids");
+    "due_ids" "due_suspects" "take_one" "read_job" "take_raw" "free_suspect" "free_held" "still_held" "skip_ids");
 
 #[cfg(feature = "mysql")]
 const MYSQL: &[(&str, &str)] = files!("mysql" "which_database" "next_priority" "hold" "held" "bury" "find_failed"
-    "find_odd" "read_one" "free_suspect" "free_held" "still_held");
+    "free_suspect" "free_held" "still_held");
 
 #[cfg(all(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod tests {

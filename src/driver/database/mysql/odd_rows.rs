@@ -1,5 +1,7 @@
 //! Rows by their ids: those that a take would find, and those that none ever does.
 
+use ::mysql::Params;
+
 use super::super::adapter::{Kind, Survives, Take, transaction};
 use super::super::receipts::row_and_token;
 use super::{Mysql, read};
@@ -41,7 +43,8 @@ impl Mysql {
         let mut ids = Vec::new();
         for queue in take.queues {
             let length = queue.len();
-            let values = (queue, length, queue, length, queue, length);
+            let once = || [queue.into(), length.into(), (&self.passed_over).into()];
+            let values = Params::Positional([once(), once(), once()].concat());
             let rows = self.session.rows("find_odd", values)?;
             ids.extend(rows.iter().filter_map(|row| row.number(0)));
         }
@@ -50,7 +53,7 @@ impl Mysql {
 
     pub(super) fn take_by_id(&mut self, take: &Take<'_>, kind: Kind, id: i64) -> Result<Option<Reserved>> {
         transaction(self, Survives::Crash, |mysql| {
-            let Some(row) = mysql.session.select("read_one", (id, kind.name(), take.charged))?.pop() else {
+            let Some(row) = mysql.session.select("lock_one", (id, kind.name(), take.charged))?.pop() else {
                 return Ok(None);
             };
             let job = read::reserved(row, take, |suspect| match kind {

@@ -1,7 +1,7 @@
 //! Rows by their ids: those that a take would find, those that none ever does, and those that can't be read.
 
-use super::super::adapter::{Kind, Take};
-use super::{Postgres, count, lines, read, session};
+use super::super::adapter::{Kind, Survives, Take, skipped, transaction};
+use super::{Postgres, count, lines, read};
 use crate::error::Result;
 use crate::reserved::Reserved;
 use crate::time::whole_millis;
@@ -24,20 +24,27 @@ impl Postgres {
 
     pub(super) fn ids_of_odd(&self, take: &Take<'_>, most: usize) -> Result<Vec<i64>> {
         let ((queues, priorities), most) = (lines(take.queues), count(most));
-        let rows =
-            self.session.call(move |session| session.query("find_odd", &[&queues, &priorities, &most]))?;
+        let passed_over = self.passed_over.clone();
+        let rows = self
+            .session
+            .call(move |session| session.query("find_odd", &[&queues, &priorities, &most, &passed_over]))?;
         rows.iter().map(|row| read::get(row, 0)).collect()
     }
 
-    pub(super) fn take_by_id(&self, take: &Take<'_>, kind: Kind, id: i64) -> Result<Option<Reserved>> {
+    pub(super) fn take_by_id(&mut self, take: &Take<'_>, kind: Kind, id: i64) -> Result<Option<Reserved>> {
         let (token, lease, charged) = (take.token, whole_millis(take.lease), take.charged);
         let queues = take.queues.to_vec();
-        let rows = self.session.call(move |session| {
-            let kind = kind.name();
-            let values: [&session::Parameter<'_>; 6] = [&id, &token, &lease, &kind, &charged, &queues];
-            session.query("take_one", &values)
-        })?;
-        Ok(read::reserved(&rows, take)?.pop())
+        transaction(self, Survives::Crash, |postgres| {
+            let rows = postgres.session.call(move |session| {
+                let kind = kind.name();
+                if session.query("lock_one", &[&id, &queues, &kind, &charged])?.is_empty() {
+                    return Ok(None);
+                }
+                session.query("take_one", &[&id, &token, &lease, &kind, &charged]).map(Some)
+            })?;
+            let Some(rows) = rows else { return Ok(None) };
+            read::reserved(&rows, take)?.pop().map(Some).ok_or_else(skipped)
+        })
     }
 
     /// Takes the rows of which a text can't be read, as the bytes that lie there.

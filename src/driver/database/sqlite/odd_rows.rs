@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::super::adapter::{Kind, Odd, Survives, Take, Value, list, transaction};
+use super::super::adapter::{Kind, Odd, Survives, Take, Value, list, skipped, transaction};
 use super::super::one_by_one::is_refusal;
 use super::{HIGHEST, Sqlite, read};
 use crate::error::Result;
@@ -48,28 +48,35 @@ impl Sqlite {
         if dates.is_empty() {
             return Ok(Odd { ids, mended: false });
         }
-        match self.mend(&dates) {
-            Err(error) if is_refusal(&error) => {}
-            done => return done.map(|()| Odd { ids, mended: true }),
-        }
-        let mut mended = false;
-        for date in &dates {
-            match self.mend(&[*date]) {
-                Err(error) if is_refusal(&error) => ids.push(date.0),
-                done => {
-                    done?;
-                    mended = true;
+        // Those that are refused keep no others from being mended.
+        let mended = match self.mend(&dates) {
+            Err(error) if is_refusal(&error) => {
+                let mut mended = Vec::new();
+                for date in &dates {
+                    match self.mend(&[*date]) {
+                        Err(error) if is_refusal(&error) => {}
+                        done => mended.extend(done?),
+                    }
                 }
+                mended
             }
-        }
-        Ok(Odd { ids, mended })
+            done => done?,
+        };
+        ids.extend(dates.iter().map(|(id, _)| *id).filter(|id| !mended.contains(id)));
+        Ok(Odd { ids, mended: !mended.is_empty() })
     }
 
-    fn mend(&mut self, dates: &[Date]) -> Result<()> {
+    /// Answers which were changed.
+    fn mend(&mut self, dates: &[Date]) -> Result<Vec<i64>> {
         transaction(self, Survives::Crash, |sqlite| {
             sqlite.attempt(|sqlite| {
-                let mut mend = sqlite.prepare("mend_date")?;
-                dates.iter().try_for_each(|date| mend.execute(*date).map(drop))
+                let (mut mend, mut mended) = (sqlite.prepare("mend_date")?, Vec::new());
+                for date in dates {
+                    if mend.execute(*date)? > 0 {
+                        mended.push(date.0);
+                    }
+                }
+                Ok(mended)
             })
         })
     }
@@ -77,14 +84,19 @@ impl Sqlite {
     pub(super) fn take_by_id(&mut self, take: &Take<'_>, kind: Kind, id: i64) -> Result<Option<Reserved>> {
         let Value::Text(queues) = list(take.queues) else { return Ok(None) };
         transaction(self, Survives::Crash, |sqlite| {
+            let is_there = sqlite.attempt(|sqlite| {
+                sqlite.prepare("lock_one")?.exists(params![id, kind.name(), take.charged, queues])
+            })?;
+            if !is_there {
+                return Ok(None);
+            }
+            let mut jobs = Vec::new();
             sqlite.attempt(|sqlite| {
-                let mut jobs = Vec::new();
+                let values = params![take.token, whole_millis(take.lease), id, kind.name(), take.charged];
                 let mut statement = sqlite.prepare("take_one")?;
-                let lease = whole_millis(take.lease);
-                let values = params![take.token, lease, id, kind.name(), take.charged, queues];
-                read::reserved(&mut statement, values, take, &mut jobs)?;
-                Ok(jobs.pop())
-            })
+                read::reserved(&mut statement, values, take, &mut jobs)
+            })?;
+            jobs.pop().map(Some).ok_or_else(skipped)
         })
     }
 
@@ -95,7 +107,7 @@ impl Sqlite {
             let mut below = HIGHEST;
             while let Some((priority, _)) = self.front(queue, &below)? {
                 let mut statement = self.prepare("find_odd")?;
-                let mut rows = statement.query(params![queue, priority])?;
+                let mut rows = statement.query(params![queue, priority, self.passed_over])?;
                 while let Some(row) = rows.next()? {
                     match row.get(1)? {
                         Some(instant) => dates.push((row.get(0)?, instant)),
@@ -106,7 +118,7 @@ impl Sqlite {
             }
         }
         let mut strays = self.prepare("find_stray")?;
-        let mut rows = strays.query([])?;
+        let mut rows = strays.query([&self.passed_over])?;
         while let Some(row) = rows.next()? {
             odd.push(row.get(0)?);
         }

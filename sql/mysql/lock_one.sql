@@ -1,5 +1,5 @@
 -- Locks one row, if it still is what it was found as: due ('fresh'), held until a time that is over ('suspect'), or
--- such that no take would ever find it ('odd', see find_odd.sql); hold.sql takes it.
+-- such that no take would ever find it ('odd', see find_odd.sql); hold.sql takes it, which answers no columns.
 SELECT id, uuid, name, queue, payload, attempts, priority, suspect,
     TIMESTAMPDIFF(MICROSECOND, unknown_since, UTC_TIMESTAMP(6)) DIV 1000, last_error, unique_key, options, available_at,
     TIMESTAMPDIFF(MICROSECOND, available_at, UTC_TIMESTAMP(6)) DIV 1000
