@@ -4,7 +4,8 @@
 use super::tls::{self, Tls};
 #[cfg(any(feature = "postgres", feature = "mysql", test))]
 use super::url::Url;
-use super::url::encode;
+use super::url::{encode, split_host};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::config::diagnostics::ValueError;
 
 /// A host as a URL has it: an IPv6 address in brackets, the path of a socket encoded. Of several, with commas between,
@@ -25,41 +26,12 @@ pub(crate) fn host_in_url(host: &str, port: Option<u16>) -> String {
     port.map_or(host.clone(), |port| format!("{host}:{port}"))
 }
 
-/// The address, brackets included, and the port of one host.
 /// The name and the port of a host as people write it; an IPv6 address without a port needs no brackets.
 #[cfg(feature = "amqp")]
 pub(crate) fn host_and_port(text: &str) -> (String, Option<u16>) {
     match split_host(text) {
         Ok((host, port)) => (host.trim_matches(['[', ']']).to_owned(), port),
         Err(_) => (text.to_owned(), None),
-    }
-}
-
-pub(super) fn split_host(host: &str) -> Result<(&str, Option<u16>), ValueError> {
-    let (address, port) = match host.strip_prefix('[').map(|inside| inside.find(']')) {
-        Some(None) => return Err(ValueError::new("an address in the URL has no closing ]")),
-        Some(Some(end)) => host.split_at(end + 2),
-        None => host.split_at(host.find(':').unwrap_or(host.len())),
-    };
-    let is_odd = |c: char| c.is_whitespace() || c.is_control() || "[]@\"'".contains(c);
-    if address.trim_start_matches('[').trim_end_matches(']').contains(is_odd) {
-        return Err(ValueError::new("the URL's host is none").with_help("scheme://user:password@host/name"));
-    }
-    match port.strip_prefix(':') {
-        None if port.is_empty() => Ok((address, None)),
-        None => Err(ValueError::new("the URL's host is none")
-            .with_help("behind the ] of an address only a port may stand")),
-        Some(port)
-            if port.contains(':') && host.chars().all(|c| c.is_ascii_hexdigit() || ":.".contains(c)) =>
-        {
-            Err(ValueError::new("the URL's host is an IPv6 address without brackets")
-                .with_help("write it as [::1]"))
-        }
-        Some(port) => match port.parse() {
-            Ok(port) if port > 0 => Ok((address, Some(port))),
-            _ => Err(ValueError::new("the URL's port is not a number from 1 to 65535")
-                .with_help("a password that holds \"?\" or \"%\" must be percent-encoded: %3F, %25")),
-        },
     }
 }
 

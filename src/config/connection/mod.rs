@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use self::tls::Tls;
 use self::url::Url;
 use super::diagnostics::ValueError;
-use super::schema::{Choice, Field, Kind, kinds};
+use super::schema::{Choice, Field, ValueType, value_types};
 use crate::error::Result;
 
 /// `[connections.*]`: a database.
@@ -205,13 +205,13 @@ impl Parts {
     pub(crate) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self { url, driver, database, host, port, username, password, tls } = self;
         let mut fields = vec![
-            Field::optional("url", url, kinds::URL),
-            Field::optional("driver", driver, Kind::choice()),
-            Field::optional("database", database, kinds::DATABASE),
-            Field::optional("host", host, kinds::HOST),
-            Field::optional("port", port, kinds::PORT),
-            Field::optional("username", username, kinds::WORD),
-            Field::optional("password", password, kinds::PASSWORD),
+            Field::optional("url", url, value_types::URL),
+            Field::optional("driver", driver, ValueType::choice()),
+            Field::optional("database", database, value_types::DATABASE),
+            Field::optional("host", host, value_types::HOST),
+            Field::optional("port", port, value_types::PORT),
+            Field::optional("username", username, value_types::WORD),
+            Field::optional("password", password, value_types::PASSWORD),
         ];
         fields.extend(tls.fields());
         fields

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::url::{self, Url};
 use crate::config::diagnostics::ValueError;
-use crate::config::schema::{Choice, Field, Kind, kinds};
+use crate::config::schema::{Choice, Field, ValueType, value_types};
 
 /// The TLS options of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,10 +39,10 @@ impl Tls {
     pub(crate) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self { mode, authorities, certificate, key } = self;
         vec![
-            Field::optional("sslmode", mode, Kind::choice().hint(why_no_mode)),
-            Field::optional("sslrootcert", authorities, kinds::FILE),
-            Field::optional("sslcert", certificate, kinds::FILE),
-            Field::optional("sslkey", key, kinds::FILE),
+            Field::optional("sslmode", mode, ValueType::choice().hint(why_no_mode)),
+            Field::optional("sslrootcert", authorities, value_types::FILE),
+            Field::optional("sslcert", certificate, value_types::FILE),
+            Field::optional("sslkey", key, value_types::FILE),
         ]
     }
 

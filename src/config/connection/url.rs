@@ -9,7 +9,6 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::hosts::split_host;
 use crate::config::diagnostics::ValueError;
 use crate::config::redact::MASK;
 
@@ -102,6 +101,35 @@ impl fmt::Display for Url {
             (username, Some(password)) => format!("{}:{password}@", username.unwrap_or_default()),
         };
         f.write_str(&self.write(&user))
+    }
+}
+
+/// The address, brackets included, and the port of one host.
+pub(super) fn split_host(host: &str) -> Result<(&str, Option<u16>), ValueError> {
+    let (address, port) = match host.strip_prefix('[').map(|inside| inside.find(']')) {
+        Some(None) => return Err(ValueError::new("an address in the URL has no closing ]")),
+        Some(Some(end)) => host.split_at(end + 2),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || "[]@\"'".contains(c);
+    if address.trim_start_matches('[').trim_end_matches(']').contains(is_odd) {
+        return Err(ValueError::new("the URL's host is none").with_help("scheme://user:password@host/name"));
+    }
+    match port.strip_prefix(':') {
+        None if port.is_empty() => Ok((address, None)),
+        None => Err(ValueError::new("the URL's host is none")
+            .with_help("behind the ] of an address only a port may stand")),
+        Some(port)
+            if port.contains(':') && host.chars().all(|c| c.is_ascii_hexdigit() || ":.".contains(c)) =>
+        {
+            Err(ValueError::new("the URL's host is an IPv6 address without brackets")
+                .with_help("write it as [::1]"))
+        }
+        Some(port) => match port.parse() {
+            Ok(port) if port > 0 => Ok((address, Some(port))),
+            _ => Err(ValueError::new("the URL's port is not a number from 1 to 65535")
+                .with_help("a password that holds \"?\" or \"%\" must be percent-encoded: %3F, %25")),
+        },
     }
 }
 

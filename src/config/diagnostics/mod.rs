@@ -2,6 +2,7 @@
 
 pub(crate) mod provenance;
 mod snippet;
+mod visible;
 
 use strsim::osa_distance;
 

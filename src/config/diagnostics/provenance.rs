@@ -1,14 +1,10 @@
-//! Where each value comes from, and how an error at it is shown.
+//! Where each value comes from.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use super::ValueError;
-use super::snippet::{line_number, snippet};
-use crate::error::Error;
 
 /// One value of the configuration, for people: a line of `craft config:check`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,24 +56,14 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// The error for what stands at `span`.
-    pub(crate) fn error(&self, key: &str, span: Range<usize>, wrong: ValueError) -> Error {
-        self.error_in(key, span, wrong, true)
-    }
-
-    /// The same where the text is no TOML.
-    pub(crate) fn error_in_no_toml(&self, span: Range<usize>, wrong: ValueError) -> Error {
-        self.error_in("not valid TOML", span, wrong, false)
-    }
-
-    fn error_in(&self, key: &str, span: Range<usize>, wrong: ValueError, valid: bool) -> Error {
-        let snippet = snippet(&self.path.display().to_string(), &self.text, span, valid);
-        wrong.into_error(|message| format!("{key}: {message}\n{snippet}"))
-    }
-
     fn source(&self, span: &Range<usize>) -> ConfigSource {
         ConfigSource::File { path: self.path.clone(), line: line_number(&self.text, span.start) }
     }
+}
+
+/// The number of the line, from 1, that the byte `offset` lies in.
+pub(super) fn line_number(text: &str, offset: usize) -> usize {
+    1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
 }
 
 /// The origin of each value that is not built in.
@@ -171,21 +157,9 @@ impl Origins {
         self.by_key.get(key).is_some_and(|origin| origin.secret)
     }
 
-    /// The error at a value of the document.
-    pub(crate) fn error_in_file(&self, key: &str, wrong: ValueError) -> Error {
-        match (self.by_key.get(key), &self.document) {
-            (Some(origin), Some(document)) => document.error(key, origin.span.clone(), wrong),
-            _ => wrong.at(key),
-        }
-    }
-
-    /// The error at a value of `source`.
-    pub(crate) fn error(&self, key: &str, source: &ConfigSource, wrong: ValueError) -> Error {
-        match source {
-            ConfigSource::File { .. } => self.error_in_file(key, wrong),
-            ConfigSource::Environment(name) | ConfigSource::Flag(name) => wrong.at(name),
-            ConfigSource::BuiltIn | ConfigSource::Program => wrong.at(key),
-        }
+    /// Where the value of `key` stands in the document.
+    pub(super) fn place(&self, key: &str) -> Option<(&Document, Range<usize>)> {
+        Some((self.document.as_deref()?, self.by_key.get(key)?.span.clone()))
     }
 }
 

@@ -1,17 +1,52 @@
-//! Shows where in a file something is wrong: the place, the line, and carets below.
+//! The error at a value: the place in the file, the line, and carets below; or the variable or flag.
 
 use std::ops::Range;
 
-use crate::config::redact::{MASK, visible};
+use super::ValueError;
+use super::provenance::{ConfigSource, Document, Origins, line_number};
+use super::visible::visible;
+use crate::config::redact::MASK;
+use crate::error::Error;
 
-/// The number of the line, from 1, that the byte `offset` lies in.
-pub(super) fn line_number(text: &str, offset: usize) -> usize {
-    1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
+impl Document {
+    /// The error for what stands at `span`.
+    pub(crate) fn error(&self, key: &str, span: Range<usize>, wrong: ValueError) -> Error {
+        self.error_in(key, span, wrong, true)
+    }
+
+    /// The same where the text is no TOML.
+    pub(crate) fn error_in_no_toml(&self, span: Range<usize>, wrong: ValueError) -> Error {
+        self.error_in("not valid TOML", span, wrong, false)
+    }
+
+    fn error_in(&self, key: &str, span: Range<usize>, wrong: ValueError, valid: bool) -> Error {
+        let snippet = snippet(&self.path.display().to_string(), &self.text, span, valid);
+        wrong.into_error(|message| format!("{key}: {message}\n{snippet}"))
+    }
+}
+
+impl Origins {
+    /// The error at a value of the document.
+    pub(crate) fn error_in_file(&self, key: &str, wrong: ValueError) -> Error {
+        match self.place(key) {
+            Some((document, span)) => document.error(key, span, wrong),
+            None => wrong.at(key),
+        }
+    }
+
+    /// The error at a value of `source`.
+    pub(crate) fn error(&self, key: &str, source: &ConfigSource, wrong: ValueError) -> Error {
+        match source {
+            ConfigSource::File { .. } => self.error_in_file(key, wrong),
+            ConfigSource::Environment(name) | ConfigSource::Flag(name) => wrong.at(name),
+            ConfigSource::BuiltIn | ConfigSource::Program => wrong.at(key),
+        }
+    }
 }
 
 /// Three lines: `  --> queue.toml:4:1`, the source line, and carets under `span`. What may hold a secret is
 /// masked; `valid`: the text is TOML.
-pub(super) fn snippet(name: &str, text: &str, span: Range<usize>, valid: bool) -> String {
+fn snippet(name: &str, text: &str, span: Range<usize>, valid: bool) -> String {
     let start = floor(text, span.start);
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);

@@ -11,14 +11,13 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::Folders;
 use crate::config::connection::{Connection, Parts};
 use crate::config::diagnostics::provenance::{ConfigSource, Document, Origins};
 use crate::config::diagnostics::{ValueError, nearest};
 use crate::config::env::interpolate::Environment;
 use crate::config::model::{CommandJob, Config, SECTIONS_OF_FILE};
 use crate::config::schema::value::Value;
-use crate::config::schema::{Field, kinds};
+use crate::config::schema::{Field, value_types};
 use crate::error::{Error, Result};
 use crate::message::check_name;
 
@@ -27,6 +26,14 @@ pub(super) struct FromFile {
     pub(super) config: Config,
     /// The connection whose URL is `${DATABASE_URL}`; the first of several.
     pub(super) takes_database_url: Option<String>,
+}
+
+/// Where relative paths of a file start: both are the folder of that file.
+#[derive(Clone, Copy)]
+pub(super) struct Folders<'a> {
+    pub(super) of_jobs: &'a Path,
+    /// Of databases, certificates, migrations.
+    pub(super) others: &'a Path,
 }
 
 type Key<'i> = Spanned<DeString<'i>>;
@@ -49,7 +56,7 @@ pub(super) fn read(
     for (key, value) in in_order(root.get_ref()) {
         match key.get_ref().as_ref() {
             "default" => {
-                let mut field = Field::new("default", &mut config.default, kinds::NAME);
+                let mut field = Field::new("default", &mut config.default, value_types::NAME);
                 reader.set("default", "default", &mut field, value)?;
             }
             "database" => reader.section("database", value, config.database.fields())?,

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use self::document::FromFile;
+use self::document::{Folders, FromFile};
 use super::diagnostics::provenance::Document;
 use super::env::{self, interpolate::Environment};
 use super::model::Config;
@@ -105,14 +105,6 @@ fn parse_at(text: String, path: &Path, environment: &Environment<'_>) -> Result<
     let is_working_folder = folder.as_os_str().is_empty() || folder == Path::new(".");
     let others = if is_working_folder { PathBuf::new() } else { of_jobs.clone() };
     parse_in(text, path, Folders { of_jobs: &of_jobs, others: &others }, environment)
-}
-
-/// Where relative paths of a file start: both are the folder of that file.
-#[derive(Clone, Copy)]
-pub(crate) struct Folders<'a> {
-    pub(crate) of_jobs: &'a Path,
-    /// Of databases, certificates, migrations.
-    pub(crate) others: &'a Path,
 }
 
 /// The configuration of a text, as if it stood in the file `path`.

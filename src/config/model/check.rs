@@ -2,8 +2,8 @@
 
 use super::drivers::DriverKind;
 use super::{Config, QueueType, Settings};
-use crate::config::diagnostics::{ValueError, nearest};
-use crate::config::schema::kinds::ENDINGS;
+use crate::config::diagnostics::ValueError;
+use crate::config::schema::value_types::ENDINGS;
 use crate::error::Result;
 
 impl Config {
@@ -101,14 +101,5 @@ impl Config {
 
     fn has_connection(&self, name: &str) -> bool {
         self.connections.contains_key(name) || self.unusable.contains_key(name)
-    }
-
-    pub(super) fn unknown_connection(&self, name: &str) -> ValueError {
-        let known: Vec<_> = self.connections.keys().map(String::as_str).collect();
-        let hint = match nearest(name, &known) {
-            Some(nearest) => format!("did you mean {nearest}?"),
-            None => format!("known are {}; add [connections.{name}] to queue.toml", known.join(", ")),
-        };
-        ValueError::new(format!("no connection is named \"{name}\"")).with_help(hint)
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::backoff::Backoff;
-use crate::config::schema::{Field, debug, kinds};
+use crate::config::schema::{Field, debug, value_types};
 
 /// `[jobs.*]`: a job that runs a program.
 #[derive(Clone, Default, PartialEq)]
@@ -39,13 +39,13 @@ impl CommandJob {
     pub(crate) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self { command, cwd, env, attempts, backoff, timeout, queue } = self;
         vec![
-            Field::new("command", command, kinds::COMMAND),
-            Field::optional("timeout", timeout, kinds::TIMEOUT),
-            Field::optional("cwd", cwd, kinds::FOLDER),
-            Field::new("env", env, kinds::VARIABLES),
-            Field::optional("attempts", attempts, kinds::ATTEMPTS),
-            Field::optional("backoff", backoff, kinds::BACKOFF),
-            Field::optional("queue", queue, kinds::QUEUE),
+            Field::new("command", command, value_types::COMMAND),
+            Field::optional("timeout", timeout, value_types::TIMEOUT),
+            Field::optional("cwd", cwd, value_types::FOLDER),
+            Field::new("env", env, value_types::VARIABLES),
+            Field::optional("attempts", attempts, value_types::ATTEMPTS),
+            Field::optional("backoff", backoff, value_types::BACKOFF),
+            Field::optional("queue", queue, value_types::QUEUE),
         ]
     }
 

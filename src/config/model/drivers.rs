@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::settings::Settings;
 use crate::config::connection::tls::Tls;
 use crate::config::redact::MASK;
-use crate::config::schema::{Choice, Field, Kind, debug, kinds};
+use crate::config::schema::{Choice, Field, ValueType, debug, value_types};
 
 /// The drivers of the crate, and those of the program, by the name that `default` and pushes give them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +65,12 @@ impl DatabaseConfig {
 
     pub(crate) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self { settings, connection, table, durability } = self;
-        let mut fields =
-            vec![Field::new("connection", connection, kinds::NAME), Field::new("table", table, kinds::TABLE)];
+        let mut fields = vec![
+            Field::new("connection", connection, value_types::NAME),
+            Field::new("table", table, value_types::TABLE),
+        ];
         fields.extend(settings.fields("failed_connection"));
-        fields.push(Field::new("durability", durability, Kind::choice()));
+        fields.push(Field::new("durability", durability, ValueType::choice()));
         fields
     }
 }
@@ -160,23 +162,23 @@ impl AmqpConfig {
             publish_timeout,
         } = self;
         let mut fields = vec![
-            Field::new("username", username, kinds::NAME),
-            Field::new("password", password, kinds::PASSWORD),
-            Field::new("port", port, kinds::PORT),
-            Field::new("vhost", vhost, kinds::WORD),
-            Field::new("host", host, kinds::HOST),
-            Field::new("channel", channel, kinds::NAME),
-            Field::new("exchange", exchange, kinds::WORD),
-            Field::new("connection_options", connection_options, kinds::WORD),
+            Field::new("username", username, value_types::NAME),
+            Field::new("password", password, value_types::PASSWORD),
+            Field::new("port", port, value_types::PORT),
+            Field::new("vhost", vhost, value_types::WORD),
+            Field::new("host", host, value_types::HOST),
+            Field::new("channel", channel, value_types::NAME),
+            Field::new("exchange", exchange, value_types::WORD),
+            Field::new("connection_options", connection_options, value_types::WORD),
         ];
         fields.extend(tls.fields());
         fields.extend([
-            Field::optional("prefetch", prefetch, kinds::PREFETCH),
-            Field::new("queue_type", queue_type, Kind::choice()),
-            Field::optional("max_priority", max_priority, kinds::MAX_PRIORITY),
-            Field::new("ack_timeout", ack_timeout, kinds::TIMEOUT),
-            Field::new("connect_timeout", connect_timeout, kinds::TIMEOUT),
-            Field::new("publish_timeout", publish_timeout, kinds::TIMEOUT),
+            Field::optional("prefetch", prefetch, value_types::PREFETCH),
+            Field::new("queue_type", queue_type, ValueType::choice()),
+            Field::optional("max_priority", max_priority, value_types::MAX_PRIORITY),
+            Field::new("ack_timeout", ack_timeout, value_types::TIMEOUT),
+            Field::new("connect_timeout", connect_timeout, value_types::TIMEOUT),
+            Field::new("publish_timeout", publish_timeout, value_types::TIMEOUT),
         ]);
         // The broker holds the jobs and has no leases.
         fields.extend(settings.fields("connection").into_iter().filter(|field| field.name != "lease"));
@@ -231,8 +233,8 @@ impl AsyncConfig {
     pub(crate) fn fields(&mut self) -> Vec<Field<'_>> {
         let Self { settings, blocking, capacity } = self;
         let mut fields = vec![
-            Field::new("blocking", blocking, kinds::SWITCH),
-            Field::new("capacity", capacity, kinds::CAPACITY),
+            Field::new("blocking", blocking, value_types::SWITCH),
+            Field::new("capacity", capacity, value_types::CAPACITY),
         ];
         // Jobs in memory end with their worker: no other worker could take them when a lease expires.
         fields.extend(settings.fields("connection").into_iter().filter(|field| field.name != "lease"));

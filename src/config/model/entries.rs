@@ -7,7 +7,7 @@ use crate::config::diagnostics::ValueError;
 use crate::config::diagnostics::provenance::{ConfigEntry, ConfigSource};
 use crate::config::redact::MASK;
 use crate::config::schema::value::Value;
-use crate::config::schema::{Field, kinds};
+use crate::config::schema::{Field, value_types};
 use crate::error::{Error, Result};
 
 impl Config {
@@ -51,7 +51,7 @@ impl Config {
     /// Every key but those of connections, with the field that it sets.
     pub(in crate::config) fn fields(&mut self) -> Vec<(String, Field<'_>)> {
         let Self { default, database, amqp, memory, commands, .. } = self;
-        let mut all = vec![("default".to_owned(), Field::new("default", default, kinds::NAME))];
+        let mut all = vec![("default".to_owned(), Field::new("default", default, value_types::NAME))];
         let sections = [database.fields(), amqp.fields(), memory.fields()];
         for (section, fields) in SECTIONS.into_iter().zip(sections) {
             all.extend(fields.into_iter().map(|field| (format!("{section}.{}", field.name), field)));

@@ -15,8 +15,8 @@ use self::drivers::DriverKind;
 pub use self::drivers::{AmqpConfig, AsyncConfig, DatabaseConfig, Durability, QueueType};
 pub use self::settings::{Mode, Settings};
 use super::connection::Connection;
-use super::diagnostics::ValueError;
 use super::diagnostics::provenance::Origins;
+use super::diagnostics::{ValueError, nearest};
 use crate::error::Result;
 
 /// The sections of drivers.
@@ -123,6 +123,15 @@ impl Config {
             return Err(wrong.clone().into_error(str::to_owned));
         }
         self.connections.get(name).ok_or_else(|| self.unknown_connection(name).into_error(str::to_owned))
+    }
+
+    pub(super) fn unknown_connection(&self, name: &str) -> ValueError {
+        let known: Vec<_> = self.connections.keys().map(String::as_str).collect();
+        let hint = match nearest(name, &known) {
+            Some(nearest) => format!("did you mean {nearest}?"),
+            None => format!("known are {}; add [connections.{name}] to queue.toml", known.join(", ")),
+        };
+        ValueError::new(format!("no connection is named \"{name}\"")).with_help(hint)
     }
 
     /// Where relative paths of the file start: its folder; empty, for the current one, without a file.

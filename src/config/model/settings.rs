@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::backoff::Backoff;
-use crate::config::schema::{Choice, Field, Kind, kinds};
+use crate::config::schema::{Choice, Field, ValueType, value_types};
 use crate::policy::{Limits, Policy};
 use crate::time::Zone;
 
@@ -87,22 +87,22 @@ impl Settings {
             failed_table,
         } = self;
         vec![
-            Field::new("failed_table", failed_table, kinds::FAILED_TABLE),
-            Field::new("attempts", attempts, kinds::ATTEMPTS),
-            Field::new("poll", poll, kinds::POLL),
-            Field::new("tz", tz, kinds::ZONE),
-            Field::new("lease", lease, kinds::LEASE),
-            Field::new("backoff", backoff, kinds::BACKOFF),
-            Field::new("queue", queue, kinds::QUEUE),
-            Field::optional("timeout", timeout, kinds::TIMEOUT),
-            Field::new("grace", grace, kinds::GRACE),
-            Field::new("unknown_for", unknown_for, kinds::SPAN),
-            Field::new("callback", callback, kinds::NAME),
-            Field::new("mode", mode, Kind::choice()),
-            Field::new("workers", workers, kinds::WORKERS),
-            Field::optional("max_jobs_per_child", max_jobs_per_child, kinds::JOBS_PER_CHILD),
-            Field::optional("child_memory", child_memory, kinds::CHILD_MEMORY),
-            Field::optional(failed_connection_key, failed_connection, kinds::NAME),
+            Field::new("failed_table", failed_table, value_types::FAILED_TABLE),
+            Field::new("attempts", attempts, value_types::ATTEMPTS),
+            Field::new("poll", poll, value_types::POLL),
+            Field::new("tz", tz, value_types::ZONE),
+            Field::new("lease", lease, value_types::LEASE),
+            Field::new("backoff", backoff, value_types::BACKOFF),
+            Field::new("queue", queue, value_types::QUEUE),
+            Field::optional("timeout", timeout, value_types::TIMEOUT),
+            Field::new("grace", grace, value_types::GRACE),
+            Field::new("unknown_for", unknown_for, value_types::SPAN),
+            Field::new("callback", callback, value_types::NAME),
+            Field::new("mode", mode, ValueType::choice()),
+            Field::new("workers", workers, value_types::WORKERS),
+            Field::optional("max_jobs_per_child", max_jobs_per_child, value_types::JOBS_PER_CHILD),
+            Field::optional("child_memory", child_memory, value_types::CHILD_MEMORY),
+            Field::optional(failed_connection_key, failed_connection, value_types::NAME),
         ]
     }
 

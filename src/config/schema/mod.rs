@@ -1,15 +1,15 @@
 //! A key of the configuration: where its value lives, and what the value may be.
 
-pub(crate) mod kinds;
 pub(crate) mod value;
+pub(crate) mod value_types;
 
 use std::fmt;
 
 use self::value::Value;
 use super::diagnostics::ValueError;
 
-/// What a value may be: how it is read, checked and shown. `kinds.rs` has all of them.
-pub(crate) struct Kind<T> {
+/// What a value may be: how it is read, checked and shown. `value_types.rs` has all of them.
+pub(crate) struct ValueType<T> {
     /// Completes "expected …".
     pub(crate) expected: &'static str,
     /// Makes the value out of what the file, the environment or a flag says.
@@ -24,7 +24,7 @@ pub(crate) struct Kind<T> {
     pub(crate) hint: fn(&str) -> Option<&'static str>,
 }
 
-impl<T> Kind<T> {
+impl<T> ValueType<T> {
     pub(crate) const fn new(
         expected: &'static str,
         read: fn(&Value) -> Option<T>,
@@ -91,7 +91,7 @@ pub(crate) trait Choice: Copy + PartialEq + 'static {
     }
 }
 
-impl<T: Choice> Kind<T> {
+impl<T: Choice> ValueType<T> {
     pub(crate) const fn choice() -> Self {
         Self::new(T::EXPECTED, |value| T::named(value.text()?), |_| true, |choice| choice.name().to_owned())
     }
@@ -105,12 +105,12 @@ pub(crate) struct Field<'a> {
 
 impl<'a> Field<'a> {
     /// A key that always has a value.
-    pub(crate) fn new<T>(name: &'static str, place: &'a mut T, kind: Kind<T>) -> Self {
+    pub(crate) fn new<T>(name: &'static str, place: &'a mut T, kind: ValueType<T>) -> Self {
         Self { name, place: Box::new((place, kind)) }
     }
 
     /// A key that may be absent.
-    pub(crate) fn optional<T>(name: &'static str, place: &'a mut Option<T>, kind: Kind<T>) -> Self {
+    pub(crate) fn optional<T>(name: &'static str, place: &'a mut Option<T>, kind: ValueType<T>) -> Self {
         Self { name, place: Box::new((place, kind)) }
     }
 
@@ -151,7 +151,7 @@ trait Place {
     fn is_secret(&self) -> bool;
 }
 
-impl<T> Place for (&mut T, Kind<T>) {
+impl<T> Place for (&mut T, ValueType<T>) {
     fn set(&mut self, value: &Value) -> Result<(), ValueError> {
         *self.0 = self.1.take(value)?;
         Ok(())
@@ -170,7 +170,7 @@ impl<T> Place for (&mut T, Kind<T>) {
     }
 }
 
-impl<T> Place for (&mut Option<T>, Kind<T>) {
+impl<T> Place for (&mut Option<T>, ValueType<T>) {
     fn set(&mut self, value: &Value) -> Result<(), ValueError> {
         *self.0 = Some(self.1.take(value)?);
         Ok(())

@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 
 use strsim::osa_distance;
 
-use super::{is_harmless, is_secret};
+use super::nearest;
 use crate::config::connection::Parts;
-use crate::config::diagnostics::nearest;
 use crate::config::model::{AmqpConfig, AsyncConfig, CommandJob, DatabaseConfig, SECTIONS_OF_FILE};
+use crate::config::redact::{is_harmless, is_secret};
 use crate::config::schema::Field;
 
 /// What a key's value may be.
@@ -27,7 +27,7 @@ enum Key {
 
 /// How many bytes of a line may be shown. `valid`: the text is TOML, so that what stands where a key stands is
 /// one.
-pub(crate) fn visible(text: &str, line: Range<usize>, valid: bool) -> usize {
+pub(super) fn visible(text: &str, line: Range<usize>, valid: bool) -> usize {
     let (before, line) = (&text[..line.start], &text[line]);
     if line.trim().is_empty() {
         return line.len();

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Kind;
+use super::ValueType;
 use super::value::Value;
 use crate::backoff::Backoff;
 use crate::config::redact::{self, MASK};
@@ -15,11 +15,11 @@ use crate::time::{self, Zone};
 // Text
 
 /// A driver, a connection, a method, a channel.
-pub(crate) const NAME: Kind<String> =
-    Kind::new("a name of 1 to 255 bytes", text, |name| check_name("name", name).is_ok(), shown);
+pub(crate) const NAME: ValueType<String> =
+    ValueType::new("a name of 1 to 255 bytes", text, |name| check_name("name", name).is_ok(), shown);
 
 /// The commas of `queue:work --queue a,b` separate queues.
-pub(crate) const QUEUE: Kind<String> = Kind::new(
+pub(crate) const QUEUE: ValueType<String> = ValueType::new(
     "the name of one queue, 1 to 255 bytes without a comma",
     text,
     |name| check_queue("queue", name).is_ok(),
@@ -30,7 +30,7 @@ pub(crate) const QUEUE: Kind<String> = Kind::new(
     is_odd.then_some("a name does not begin or end with a space, and * is none")
 });
 
-pub(crate) const TABLE: Kind<String> = Kind::new(
+pub(crate) const TABLE: ValueType<String> = ValueType::new(
     "a table's name of at most 52 letters (a-z), digits and underscores, not starting with a digit",
     text,
     |name| is_table(name),
@@ -38,7 +38,7 @@ pub(crate) const TABLE: Kind<String> = Kind::new(
 )
 .hint(why_no_table);
 
-pub(crate) const FAILED_TABLE: Kind<Option<String>> = Kind::new(
+pub(crate) const FAILED_TABLE: ValueType<Option<String>> = ValueType::new(
     "false, or a table's name of at most 52 letters (a-z), digits and underscores, not starting with a digit",
     |value| if value.boolean() == Some(false) { Some(None) } else { text(value).map(Some) },
     |table| table.as_deref().is_none_or(is_table),
@@ -47,7 +47,7 @@ pub(crate) const FAILED_TABLE: Kind<Option<String>> = Kind::new(
 .hint(why_no_table);
 
 /// Text that is passed on to a server.
-pub(crate) const WORD: Kind<String> = Kind::new(
+pub(crate) const WORD: ValueType<String> = ValueType::new(
     "at most 255 bytes without control characters",
     text,
     |word| word.len() <= 255 && is_plain(word),
@@ -55,14 +55,14 @@ pub(crate) const WORD: Kind<String> = Kind::new(
 );
 
 /// The name of a database, or the path of its file.
-pub(crate) const DATABASE: Kind<String> = Kind::new(
+pub(crate) const DATABASE: ValueType<String> = ValueType::new(
     "the name of a database or the path of an SQLite file",
     text,
     |name| !name.is_empty() && is_plain(name),
     shown,
 );
 
-pub(crate) const HOST: Kind<String> = Kind::new(
+pub(crate) const HOST: ValueType<String> = ValueType::new(
     "the name or the address of a host, without a port",
     text,
     |host| {
@@ -72,18 +72,19 @@ pub(crate) const HOST: Kind<String> = Kind::new(
     shown,
 );
 
-pub(crate) const PASSWORD: Kind<String> = Kind::new("a string", text, |_| true, |_| MASK.into()).secret();
+pub(crate) const PASSWORD: ValueType<String> =
+    ValueType::new("a string", text, |_| true, |_| MASK.into()).secret();
 
-pub(crate) const URL: Kind<String> = PASSWORD;
+pub(crate) const URL: ValueType<String> = PASSWORD;
 
-pub(crate) const FILE: Kind<PathBuf> = Kind::new(
+pub(crate) const FILE: ValueType<PathBuf> = ValueType::new(
     "the path of a file",
     |value| text(value).filter(|path| !path.is_empty() && is_plain(path)).map(PathBuf::from),
     |path| !path.as_os_str().is_empty(),
     |path| redact::shown(&path.to_string_lossy()).to_owned(),
 );
 
-pub(crate) const ZONE: Kind<Zone> = Kind::new(
+pub(crate) const ZONE: ValueType<Zone> = ValueType::new(
     "an IANA time zone such as \"UTC\" or \"Europe/Berlin\"",
     |value| Zone::named(value.text()?).ok(),
     |_| true,
@@ -92,25 +93,25 @@ pub(crate) const ZONE: Kind<Zone> = Kind::new(
 
 // Numbers
 
-pub(crate) const ATTEMPTS: Kind<u32> = Kind::new(
+pub(crate) const ATTEMPTS: ValueType<u32> = ValueType::new(
     "a whole number from 1 to 2147483647",
     number,
     |attempts| (1..=2_147_483_647).contains(attempts),
     u32::to_string,
 );
 
-pub(crate) const WORKERS: Kind<usize> = Kind::new(
+pub(crate) const WORKERS: ValueType<usize> = ValueType::new(
     "a whole number from 1 to 10000",
     number,
     |workers| (1..=10_000).contains(workers),
     usize::to_string,
 );
 
-pub(crate) const JOBS_PER_CHILD: Kind<u64> =
-    Kind::new("a whole number, at least 1", number, |jobs| *jobs > 0, u64::to_string);
+pub(crate) const JOBS_PER_CHILD: ValueType<u64> =
+    ValueType::new("a whole number, at least 1", number, |jobs| *jobs > 0, u64::to_string);
 
 /// In MB. With less even a program that does nothing may not start.
-pub(crate) const CHILD_MEMORY: Kind<u64> = Kind::new(
+pub(crate) const CHILD_MEMORY: ValueType<u64> = ValueType::new(
     "a number of megabytes from 16 to 16777216",
     number,
     |memory| (16..=16_777_216).contains(memory),
@@ -118,49 +119,50 @@ pub(crate) const CHILD_MEMORY: Kind<u64> = Kind::new(
 );
 
 /// The room for this many jobs is set aside at once.
-pub(crate) const CAPACITY: Kind<usize> = Kind::new(
+pub(crate) const CAPACITY: ValueType<usize> = ValueType::new(
     "a whole number from 1 to 10000000",
     number,
     |capacity| (1..=10_000_000).contains(capacity),
     usize::to_string,
 );
 
-pub(crate) const PREFETCH: Kind<u16> =
-    Kind::new("a whole number from 1 to 65535", number, |prefetch| *prefetch > 0, u16::to_string);
+pub(crate) const PREFETCH: ValueType<u16> =
+    ValueType::new("a whole number from 1 to 65535", number, |prefetch| *prefetch > 0, u16::to_string);
 
-pub(crate) const MAX_PRIORITY: Kind<u8> =
-    Kind::new("a whole number from 1 to 255", number, |priority| *priority > 0, u8::to_string);
+pub(crate) const MAX_PRIORITY: ValueType<u8> =
+    ValueType::new("a whole number from 1 to 255", number, |priority| *priority > 0, u8::to_string);
 
 /// A string is accepted too.
-pub(crate) const PORT: Kind<u16> = Kind::new(
+pub(crate) const PORT: ValueType<u16> = ValueType::new(
     "a port from 1 to 65535",
     |value| number(value).or_else(|| value.text()?.trim().parse().ok()),
     |port| *port > 0,
     u16::to_string,
 );
 
-pub(crate) const SWITCH: Kind<bool> = Kind::new("true or false", Value::boolean, |_| true, bool::to_string);
+pub(crate) const SWITCH: ValueType<bool> =
+    ValueType::new("true or false", Value::boolean, |_| true, bool::to_string);
 
 // Spans of time, in seconds
 
 /// An idle worker that slept less would only burn the processor.
-pub(crate) const POLL: Kind<Duration> =
-    Kind::new("seconds from 0.001 to 86400", span, |poll| within(poll, 0.001..=86_400.0), seconds);
+pub(crate) const POLL: ValueType<Duration> =
+    ValueType::new("seconds from 0.001 to 86400", span, |poll| within(poll, 0.001..=86_400.0), seconds);
 
-pub(crate) const LEASE: Kind<Duration> =
-    Kind::new("seconds from 1 to 86400", span, |lease| within(lease, 1.0..=86_400.0), seconds);
+pub(crate) const LEASE: ValueType<Duration> =
+    ValueType::new("seconds from 1 to 86400", span, |lease| within(lease, 1.0..=86_400.0), seconds);
 
 /// Of one attempt, of a connect, of a confirm.
-pub(crate) const TIMEOUT: Kind<Duration> =
-    Kind::new("seconds, at least 0.001", span, |limit| *limit >= Duration::from_millis(1), seconds);
+pub(crate) const TIMEOUT: ValueType<Duration> =
+    ValueType::new("seconds, at least 0.001", span, |limit| *limit >= Duration::from_millis(1), seconds);
 
-pub(crate) const GRACE: Kind<Duration> =
-    Kind::new("seconds from 0 to 86400", span, |grace| within(grace, 0.0..=86_400.0), seconds);
+pub(crate) const GRACE: ValueType<Duration> =
+    ValueType::new("seconds from 0 to 86400", span, |grace| within(grace, 0.0..=86_400.0), seconds);
 
-pub(crate) const SPAN: Kind<Duration> =
-    Kind::new("seconds, or text such as \"10 minutes\"", span, |_| true, seconds);
+pub(crate) const SPAN: ValueType<Duration> =
+    ValueType::new("seconds, or text such as \"10 minutes\"", span, |_| true, seconds);
 
-pub(crate) const BACKOFF: Kind<Backoff> = Kind::new(
+pub(crate) const BACKOFF: ValueType<Backoff> = ValueType::new(
     "\"exponential\", seconds, or a list of seconds",
     |value| match value {
         Value::List(waits) => Some(Backoff::list(waits.iter().map(span).collect::<Option<Vec<_>>>()?)),
@@ -172,7 +174,7 @@ pub(crate) const BACKOFF: Kind<Backoff> = Kind::new(
 
 // Programs
 
-pub(crate) const COMMAND: Kind<Vec<String>> = Kind::new(
+pub(crate) const COMMAND: ValueType<Vec<String>> = ValueType::new(
     "a list of strings, the program first: [\"python3\", \"jobs/resize.py\"]",
     |value| match value {
         Value::List(words) => words.iter().map(text).collect(),
@@ -184,14 +186,14 @@ pub(crate) const COMMAND: Kind<Vec<String>> = Kind::new(
     |words| words.iter().map(shown).collect::<Vec<_>>().join(" "),
 );
 
-pub(crate) const FOLDER: Kind<PathBuf> = Kind::new(
+pub(crate) const FOLDER: ValueType<PathBuf> = ValueType::new(
     "the path of a folder",
     |value| text(value).map(PathBuf::from),
     |path| !path.as_os_str().is_empty() && !path.as_os_str().as_encoded_bytes().contains(&0),
     |path| path.display().to_string(),
 );
 
-pub(crate) const VARIABLES: Kind<BTreeMap<String, String>> = Kind::<BTreeMap<_, _>>::new(
+pub(crate) const VARIABLES: ValueType<BTreeMap<String, String>> = ValueType::<BTreeMap<_, _>>::new(
     "a table of strings: { NAME = \"value\" }",
     |value| match value {
         Value::Table(table) => table.iter().map(|(name, value)| Some((name.clone(), text(value)?))).collect(),

@@ -1,10 +1,6 @@
 //! Secrets in texts that are shown.
 
-mod visible;
-
 use strsim::osa_distance;
-
-pub(crate) use visible::visible;
 
 /// What stands in place of a secret.
 pub(crate) const MASK: &str = "***";
