@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{Entry, program};
+use super::exit::usage;
+use super::identity;
 use crate::error::Result;
+use crate::message::JobId;
 use crate::time::parse_span;
 
 /// The whole command line.
-pub(super) fn root(entries: &[Entry]) -> Command {
+pub(super) fn root(commands: impl Iterator<Item = Command>) -> Command {
     let global = |arg: Arg| arg.global(true).help_heading("Everywhere");
-    let root = Command::new(program::name())
-        .bin_name(program::name())
-        .version(program::version())
-        .about(program::about())
-        .override_usage(format!("{} <COMMAND> [OPTIONS]", program::name()))
+    let root = Command::new(identity::name())
+        .bin_name(identity::name())
+        .version(identity::version())
+        .about(identity::about())
+        .override_usage(format!("{} <COMMAND> [OPTIONS]", identity::name()))
         .disable_help_subcommand(true)
         .arg(global(
             Arg::new("config").long("config").value_name("FILE").help("Read this file [default: queue.toml]"),
@@ -41,10 +43,10 @@ pub(super) fn root(entries: &[Entry]) -> Command {
                 .help("Colour: auto, always or never"),
         ));
     // Of an option that is given twice the last one counts, as scripts that add to a command expect.
-    root.subcommands(entries.iter().map(|entry| {
-        let command = (entry.command)().args_override_self(true);
+    root.subcommands(commands.map(|command| {
+        let command = command.args_override_self(true);
         match command.get_after_long_help().map(ToString::to_string) {
-            Some(help) => command.after_long_help(program::named(&help).into_owned()),
+            Some(help) => command.after_long_help(identity::named(&help).into_owned()),
             None => command,
         }
     }))
@@ -52,21 +54,21 @@ pub(super) fn root(entries: &[Entry]) -> Command {
 
 pub(super) fn parse(
     root: Command,
-    entries: &[Entry],
+    names: &[String],
     arguments: impl IntoIterator<Item = OsString>,
 ) -> std::result::Result<ArgMatches, clap::Error> {
-    root.try_get_matches_from(joined(entries, arguments))
+    root.try_get_matches_from(joined(names, arguments))
 }
 
 /// `queue work` means `queue:work`: shells split words at the colon when they complete.
-fn joined(entries: &[Entry], arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+fn joined(names: &[String], arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     for index in 1..arguments.len().saturating_sub(1) {
         let (Some(first), Some(second)) = (arguments[index].to_str(), arguments[index + 1].to_str()) else {
             continue;
         };
         let name = format!("{first}:{second}");
-        if entries.iter().any(|entry| (entry.command)().get_name() == name) {
+        if names.contains(&name) {
             arguments.splice(index..=index + 1, [OsString::from(name)]);
             break;
         }
@@ -104,7 +106,7 @@ pub(super) fn whole<N: std::str::FromStr + PartialOrd + std::fmt::Display>(
     let Some(given) = text(matches, name) else { return Ok(None) };
     match given.parse().ok().filter(|number| *number >= least) {
         Some(number) => Ok(Some(number)),
-        None => Err(super::usage(format!("--{name}: \"{given}\" is not a whole number from {least}"))),
+        None => Err(usage(format!("--{name}: \"{given}\" is not a whole number from {least}"))),
     }
 }
 
@@ -156,6 +158,25 @@ fn names(list: &str) -> Vec<String> {
         rest = after.trim_start();
     }
     names
+}
+
+/// Queues by their names, at least one.
+pub(super) fn named_queues() -> Arg {
+    Arg::new("queues").value_name("QUEUE").action(ArgAction::Append).num_args(1..).required(true)
+}
+
+/// Failed jobs by their ids.
+pub(super) fn ids() -> Arg {
+    Arg::new("ids").value_name("ID").action(ArgAction::Append).num_args(0..)
+}
+
+pub(super) fn given_ids(matches: &ArgMatches) -> Vec<JobId> {
+    matches.get_many::<String>("ids").into_iter().flatten().map(|id| job_id(id)).collect()
+}
+
+pub(super) fn job_id(text: &str) -> JobId {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    digits.parse().map_or_else(|_| JobId::Text(text.into()), JobId::Number)
 }
 
 pub(super) fn driver() -> Arg {

@@ -2,9 +2,10 @@
 
 use clap::{ArgMatches, Command};
 
-use super::app::App;
 use super::arguments::{connection, driver, json, option, span_option, whole};
-use super::{Exit, print};
+use super::exit::Exit;
+use super::invocation::Invocation;
+use super::print;
 use crate::bench::Bench;
 use crate::config::DriverKind;
 use crate::error::Result;
@@ -27,8 +28,8 @@ pub(super) fn command() -> Command {
         .arg(json())
 }
 
-pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let mut config = app.config(matches)?;
+pub(super) fn run(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    let mut config = invocation.config(matches)?;
     // The flag is about the bench's worker, not about the pool's default.
     let number = |name: &str, least: usize, otherwise: usize| {
         whole(matches, name, least).map(|number| number.unwrap_or(otherwise))

@@ -2,10 +2,11 @@
 
 use clap::{ArgMatches, Command};
 
-use super::app::App;
 use super::arguments::{connection, driver};
+use super::exit::Exit;
+use super::invocation::Invocation;
+use super::print;
 use super::print::{Style, Text};
-use super::{Exit, print};
 use crate::config::DriverKind;
 use crate::driver::database::Database;
 use crate::error::{Error, Result};
@@ -17,15 +18,15 @@ pub(super) fn command() -> Command {
         .arg(connection())
 }
 
-pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let config = app.config(matches)?;
+pub(super) fn run(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    let config = invocation.config(matches)?;
     for entry in config.entries() {
         let value = Text::from(format_args!("  {:<32} {:<28} ", entry.key, entry.value));
         print::line(value.styled(&entry.source, Style::Faint));
     }
     print::line("");
     let checked = config.clone();
-    let queue = app.queue(config)?;
+    let queue = invocation.queue(config)?;
     let (mut trouble, mut last) = (false, String::new());
     let mut told = |what: String, result: Result<()>| match result {
         Ok(()) => print::line(Text::from("  ").styled("ok", Style::Good).and("  ").and(what)),

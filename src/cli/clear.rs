@@ -2,10 +2,11 @@
 
 use clap::{ArgMatches, Command};
 
-use super::app::App;
 use super::arguments::{connection, driver, force, given_queues, queues};
+use super::exit::Exit;
+use super::invocation::Invocation;
+use super::print;
 use super::progress::Progress;
-use super::{Exit, print};
 use crate::error::Result;
 
 pub(super) fn command() -> Command {
@@ -22,9 +23,9 @@ pub(super) fn command() -> Command {
         )
 }
 
-pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let quiet = app.quiet;
-    let opened = app.open(matches)?;
+pub(super) fn run(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    let quiet = invocation.quiet;
+    let opened = invocation.open(matches)?;
     let config = opened.config();
     let queues = match given_queues(matches, "queue") {
         none if none.is_empty() => vec![config.settings(&config.default).queue.clone()],

@@ -1,21 +1,12 @@
 //! `queue:pause`, `queue:resume`, `queue:restart`: tells the workers something.
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 
-use super::app::App;
-use super::arguments::{connection, driver, given_queues};
-use super::{Exit, print};
-use crate::error::{Error, Result};
-
-/// Queues by their names, at least one.
-pub(super) fn named_queues() -> Arg {
-    Arg::new("queues").value_name("QUEUE").action(ArgAction::Append).num_args(1..).required(true)
-}
-
-/// What the command line names and nothing can be called.
-pub(super) fn misnamed(error: Error) -> Error {
-    if error.is_invalid() { error.of_usage() } else { error }
-}
+use super::arguments::{connection, driver, given_queues, named_queues};
+use super::exit::{Exit, misnamed};
+use super::invocation::Invocation;
+use super::print;
+use crate::error::Result;
 
 pub(super) fn pause_command() -> Command {
     Command::new("queue:pause")
@@ -32,8 +23,8 @@ pub(super) fn pause_command() -> Command {
         )
 }
 
-pub(super) fn pause(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let opened = app.open(matches)?;
+pub(super) fn pause(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    let opened = invocation.open(matches)?;
     for queue in given_queues(matches, "queues") {
         match opened.pause(None, &queue).map_err(misnamed)? {
             true => print::line(format!("Queue \"{queue}\" is paused.")),
@@ -52,8 +43,8 @@ pub(super) fn resume_command() -> Command {
         .after_long_help("Examples:\n  craft queue:resume invoices")
 }
 
-pub(super) fn resume(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let opened = app.open(matches)?;
+pub(super) fn resume(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    let opened = invocation.open(matches)?;
     for queue in given_queues(matches, "queues") {
         match opened.resume(None, &queue).map_err(misnamed)? {
             true => print::line(format!("Queue \"{queue}\" is resumed.")),
@@ -76,8 +67,8 @@ pub(super) fn restart_command() -> Command {
         )
 }
 
-pub(super) fn restart(app: App, matches: &ArgMatches) -> Result<Exit> {
-    app.open(matches)?.restart_workers(None)?;
+pub(super) fn restart(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    invocation.open(matches)?.restart_workers(None)?;
     print::line("All workers finish their running jobs and end; their supervisor starts them again.");
     Ok(Exit::Fine)
 }

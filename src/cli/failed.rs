@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::app::App;
 use super::arguments::{
-    connection, driver, force, given_queues, json, option, queues, span, span_option, text, whole,
+    connection, driver, force, given_ids, given_queues, ids, job_id, json, option, queues, span, span_option,
+    text, whole,
 };
+use super::exit::{Exit, usage};
+use super::invocation::Invocation;
 use super::progress::Progress;
-use super::retry::{LISTS_THEM, given_ids, ids, job_id};
-use super::{Exit, print, program, usage};
+use super::retry::LISTS_THEM;
+use super::{identity, print};
 use crate::error::{Error, Result};
 use crate::failed::{FailedJob, Filter};
 use crate::queue::Queue;
@@ -35,11 +37,11 @@ pub(super) fn list_command() -> Command {
         .arg(json())
 }
 
-pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
+pub(super) fn list(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
     let id = text(matches, "id").map(job_id);
     let limit = whole(matches, "limit", 0)?.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
     let since = span(matches, "since")?;
-    let queue = app.open(matches)?;
+    let queue = invocation.open(matches)?;
     let queues = given_queues(matches, "queue");
     let filter = Filter { id: id.as_ref(), job: text(matches, "job"), since, ..Filter::default() };
     if matches.get_flag("json") {
@@ -61,7 +63,7 @@ pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
         0 => print::line("No failed jobs found."),
         _ => {
             print::line("");
-            print::line(program::named(
+            print::line(identity::named(
                 "craft queue:failed-list ID shows one, craft queue:retry ID runs it again.",
             ));
         }
@@ -146,9 +148,9 @@ pub(super) fn forget_command() -> Command {
         .arg(connection())
 }
 
-pub(super) fn forget(app: App, matches: &ArgMatches) -> Result<Exit> {
+pub(super) fn forget(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
     let ids = given_ids(matches);
-    let queue = app.open(matches)?;
+    let queue = invocation.open(matches)?;
     let mut trouble = false;
     for id in ids {
         match queue.failed().forget(std::slice::from_ref(&id))? {
@@ -176,8 +178,8 @@ pub(super) fn flush_command() -> Command {
         .arg(force())
 }
 
-pub(super) fn flush(app: App, matches: &ArgMatches) -> Result<Exit> {
-    remove(app, matches, "all failed jobs", 0.0)
+pub(super) fn flush(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    remove(invocation, matches, "all failed jobs", 0.0)
 }
 
 pub(super) fn prune_command() -> Command {
@@ -191,11 +193,11 @@ pub(super) fn prune_command() -> Command {
         .arg(force())
 }
 
-pub(super) fn prune(app: App, matches: &ArgMatches) -> Result<Exit> {
-    remove(app, matches, "old failed jobs", 24.0)
+pub(super) fn prune(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    remove(invocation, matches, "old failed jobs", 24.0)
 }
 
-fn remove(app: App, matches: &ArgMatches, what: &str, hours: f64) -> Result<Exit> {
+fn remove(invocation: Invocation, matches: &ArgMatches, what: &str, hours: f64) -> Result<Exit> {
     let hours = match text(matches, "hours") {
         None => hours,
         Some(given) => given
@@ -209,8 +211,8 @@ fn remove(app: App, matches: &ArgMatches, what: &str, hours: f64) -> Result<Exit
     let queues = given_queues(matches, "queue");
     let named = filter.job.map(|job| format!(" named \"{job}\"")).unwrap_or_default();
     let of = if queues.is_empty() { String::new() } else { format!(" of {}", queues.join(", ")) };
-    let quiet = app.quiet;
-    let queue = app.open(matches)?;
+    let quiet = invocation.quiet;
+    let queue = invocation.open(matches)?;
     print::confirm(&format!("Remove {what}{named}{of}?"), matches.get_flag("force"))?;
     let mut progress = Progress::new("Removing failed jobs", None, quiet);
     let mut removed = 0;

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::app::App;
-use super::{Exit, print, usage};
+use super::exit::{Exit, usage};
+use super::invocation::Invocation;
+use super::print;
 use crate::error::{Error, Result};
 
 const FOLDER: &str = "src/jobs";
@@ -34,7 +35,7 @@ pub(super) fn command() -> Command {
         )
 }
 
-pub(super) fn run(_: App, matches: &ArgMatches) -> Result<Exit> {
+pub(super) fn run(_: Invocation, matches: &ArgMatches) -> Result<Exit> {
     let name = matches.get_one::<String>("name").map_or("", String::as_str);
     let is_type =
         name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(|c| c.is_ascii_alphanumeric());
@@ -146,11 +147,11 @@ pub(super) fn list_command() -> Command {
     Command::new("job:list").about("List the jobs that this program knows")
 }
 
-pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
-    for name in app.job_names() {
+pub(super) fn list(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    for name in invocation.job_names() {
         print::line(format!("  {name}"));
     }
-    for (name, command) in &app.config(matches)?.commands {
+    for (name, command) in &invocation.config(matches)?.commands {
         print::line(format!("  {name}   {}", command.command.join(" ")));
     }
     Ok(Exit::Fine)

@@ -5,12 +5,14 @@ use std::time::Duration;
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
-use super::app::App;
-use super::arguments::{connection, driver, given_queues, json, option, queues, text, whole};
+use super::arguments::{
+    connection, driver, given_ids, given_queues, ids, job_id, json, option, queues, text, whole,
+};
+use super::exit::{Exit, usage};
 use super::failed::{self, fields};
+use super::invocation::Invocation;
+use super::print;
 use super::print::{Style, Text};
-use super::retry::{given_ids, ids, job_id};
-use super::{Exit, print, usage};
 use crate::config::DriverKind;
 use crate::driver::{Cancelled, JobDetails, JobFilter, JobState, QueuedJob};
 use crate::error::{Error, Result};
@@ -44,7 +46,7 @@ pub(super) fn list_command() -> Command {
         )
 }
 
-pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
+pub(super) fn list(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
     let limit = match whole(matches, "limit", 0)? {
         None => LIMIT,
         Some(0) => usize::MAX,
@@ -63,7 +65,7 @@ pub(super) fn list(app: App, matches: &ArgMatches) -> Result<Exit> {
         [] => vec![None],
         some => some.iter().map(|queue| Some(&**queue)).collect(),
     };
-    let opened = open(app, matches, "list the jobs")?;
+    let opened = open(invocation, matches, "list the jobs")?;
     let zone = zone(&opened);
     let as_json = matches.get_flag("json");
     let (mut all, mut listed, mut last) = (print::JsonList::default(), 0, None);
@@ -169,8 +171,8 @@ fn age(job: &QueuedJob) -> Option<Duration> {
 
 /// # Errors
 /// As [`check_is_shared`].
-fn open(app: App, matches: &ArgMatches, what: &str) -> Result<Queue> {
-    let opened = app.open(matches)?;
+fn open(invocation: Invocation, matches: &ArgMatches, what: &str) -> Result<Queue> {
+    let opened = invocation.open(matches)?;
     check_is_shared(&opened, what)?;
     Ok(opened)
 }
@@ -239,9 +241,9 @@ pub(super) fn show_command() -> Command {
         )
 }
 
-pub(super) fn show(app: App, matches: &ArgMatches) -> Result<Exit> {
+pub(super) fn show(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
     let id = job_id(text(matches, "id").unwrap_or_default());
-    let opened = app.open(matches)?;
+    let opened = invocation.open(matches)?;
     let (zone, fails_after) = (zone(&opened), fails_after(&opened));
     let as_json = matches.get_flag("json");
     let alive = check_is_shared(&opened, "show a job").and_then(|()| opened.job(None, &id));
@@ -331,9 +333,9 @@ pub(super) fn cancel_command() -> Command {
         )
 }
 
-pub(super) fn cancel(app: App, matches: &ArgMatches) -> Result<Exit> {
+pub(super) fn cancel(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
     let ids = given_ids(matches);
-    let answers = open(app, matches, "cancel a job")?.cancel(None, &ids)?;
+    let answers = open(invocation, matches, "cancel a job")?.cancel(None, &ids)?;
     if matches.get_flag("json") {
         #[derive(Serialize)]
         struct Answer<'a> {

@@ -7,15 +7,16 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::arguments::{option, text};
-use super::{print, program, usage};
+use super::exit::usage;
+use super::{identity, print};
 use crate::error::{Error, Result};
 
 /// The names of these commands.
 pub(super) const NAMES: [&str; 3] = ["help", "completions", "man"];
 
 pub(super) fn commands() -> [Command; 3] {
-    let named = |text: &str| program::named(text).into_owned();
-    let name = program::name();
+    let named = |text: &str| identity::named(text).into_owned();
+    let name = identity::name();
     let command = || Arg::new("command").value_name("COMMAND").action(ArgAction::Append).num_args(0..=2);
     [
         Command::new("help")
@@ -63,9 +64,37 @@ pub(super) fn run(root: &Command, name: &str, matches: &ArgMatches) -> Option<Re
 fn help(root: &Command, matches: &ArgMatches) -> Result<()> {
     match asked(root, matches)? {
         Some(mut command) => print::block(command.render_long_help()),
-        None => print::overview(root),
+        None => overview(root),
     }
     Ok(())
+}
+
+/// All commands by namespace, for `craft` alone.
+pub(super) fn overview(root: &Command) {
+    print::line(format!(
+        "{} {}  {}",
+        identity::name(),
+        identity::version(),
+        root.get_about().cloned().unwrap_or_default()
+    ));
+    print::line("");
+    print::line(identity::named("Usage: craft <COMMAND> [OPTIONS]"));
+    print::line("");
+    let mut last = None;
+    for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let name = command.get_name();
+        let space = match NAMES.contains(&name) {
+            true => NAMES[0],
+            false => name.split(':').next().unwrap_or_default(),
+        };
+        if last.is_some_and(|last| last != space) {
+            print::line("");
+        }
+        last = Some(space);
+        print::line(format!("  {name:<20} {}", command.get_about().cloned().unwrap_or_default()));
+    }
+    print::line("");
+    print::line(identity::named("craft <COMMAND> -h explains a command, --help with examples."));
 }
 
 /// Fully spelt, with the options that every command has.
@@ -102,7 +131,7 @@ fn completions(root: &Command, matches: &ArgMatches) -> Result<()> {
         Shell::Bash => with_second_words(root),
         _ => root.clone(),
     };
-    let name = program::name();
+    let name = identity::name();
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut root, name, &mut script);
     if shell == Shell::Zsh {
@@ -152,7 +181,7 @@ fn man(root: &Command, matches: &ArgMatches) -> Result<()> {
             Error::other(format!("cannot write {}", folder.display())).because(&cause)
         };
         std::fs::create_dir_all(folder).map_err(unwritable)?;
-        let commands = program.get_subcommands().map(|command| page(command, Some(program::name())));
+        let commands = program.get_subcommands().map(|command| page(command, Some(identity::name())));
         for (name, page) in std::iter::once(page(&program, None)).chain(commands) {
             let file = folder.join(format!("{name}.1"));
             std::fs::write(&file, page).map_err(unwritable)?;
@@ -161,7 +190,7 @@ fn man(root: &Command, matches: &ArgMatches) -> Result<()> {
         return Ok(());
     }
     let (_, page) = match asked(root, matches)? {
-        Some(command) => page(&command, Some(program::name())),
+        Some(command) => page(&command, Some(identity::name())),
         None => page(&program, None),
     };
     print::raw(&page);

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::app::App;
 use super::arguments::{connection, force, option, switch, text};
+use super::exit::Exit;
+use super::invocation::Invocation;
+use super::print;
 use super::progress::Progress;
 use super::targets::{database, states, targets};
-use super::{Exit, print};
 use crate::config::Config;
 use crate::driver::database::{File, Migrated, State, files};
 use crate::error::Result;
@@ -45,8 +46,8 @@ pub(super) fn migrate_command() -> Command {
         )
 }
 
-pub(super) fn migrate(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let config = app.config(matches)?;
+pub(super) fn migrate(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    let config = invocation.config(matches)?;
     let folder = folder(&config, matches);
     if !matches.get_flag("dry-run") {
         apply(&config, &folder)?;
@@ -86,8 +87,8 @@ pub(super) fn rollback_command() -> Command {
         )
 }
 
-pub(super) fn rollback(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let config = app.config(matches)?;
+pub(super) fn rollback(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    let config = invocation.config(matches)?;
     let database = database(&config)?;
     let batch = database.last_batch(&folder(&config, matches))?;
     let names: Vec<_> = batch.iter().map(|undo| &*undo.name).collect();
@@ -115,8 +116,8 @@ pub(super) fn status_command() -> Command {
         .arg(directory())
 }
 
-pub(super) fn status(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let config = app.config(matches)?;
+pub(super) fn status(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    let config = invocation.config(matches)?;
     let files = files(&folder(&config, matches))?;
     let states = states(&targets(&config)?, &files)?;
     for file in &files {

@@ -5,12 +5,14 @@ use std::time::Duration;
 use clap::{ArgMatches, Command};
 use serde::Serialize;
 
-use super::app::App;
-use super::arguments::{connection, driver, given_queues, json, option, span, span_option, whole};
-use super::control::named_queues;
+use super::arguments::{
+    connection, driver, given_queues, json, named_queues, option, span, span_option, whole,
+};
+use super::exit::Exit;
+use super::invocation::Invocation;
+use super::print;
 use super::print::{Style, Text};
 use super::status::{BOUND, shown};
-use super::{Exit, print};
 use crate::driver::Size;
 use crate::error::Result;
 use crate::time::{format_duration, seconds_to_span};
@@ -36,9 +38,9 @@ pub(super) fn command() -> Command {
         )
 }
 
-pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
+pub(super) fn run(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
     let limits = Limits::of(matches)?;
-    let opened = app.open(matches)?;
+    let opened = invocation.open(matches)?;
     let queues = given_queues(matches, "queues");
     let sizes = opened.size_up_to(None, &queues, limits.bound())?;
     let lines: Vec<Line> = queues

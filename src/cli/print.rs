@@ -4,10 +4,10 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 
+use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgMatches, Command};
 
-use super::{escape, meta, program, progress, stdout};
+use super::{escape, identity, progress, stdout};
 use crate::error::{Error, Result};
 
 static COLOR: OnceLock<Color> = OnceLock::new();
@@ -196,7 +196,7 @@ pub(super) fn error(error: &Error) {
 
 /// What to do about an error that was printed before.
 pub(super) fn help(text: &str) {
-    note(Text::from("  ").styled("help:", Style::Good).and(" ").and_lines(program::named(text)));
+    note(Text::from("  ").styled("help:", Style::Good).and(" ").and_lines(identity::named(text)));
 }
 
 /// What clap has to say: a refusal (status 2), or the help and the version that were asked for (0).
@@ -220,41 +220,13 @@ pub(super) fn refusal(mut refused: clap::Error) -> u8 {
             note(format!("error: unrecognized subcommand '{wrong}'"));
             match text(ContextKind::SuggestedSubcommand) {
                 Some(similar) => note(format!("  tip: a similar subcommand exists: '{similar}'")),
-                None => note(program::named("  tip: craft alone lists all commands")),
+                None => note(identity::named("  tip: craft alone lists all commands")),
             }
         }
         _ if refused.use_stderr() => note(Text::default().and_lines(refused.render().to_string().trim_end())),
         _ => block(refused.render()),
     }
     u8::try_from(refused.exit_code()).unwrap_or(2)
-}
-
-/// All commands by namespace, for `craft` alone.
-pub(super) fn overview(root: &Command) {
-    line(format!(
-        "{} {}  {}",
-        program::name(),
-        program::version(),
-        root.get_about().cloned().unwrap_or_default()
-    ));
-    line("");
-    line(program::named("Usage: craft <COMMAND> [OPTIONS]"));
-    line("");
-    let mut last = None;
-    for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
-        let name = command.get_name();
-        let space = match meta::NAMES.contains(&name) {
-            true => meta::NAMES[0],
-            false => name.split(':').next().unwrap_or_default(),
-        };
-        if last.is_some_and(|last| last != space) {
-            line("");
-        }
-        last = Some(space);
-        line(format!("  {name:<20} {}", command.get_about().cloned().unwrap_or_default()));
-    }
-    line("");
-    line(program::named("craft <COMMAND> -h explains a command, --help with examples."));
 }
 
 /// Asks before something is destroyed. Without a terminal `--force` must be given.

@@ -7,13 +7,13 @@ use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
-use super::app::App;
 use super::arguments::{
     connection, driver, json as json_flag, option, span, span_option, switch, text, whole,
 };
-use super::control::misnamed;
+use super::exit::{Exit, misnamed, usage};
+use super::invocation::Invocation;
+use super::print;
 use super::progress::Progress;
-use super::{Exit, print, usage};
 use crate::backoff::Backoff;
 use crate::config::nearest;
 use crate::error::{Error, Result};
@@ -65,13 +65,13 @@ pub(super) fn command() -> Command {
         )
 }
 
-pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
+pub(super) fn run(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
     let name = text(matches, "name").unwrap_or_default();
     let payload = payload(text(matches, "payload").unwrap_or("null"))?;
     let count: usize = whole(matches, "count", 1)?.unwrap_or(1);
     let options = Options::of(matches)?;
-    let (quiet, all_ids) = (app.quiet, app.verbosity > 0);
-    let queue = app.open_driver(matches)?;
+    let (quiet, all_ids) = (invocation.quiet, invocation.verbosity > 0);
+    let queue = invocation.open_driver(matches)?;
     if !matches.get_flag("force") && !fits(&queue, name, &payload, quiet) {
         return Ok(Exit::Status(2));
     }

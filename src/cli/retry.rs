@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{ArgAction, ArgMatches, Command};
 
-use super::app::App;
-use super::arguments::{connection, driver, given_queues, option, switch, text};
-use super::control::misnamed;
+use super::arguments::{connection, driver, given_ids, given_queues, ids, option, switch, text};
+use super::exit::{Exit, misnamed, usage};
+use super::invocation::Invocation;
+use super::print;
 use super::progress::Progress;
 use super::push::SHOWN;
-use super::{Exit, print, usage};
 use crate::error::Result;
-use crate::message::JobId;
 use crate::queue::{Retried, Retry};
 
 /// What to do where there is no failed job of an id.
@@ -30,21 +29,7 @@ pub(super) fn command() -> Command {
         .after_long_help("Examples:\n  craft queue:retry\n  craft queue:retry 7 9\n  craft queue:retry --from invoices --queue slow\n  craft queue:retry --job SendEmail --dry-run\n\nOf more than 100 it prints the counts; with -v each.")
 }
 
-/// Failed jobs by their ids.
-pub(super) fn ids() -> Arg {
-    Arg::new("ids").value_name("ID").action(ArgAction::Append).num_args(0..)
-}
-
-pub(super) fn given_ids(matches: &ArgMatches) -> Vec<JobId> {
-    matches.get_many::<String>("ids").into_iter().flatten().map(|id| job_id(id)).collect()
-}
-
-pub(super) fn job_id(text: &str) -> JobId {
-    let digits = text.strip_prefix('#').unwrap_or(text);
-    digits.parse().map_or_else(|_| JobId::Text(text.into()), JobId::Number)
-}
-
-pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
+pub(super) fn run(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
     let from = given_queues(matches, "from");
     if from.len() > 1 && matches.contains_id("ids") {
         return Err(usage("--from with several queues takes no ids"));
@@ -56,9 +41,9 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
         onto: text(matches, "queue").map(str::to_owned),
         dry_run: matches.get_flag("dry-run"),
     };
-    let most = if app.verbosity > 0 { usize::MAX } else { SHOWN };
-    let mut progress = Progress::new("Retrying failed jobs", None, app.quiet);
-    let queue = app.open(matches)?;
+    let most = if invocation.verbosity > 0 { usize::MAX } else { SHOWN };
+    let mut progress = Progress::new("Retrying failed jobs", None, invocation.quiet);
+    let queue = invocation.open(matches)?;
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     let (mut trouble, mut unknown) = (false, false);
     let (mut told, mut refused, mut untold) = (0, 0, 0_u64);

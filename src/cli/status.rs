@@ -6,9 +6,10 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
-use super::app::App;
 use super::arguments::{connection, driver, given_queues, json, span, span_option, switch};
-use super::{Exit, print};
+use super::exit::Exit;
+use super::invocation::Invocation;
+use super::print;
 use crate::driver::Size;
 use crate::error::Result;
 use crate::queue::Queue;
@@ -34,10 +35,10 @@ pub(super) fn command() -> Command {
         .arg(json())
 }
 
-pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
+pub(super) fn run(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
     let queues = given_queues(matches, "queues");
     let watch = span(matches, "watch")?;
-    let queue = app.open(matches)?;
+    let queue = invocation.open(matches)?;
     let bound = if matches.get_flag("exact") { u64::MAX } else { BOUND };
     loop {
         let lines = look(&queue, &queues, bound)?;

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::app::App;
 use super::arguments::connection;
+use super::exit::{Exit, usage};
+use super::invocation::Invocation;
 use super::migrate::{apply, directory, folder};
 use super::targets::{Target, targets};
-use super::{Exit, print, program, usage};
+use super::{identity, print};
 use crate::config::{Config, DriverKind};
 use crate::driver::database::{DOWN, File as Migration, Table, files};
 use crate::error::{Error, Result};
@@ -44,8 +45,8 @@ pub(super) fn table_command() -> Command {
         .arg(connection())
 }
 
-pub(super) fn table(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let config = app.config(matches)?;
+pub(super) fn table(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    let config = invocation.config(matches)?;
     write(&config, Table::Jobs, &checked_folder(&config, matches)?)?;
     Ok(Exit::Fine)
 }
@@ -57,10 +58,10 @@ pub(super) fn failed_command() -> Command {
         .arg(connection())
 }
 
-pub(super) fn failed(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let config = app.config(matches)?;
+pub(super) fn failed(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    let config = invocation.config(matches)?;
     write(&config, Table::Failed, &checked_folder(&config, matches)?)?;
-    print::line(program::named("craft queue:failed-list shows the failed jobs, once there are any."));
+    print::line(identity::named("craft queue:failed-list shows the failed jobs, once there are any."));
     Ok(Exit::Fine)
 }
 
@@ -71,8 +72,8 @@ pub(super) fn install_command() -> Command {
         .arg(connection())
 }
 
-pub(super) fn install(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let config = app.config(matches)?;
+pub(super) fn install(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    let config = invocation.config(matches)?;
     let folder = checked_folder(&config, matches)?;
     if config.default_kind() != DriverKind::Amqp {
         write(&config, Table::Jobs, &folder)?;

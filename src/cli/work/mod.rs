@@ -3,27 +3,26 @@
 mod pretty;
 mod signals;
 mod structured;
+mod view;
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::{ArgMatches, Command};
 
 use self::pretty::Pretty;
 use self::structured::{Form, Structured};
-use super::Exit;
-use super::app::App;
+use self::view::{Reporter, View};
 use super::arguments::{
     connection, driver, given_queues, option, queues, span, span_option, switch, text, whole,
 };
-use crate::config::{Config, DriverKind, Mode};
+use super::exit::Exit;
+use super::invocation::Invocation;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::message::check_queue;
 use crate::queue::Worker;
-use crate::time::Zone;
 use crate::worker::{Report, StopReason};
 
 pub(super) fn command() -> Command {
@@ -62,16 +61,16 @@ pub(super) fn command() -> Command {
         )
 }
 
-pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
-    let config = app.config(matches)?;
-    let view = View::new(&app, matches, &config)?;
+pub(super) fn run(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> {
+    let config = invocation.config(matches)?;
+    let view = View::new(&invocation, matches, &config)?;
     for queue in given_queues(matches, "queue") {
         check_queue("name of the queue", &queue).map_err(Error::of_usage)?;
     }
     let tells_begins = view.verbosity > 0 && !view.quiet;
-    let mut job_names = app.job_names();
+    let mut job_names = invocation.job_names();
     job_names.extend(config.commands.keys().cloned());
-    let queue = app.queue(config)?;
+    let queue = invocation.queue(config)?;
     let mut worker = queue.worker().process_ends();
     for name in &view.queues {
         worker = worker.on(name);
@@ -79,7 +78,7 @@ pub(super) fn run(app: App, matches: &ArgMatches) -> Result<Exit> {
     worker = bounded(worker, matches)?;
     let pid_file = text(matches, "pid-file").map(PidFile::write).transpose()?;
     let what = queue.describe(None)?;
-    let reporter = Arc::new(Mutex::new(view.reporter(&what, &job_names)));
+    let reporter = Arc::new(Mutex::new(reporter(view, &what, &job_names)));
     let told = reporter.clone();
     let worker = worker.reporter(move |event: &Event<'_>| {
         // Skipped before the lock, for which many threads would wait.
@@ -131,78 +130,12 @@ fn bounded(mut worker: Worker, matches: &ArgMatches) -> Result<Worker> {
     Ok(worker)
 }
 
-/// How the events of a worker are printed, and its settings that they show.
-struct View {
-    json: bool,
-    terminal: bool,
-    quiet: bool,
-    verbosity: u8,
-    driver: String,
-    connection: String,
-    queues: Vec<String>,
-    name: Option<String>,
-    workers: usize,
-    processes: bool,
-    poll: Duration,
-    attempts: u32,
-    zone: Zone,
-}
-
-impl View {
-    fn new(app: &App, matches: &ArgMatches, config: &Config) -> Result<Self> {
-        let settings = config.settings(&config.default);
-        let queues = match given_queues(matches, "queue") {
-            none if none.is_empty() => vec![settings.queue.clone()],
-            some => some,
-        };
-        Ok(Self {
-            json: matches.get_flag("json"),
-            terminal: std::io::stdout().is_terminal(),
-            quiet: app.quiet,
-            verbosity: app.verbosity,
-            driver: config.default.clone(),
-            connection: match config.default_kind() {
-                DriverKind::Database => config.database.connection.clone(),
-                _ => String::new(),
-            },
-            queues,
-            name: text(matches, "name").map(str::to_owned),
-            workers: settings.workers,
-            processes: settings.mode == Mode::Multiprocess,
-            poll: settings.poll,
-            attempts: settings.attempts,
-            zone: settings.tz.clone(),
-        })
+fn reporter(view: View, back_end: &str, jobs: &[String]) -> Box<dyn Reporter> {
+    match (view.json, view.terminal) {
+        (true, _) => Box::new(Structured::new(view, Form::Json)),
+        (false, true) => Box::new(Pretty::new(view, back_end, jobs)),
+        (false, false) => Box::new(Structured::new(view, Form::KeyValue)),
     }
-
-    fn reporter(self, back_end: &str, jobs: &[String]) -> Box<dyn Reporter> {
-        match (self.json, self.terminal) {
-            (true, _) => Box::new(Structured::new(self, Form::Json)),
-            (false, true) => Box::new(Pretty::new(self, back_end, jobs)),
-            (false, false) => Box::new(Structured::new(self, Form::KeyValue)),
-        }
-    }
-}
-
-/// Whether `--quiet` hides the event.
-fn is_routine(event: &Event<'_>) -> bool {
-    matches!(
-        event,
-        Event::Started
-            | Event::Began { .. }
-            | Event::Done(_)
-            | Event::Polled { .. }
-            | Event::Paused { .. }
-            | Event::Resumed { .. }
-            | Event::Restarting { .. }
-            | Event::Stopping { .. }
-    )
-}
-
-/// Prints the events of a worker.
-trait Reporter: Send {
-    fn tell(&mut self, event: &Event<'_>);
-    fn ended(&mut self, report: &Report, took: Duration);
 }
 
 /// A file with the process id, removed when the worker ends.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::super::identity;
 use super::super::print::{Style, Text, indented, line, note};
-use super::super::program;
-use super::{Reporter, View, is_routine};
+use super::view::{Reporter, View, is_routine};
 use crate::event::{Event, JobInfo};
 use crate::time::{Timestamp, format_duration};
 use crate::worker::{Report, StopReason};
@@ -57,8 +57,8 @@ fn header(view: &View, back_end: &str, jobs: &[String]) {
     };
     line(format!(
         "  {} {}   {} · {back_end}   queue {}   {slots}   poll {}   attempts {}",
-        program::name(),
-        program::version(),
+        identity::name(),
+        identity::version(),
         view.driver,
         view.queues.join(","),
         format_duration(view.poll),

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::super::stdout::{self, Results};
 use super::super::{escape, print};
-use super::{Reporter, View, is_routine};
+use super::view::{Reporter, View, is_routine};
 use crate::event::{Event, JobInfo};
 use crate::message::JobId;
 use crate::time::Timestamp;
