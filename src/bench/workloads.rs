@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::ledger::{Ledger, Nothing};
-use super::{Bench, Figure, PATIENCE};
+use super::{Bench, Figure};
 use crate::config::DriverKind;
 use crate::error::Result;
 use crate::message::Pushed;
@@ -11,6 +11,9 @@ use crate::queue::Queue;
 
 /// Jobs a call, in `push_many` and when a queue is filled.
 const A_CALL: usize = 1_000;
+
+/// The longest a workload waits for a job that does not come, before it counts it as lost.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The quiet before each timed push of `pickup`: an idle worker, not one that has just been busy.
 const IDLE: Duration = Duration::from_secs(1);

@@ -60,7 +60,9 @@ pub(super) fn put_name<'a>(text: &'a str, name: &str) -> Cow<'a, str> {
     let is_command = |rest: &str| {
         let word = rest.split_whitespace().next().unwrap_or_default();
         let word = word.trim_end_matches([',', '.', ')', ';', '"', '`']);
-        word.trim_end_matches(':').contains(':') || WITHOUT_COLON.contains(&word) || matches!(word, "<COMMAND>" | "alone")
+        word.trim_end_matches(':').contains(':')
+            || WITHOUT_COLON.contains(&word)
+            || matches!(word, "<COMMAND>" | "alone")
     };
     if name == "craft" || !text.contains(CALLED) {
         return Cow::Borrowed(text);

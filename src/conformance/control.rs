@@ -1,6 +1,7 @@
 //! Control messages are kept, and every handle reads them.
 
-use super::fixture::{Fixture, Handle, must};
+use super::fixture::{Fixture, must};
+use super::handle::Handle;
 use super::handle::names;
 use crate::driver::{ControlFlags, ControlMessage};
 

@@ -5,11 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::subject::{Can, Storage, Subject};
-use crate::driver::Notifier;
+use crate::driver::{Driver, Notifier};
 use crate::failed::FailedJobs;
 use crate::message::{Message, new_uuid};
-
-pub(super) use super::handle::Handle;
 
 /// Long enough that no hold of this lease runs out, however slow the machine is.
 pub(super) const LONG: Duration = Duration::from_secs(3_600);
@@ -38,13 +36,9 @@ impl<'a> Fixture<'a> {
         self.subject.can
     }
 
-    /// Opens a handle that hears no notifier.
-    pub(super) fn handle(&self) -> Handle<'_> {
-        self.hand_with(Notifier::silent())
-    }
-
-    pub(super) fn hand_with(&self, notifier: Notifier) -> Handle<'_> {
-        Handle::new(self, must("open the back end", self.storage.0.open(notifier)))
+    /// Opens the back end.
+    pub(super) fn open(&self, notifier: Notifier) -> Box<dyn Driver> {
+        must("open the back end", self.storage.0.open(notifier))
     }
 
     /// Opens the failed jobs.

@@ -15,11 +15,18 @@ pub(super) struct Handle<'a> {
     driver: Option<Box<dyn Driver>>,
 }
 
-impl<'a> Handle<'a> {
-    pub(super) fn new(fixture: &'a Fixture<'a>, driver: Box<dyn Driver>) -> Self {
-        Self { fixture, driver: Some(driver) }
+impl Fixture<'_> {
+    /// Opens a handle that hears no notifier.
+    pub(super) fn handle(&self) -> Handle<'_> {
+        self.handle_with(Notifier::silent())
     }
 
+    pub(super) fn handle_with(&self, notifier: Notifier) -> Handle<'_> {
+        Handle { fixture: self, driver: Some(self.open(notifier)) }
+    }
+}
+
+impl<'a> Handle<'a> {
     pub(super) fn driver(&mut self) -> &mut dyn Driver {
         &mut **self.driver.as_mut().expect("is open")
     }
@@ -129,7 +136,7 @@ impl<'a> Handle<'a> {
             thread::sleep(self.fixture.subject.short_lease + Duration::from_millis(20));
         } else {
             self.driver = None;
-            *self = self.fixture.hand_with(Notifier::silent());
+            *self = self.fixture.handle_with(Notifier::silent());
         }
     }
 

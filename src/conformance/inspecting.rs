@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::fixture::{Fixture, Handle, LONG, must};
+use super::fixture::{Fixture, LONG, must};
+use super::handle::Handle;
 use crate::driver::{Cancelled, JobDetails, JobFilter, JobState, QueuedJob};
 use crate::message::{JobId, Message};
 

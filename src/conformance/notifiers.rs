@@ -19,7 +19,7 @@ pub(super) fn a_bell_is_heard_at_most_once_for_each_time_somebody_listens(fixtur
     let notifier = Notifier::new(move || {
         count.fetch_add(1, Ordering::SeqCst);
     });
-    let (mut batcher, mut worker) = (fixture.handle(), fixture.hand_with(notifier.clone()));
+    let (mut batcher, mut worker) = (fixture.handle(), fixture.handle_with(notifier.clone()));
     batcher.add_each(&["a"]);
     worker.take(1);
     assert_eq!(rung.load(Ordering::SeqCst), 0, "nobody listens yet");

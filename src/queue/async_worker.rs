@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
 
-use super::enqueue::QueueInner;
 use super::unfinished::{PANICKED, Unfinished, has_failed, how_it_ended};
-use super::worker_builder;
 use crate::context::is_inside_a_job;
 use crate::error::{Error, Result};
 use crate::worker::{Report, Stopper};
+
+/// Runs a worker until it ends.
+pub(super) type RunWorker = Box<dyn FnOnce() -> Result<Report> + Send>;
 
 #[derive(Default)]
 pub(super) struct Pool(Mutex<State>);
@@ -31,11 +32,11 @@ enum State {
 }
 
 impl Pool {
-    /// Starts the worker when it does not run yet.
+    /// Starts the worker that `prepare` makes, when none runs yet.
     ///
     /// # Errors
     /// The queue is closed, the worker has ended, or the system gives no more threads.
-    pub(super) fn open(&self, inner: &QueueInner) -> Result<()> {
+    pub(super) fn open(&self, prepare: impl FnOnce() -> Result<(RunWorker, Stopper)>) -> Result<()> {
         let mut state = self.lock();
         match &*state {
             State::Open { ended, .. } => {
@@ -51,13 +52,13 @@ impl Pool {
             }
             State::Idle => {}
         }
-        let (prepared, stopper) = worker_builder::prepare_pool(inner)?;
+        let (run, stopper) = prepare()?;
         let (tell, ended) = bounded(1);
         std::thread::Builder::new()
             .name("craft-async".into())
             .spawn(move || {
                 // Nobody may listen any more; the report is for `close`. A panic drops `tell`, and that tells, too.
-                let _ = tell.send(prepared.run());
+                let _ = tell.send(run());
             })
             .map_err(|cause| Error::other("cannot start the async driver's thread").because(&cause))?;
         *state = State::Open { stopper, ended };

@@ -11,11 +11,11 @@ mod pending_push;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::pending_push::{Lead, PendingPush, State, Terms, fit, split};
+use self::pending_push::{Lead, PendingPush, State, Terms, fit, lock, split};
 use crate::driver::{Backend, Driver, Notifier};
 use crate::error::{Error, Result};
 use crate::message::{Message, Pushed};
@@ -223,11 +223,6 @@ fn push(backend: &dyn Backend, lead: &mut Lead, messages: &[Message]) -> Result<
             Err((error, sent))
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Only plain moves run under these locks.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::ConfiguredDriver;
-use super::enqueue::QueueInner;
+use super::drivers::ConfiguredDriver;
+use super::inner::QueueInner;
 use crate::context::RunEnv;
 use crate::error::{Error, Result};
 use crate::failed::Failure;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ConfiguredDriver;
-use super::enqueue::QueueInner;
+use super::drivers::ConfiguredDriver;
+use super::inner::QueueInner;
 use crate::error::Result;
 use crate::failed::{FailedCount, FailedJob, FailedJobs, Filter};
 use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed, check_queue};

@@ -1,6 +1,7 @@
 //! Single jobs that wait or run, and bounded counts.
 
-use super::{ConfiguredDriver, Queue};
+use super::Queue;
+use super::drivers::ConfiguredDriver;
 use crate::driver::{Cancelled, Driver, JobDetails, JobFilter, QueuedJob, Size};
 use crate::error::{Error, Result};
 use crate::message::JobId;

@@ -9,6 +9,7 @@ mod enqueue;
 mod failed;
 mod failed_store;
 mod fake;
+mod inner;
 mod inspect;
 #[cfg(feature = "cli")]
 mod name_check;
@@ -25,8 +26,8 @@ pub(crate) use self::name_check::Known;
 pub use self::unfinished::Unfinished;
 pub use self::worker_builder::Worker;
 
-use self::drivers::{ConfiguredDriver, Own};
-use self::enqueue::QueueInner;
+use self::drivers::Own;
+use self::inner::QueueInner;
 use crate::config::Config;
 use crate::driver::{Backend, Size};
 use crate::error::Result;

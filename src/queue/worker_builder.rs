@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::enqueue::QueueInner;
+use super::async_worker::RunWorker;
 use super::fake::Recorder;
+use super::inner::QueueInner;
 use crate::backoff::Backoff;
 use crate::config::{DriverKind, Mode, Settings};
 use crate::context::RunEnv;
@@ -245,7 +246,7 @@ impl Worker {
 }
 
 /// A worker with everything found that it needs.
-pub(super) struct Prepared {
+struct Prepared {
     setup: WorkerOptions,
     runner: MakeRunner,
     inbox: Inbox,
@@ -255,7 +256,7 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn run(self) -> Result<Report> {
+    fn run(self) -> Result<Report> {
         let Self { setup, runner, inbox, inner: _keeps_the_queue_open } = self;
         worker::run(setup, runner, inbox)
     }
@@ -295,7 +296,7 @@ fn processes(_: &Settings, _: RunEnv) -> Result<MakeRunner> {
 }
 
 /// The async driver's worker.
-pub(super) fn prepare_pool(inner: &QueueInner) -> Result<(Prepared, Stopper)> {
+pub(super) fn prepare_pool(inner: &QueueInner) -> Result<(RunWorker, Stopper)> {
     let worker = Worker::new(inner.shared()?).driver("async");
     let stopper = worker.stopper();
     let mut prepared = worker.prepare()?;
@@ -303,5 +304,5 @@ pub(super) fn prepare_pool(inner: &QueueInner) -> Result<(Prepared, Stopper)> {
         prepared.setup.backend = Arc::new(memory.all_queues());
     }
     prepared.inner = None;
-    Ok((prepared, stopper))
+    Ok((Box::new(|| prepared.run()), stopper))
 }

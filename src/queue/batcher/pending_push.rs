@@ -2,11 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::lock;
 use crate::driver::{Backend, Driver};
 use crate::error::{Error, Result};
 use crate::message::{Message, Pushed};
@@ -158,6 +157,11 @@ impl PendingPush {
             false => error.again(),
         }));
     }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Only plain moves run under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn bytes(message: &Message) -> usize {
