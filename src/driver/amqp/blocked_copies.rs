@@ -3,14 +3,11 @@
 //! A broker that is short of memory or disk space stops reading from who publishes, and goes on where it stopped. So a
 //! copy that it has not answered is neither sent again nor given up: its original stays held until the answer comes.
 
-use std::time::Duration;
-
 use super::client_trait::Answers;
-use super::publisher::{Publish, Publisher};
-use crate::error::Result;
+use super::publish::Publish;
 
 /// One that was sent and not answered.
-pub(super) struct BlockedCopies {
+pub(super) struct BlockedCopy {
     /// The number of its publish.
     number: u64,
     message_id: Option<String>,
@@ -20,7 +17,7 @@ pub(super) struct BlockedCopies {
     pub(super) tag: u64,
 }
 
-impl BlockedCopies {
+impl BlockedCopy {
     pub(super) fn of(publish: &Publish<'_>, number: u64, came_back: bool) -> Option<Self> {
         let message_id = publish.envelope.message_id.clone();
         Some(Self { number, message_id, came_back, tag: publish.replaces? })
@@ -29,17 +26,17 @@ impl BlockedCopies {
 
 /// Takes those out that are answered, and says the tags of those that have arrived. A return may be read long before
 /// the confirm of the same message.
-fn answered(held_up: &mut Vec<BlockedCopies>, answers: Answers) -> Vec<u64> {
+pub(super) fn answered(held_up: &mut Vec<BlockedCopy>, answers: Answers) -> Vec<u64> {
     for id in answers.returned {
         // Of several with one id the last one.
-        let is_it = |one: &&mut BlockedCopies| !one.came_back && one.message_id.as_ref() == Some(&id);
+        let is_it = |one: &&mut BlockedCopy| !one.came_back && one.message_id.as_ref() == Some(&id);
         if let Some(one) = held_up.iter_mut().rev().find(is_it) {
             one.came_back = true;
         }
     }
     let mut arrived = Vec::new();
     for confirm in answers.confirms {
-        let is_meant = |one: &BlockedCopies| match confirm.multiple {
+        let is_meant = |one: &BlockedCopy| match confirm.multiple {
             true => one.number <= confirm.number,
             false => one.number == confirm.number,
         };
@@ -50,30 +47,13 @@ fn answered(held_up: &mut Vec<BlockedCopies>, answers: Answers) -> Vec<u64> {
     arrived
 }
 
-impl Publisher {
-    /// Whether copies are waited for: nothing else is sent meanwhile.
-    pub(super) fn is_held_up(&self) -> bool {
-        !self.held_up.is_empty()
-    }
-
-    /// Waits for answers to what is held up, at most for so long, and says the tags of those that have arrived. What
-    /// the broker refused, or had no queue for, is not held up any more, and may be sent again.
-    pub(super) fn proceed(&mut self, limit: Duration) -> Result<Vec<u64>> {
-        if self.held_up.is_empty() {
-            return Ok(Vec::new());
-        }
-        let answers = self.outbox.answers(limit)?;
-        Ok(answered(&mut self.held_up, answers))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::driver::amqp::client_trait::Confirm;
 
-    fn held_up(number: u64, id: &str) -> BlockedCopies {
-        BlockedCopies { number, message_id: Some(id.to_owned()), came_back: false, tag: number * 10 }
+    fn held_up(number: u64, id: &str) -> BlockedCopy {
+        BlockedCopy { number, message_id: Some(id.to_owned()), came_back: false, tag: number * 10 }
     }
 
     fn answers(returned: &[&str], confirms: &[(u64, bool, bool)]) -> Answers {

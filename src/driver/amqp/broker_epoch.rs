@@ -12,7 +12,7 @@
 //! notice at once count twice, and then some jobs are copied once more, which does no harm.
 
 use super::client_trait::Object;
-use super::topology::classic_type;
+use super::client_trait::classic_type;
 
 /// One message for each start.
 pub(super) const STARTS: &str = "craft-queue.starts";

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::client_trait::{Arrival, Inbox, WINDOW, note};
 use super::deliveries::Deliveries;
-use super::publisher::{Place, Publish, Published, Publisher};
+use super::digest::digest_of;
+use super::publish::{Place, Publish};
+use super::publisher::{Published, Publisher};
 use super::topology::{self, Keeping};
 use crate::error::Result;
 use crate::message::{JobId, NAME_LIMIT, check_name};
@@ -183,7 +185,7 @@ impl Browser {
 
     fn add(&mut self, arrival: Arrival) {
         let message_id = arrival.envelope.message_id.as_deref().filter(|id| !id.is_empty());
-        let digest = topology::digest_of(&arrival.body);
+        let digest = digest_of(&arrival.body);
         let base = message_id.unwrap_or(&digest).to_owned();
         let is_free = |id: &str| match self.ids.get(id) {
             None => true,
@@ -223,7 +225,7 @@ impl Browser {
     fn records_of(&self, message_id: &str, digest: &str) -> Vec<u64> {
         let is_it = |dead: &Dead| {
             dead.arrival.envelope.message_id.as_deref() == Some(message_id)
-                && topology::digest_of(&dead.arrival.body) == digest
+                && digest_of(&dead.arrival.body) == digest
         };
         self.dead.iter().filter(|(_, dead)| is_it(dead)).map(|(tag, _)| *tag).collect()
     }

@@ -227,3 +227,13 @@ pub(super) enum Argument {
     /// A number.
     Number(i64),
 }
+
+/// The argument that makes a queue a classic one, whatever the vhost's default is.
+pub(super) fn classic_type() -> (&'static str, Argument) {
+    ("x-queue-type", Argument::Text("classic".into()))
+}
+
+/// The argument that makes a queue a quorum queue.
+pub(super) fn quorum_type() -> (&'static str, Argument) {
+    ("x-queue-type", Argument::Text("quorum".into()))
+}

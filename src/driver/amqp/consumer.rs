@@ -18,7 +18,8 @@ use super::deliveries::{Deliveries, Held};
 use super::options::AmqpOptions;
 use super::prefetch::Prefetch;
 use super::process_deliveries::ProcessDeliveries;
-use super::publisher::{Place, Publisher};
+use super::publish::Place;
+use super::publisher::Publisher;
 use super::state::State;
 use super::topology::{self, Keeping};
 use crate::driver::{Receipt, Reserved, Suspects, Taken, Want};
@@ -29,8 +30,19 @@ mod copies;
 mod strays;
 mod suspects;
 
+/// How long a turn may look for strays, where it found jobs and where it did not.
+const STRAYS_BUSY: Duration = Duration::from_millis(5);
+const STRAYS_IDLE: Duration = Duration::from_millis(50);
+
 /// How long a leaving driver waits for each answer.
 const LEAVING: Duration = Duration::from_millis(500);
+
+/// A message that nobody has, and what its copy is to be.
+struct Postponed {
+    arrival: Arrival,
+    state: State,
+    place: Place,
+}
 
 /// The receiving half of a driver.
 pub(super) struct Consumer {
@@ -42,7 +54,7 @@ pub(super) struct Consumer {
     process: Arc<ProcessDeliveries>,
     waiting: HashMap<Arc<str>, VecDeque<Arrival>>,
     /// What is to be replaced by a copy once the broker takes messages again, by tag.
-    postponed: BTreeMap<u64, copies::Postponed>,
+    postponed: BTreeMap<u64, Postponed>,
     declared: HashSet<Arc<str>>,
     subscribed: Vec<Arc<str>>,
     appetite: Prefetch,
@@ -112,7 +124,7 @@ impl Consumer {
         }
         if self.strays > 0 {
             if self.postponed.len() < WINDOW {
-                let limit = if taken.jobs.is_empty() { strays::IDLE } else { strays::BUSY };
+                let limit = if taken.jobs.is_empty() { STRAYS_IDLE } else { STRAYS_BUSY };
                 self.bring_strays_home(limit, publisher)?;
             }
             if self.strays > 0 && taken.jobs.is_empty() {

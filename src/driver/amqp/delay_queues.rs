@@ -20,8 +20,8 @@
 
 use std::time::Duration;
 
-use super::client_trait::{Address, Argument, Kind, Object};
-use super::topology::{classic_type, digest, quorum_type};
+use super::client_trait::{Address, Argument, Kind, Object, classic_type, quorum_type};
+use super::digest::digest;
 use crate::error::{Error, Result};
 use crate::time;
 

@@ -12,10 +12,11 @@ use std::time::Duration;
 use super::browse_failed::{Browser, Dead};
 use super::client_trait::{Client, Envelope, note};
 use super::codec;
+use super::digest::digest_of;
 use super::options::AmqpOptions;
-use super::publisher::{Place, Publish, Published, Publisher};
+use super::publish::{Place, Publish};
+use super::publisher::{Published, Publisher};
 use super::state::State;
-use super::topology;
 use super::unconfirmed::{Death, Unconfirmed};
 use crate::driver::{Notifier, Reserved};
 use crate::error::{Error, Result};
@@ -158,7 +159,7 @@ impl FailedJobs for Session {
     /// Whether one is there nobody can say who does not read all the dead of the queue, which a worker must not do.
     /// So where there are many, one may be of this job; [`withdraw`](Self::withdraw) leaves a note.
     fn records_of(&mut self, job: &Message, _: &str) -> Result<Vec<JobId>> {
-        let digest = topology::digest_of(&job.payload);
+        let digest = digest_of(&job.payload);
         if let Some(look) = &self.look {
             let ids = look.ids_of(&job.uuid, &digest);
             if !ids.is_empty() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::client_trait::{Address, Answers, Arrival, Client, Confirm, Envelope, Inbox, Object, Outbox};
 use super::delay_queues;
-use super::topology::digest;
+use super::digest::digest;
 use crate::driver::Notifier;
 use crate::error::{Error, Result};
 

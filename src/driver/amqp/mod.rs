@@ -63,6 +63,7 @@ mod confirms;
 mod consumer;
 mod delay_queues;
 mod deliveries;
+mod digest;
 mod driver;
 mod errors;
 mod failed;
@@ -71,6 +72,7 @@ mod fake;
 mod options;
 mod prefetch;
 mod process_deliveries;
+mod publish;
 mod publisher;
 mod put_back;
 mod state;
@@ -82,9 +84,9 @@ mod unconfirmed;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::Amiquip;
 #[cfg(feature = "cli")]
 pub(crate) use client::LOG_TARGET;
+use client::Opener;
 use client_trait::Client;
 use driver::{AmqpDriver, Shared};
 pub use failed::FailedQueue;
@@ -117,7 +119,7 @@ impl AmqpBackend {
     /// Opens nothing yet.
     pub fn new(options: AmqpOptions) -> Self {
         let options = Arc::new(options);
-        let client = Arc::new(Amiquip::new(&options));
+        let client = Arc::new(Opener::new(&options));
         Self { options, client, shared: Shared::default() }
     }
 

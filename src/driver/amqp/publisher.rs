@@ -6,58 +6,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::blocked_copies::BlockedCopies;
+use super::blocked_copies::{BlockedCopy, answered};
 use super::broker_epoch;
 use super::client_trait::{Address, Envelope, Outbox, WINDOW, WINDOW_BYTES};
 use super::confirms::Confirms;
 use super::delay_queues::{self, Levels};
 use super::options::AmqpOptions;
+use super::publish::{Place, Publish};
 use super::state::State;
 use super::topology::{self, Keeping};
 use crate::error::{Error, Result};
 use crate::message::new_uuid;
-
-/// One message on its way out.
-pub(super) struct Publish<'a> {
-    /// The queue of the job.
-    pub(super) queue: &'a str,
-    /// Which of its queues.
-    pub(super) place: Place,
-    /// How long until it shall be there.
-    pub(super) after: Duration,
-    /// Its properties.
-    pub(super) envelope: Envelope,
-    /// Its bytes.
-    pub(super) body: &'a [u8],
-    /// The tag of the message that it takes the place of.
-    pub(super) replaces: Option<u64>,
-}
-
-/// Which of the queues that belong to a queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// The queue itself, through the configured exchange.
-    Pushed,
-    /// The queue itself.
-    Work,
-    /// Its suspects.
-    Suspects,
-    /// Its dead.
-    Failed,
-    /// The names of the queues that have dead.
-    FailedQueues,
-    /// A queue of ours that was declared already.
-    Own(&'static str),
-    /// Down from the end of the delay_queues, with this key.
-    Home(String),
-}
-
-impl Place {
-    /// Where a job waits that is due.
-    pub(super) fn of(state: State) -> Self {
-        if state.is_suspect() { Self::Suspects } else { Self::Work }
-    }
-}
 
 /// What became of the messages of one call.
 #[must_use]
@@ -82,7 +41,7 @@ pub(super) struct Publisher {
     /// Which start of the broker this connection is to, once that was asked.
     start: Option<u64>,
     /// Copies that were sent to a broker that takes nothing now. They are never sent again on this connection.
-    pub(super) held_up: Vec<BlockedCopies>,
+    pub(super) held_up: Vec<BlockedCopy>,
     /// How long it waits for the broker's word.
     pub(super) patience: Duration,
 }
@@ -166,7 +125,7 @@ impl Publisher {
                 self.held_up = open
                     .filter(|(_, number, _)| *number <= self.published)
                     .filter_map(|(at, number, came_back)| {
-                        BlockedCopies::of(letters[at].publish, number, came_back)
+                        BlockedCopy::of(letters[at].publish, number, came_back)
                     })
                     .collect();
                 return Ok(());
@@ -368,6 +327,21 @@ impl Publisher {
         .with_help(
             "start more workers, or raise the queue's limit (x-max-length with x-overflow=reject-publish)",
         )
+    }
+
+    /// Whether copies are waited for: nothing else is sent meanwhile.
+    pub(super) fn is_held_up(&self) -> bool {
+        !self.held_up.is_empty()
+    }
+
+    /// Waits for answers to what is held up, at most for so long, and says the tags of those that have arrived. What
+    /// the broker refused, or had no queue for, is not held up any more, and may be sent again.
+    pub(super) fn proceed(&mut self, limit: Duration) -> Result<Vec<u64>> {
+        if self.held_up.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answers = self.outbox.answers(limit)?;
+        Ok(answered(&mut self.held_up, answers))
     }
 }
 

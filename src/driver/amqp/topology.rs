@@ -13,8 +13,9 @@
 
 use std::collections::HashSet;
 
-use super::client_trait::{Argument, Object};
+use super::client_trait::{Argument, Object, classic_type, quorum_type};
 use super::delay_queues;
+use super::digest::digest;
 use super::options::AmqpOptions;
 use crate::error::{Error, Result};
 use crate::message::NAME_LIMIT;
@@ -81,19 +82,6 @@ fn beside(queue: &str, suffix: &str) -> String {
     let room = NAME_LIMIT - suffix.len() - digest.len() - 1;
     let cut = (0..=room).rev().find(|at| queue.is_char_boundary(*at)).unwrap_or(0);
     format!("{}~{digest}{suffix}", &queue[..cut])
-}
-
-/// 16 hexadecimal digits that stand for a name (FNV-1a). Other processes compute the same.
-pub(super) fn digest(name: &str) -> String {
-    digest_of(name.as_bytes())
-}
-
-/// The same for any bytes.
-pub(super) fn digest_of(bytes: &[u8]) -> String {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    format!("{hash:016x}")
 }
 
 /// What must exist before a job can wait in a queue.
@@ -193,16 +181,6 @@ fn work_arguments(options: &AmqpOptions, queue: &str) -> Vec<(&'static str, Argu
     arguments
 }
 
-/// The argument that makes a queue a classic one, whatever the vhost's default is.
-pub(super) fn classic_type() -> (&'static str, Argument) {
-    ("x-queue-type", Argument::Text("classic".into()))
-}
-
-/// The argument that makes a queue a quorum queue.
-pub(super) fn quorum_type() -> (&'static str, Argument) {
-    ("x-queue-type", Argument::Text("quorum".into()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,11 +227,5 @@ mod tests {
         for name in ["x", "failed", ".failed", "failed.x", "craft-queue"] {
             assert!(check_is_not_ours(name).is_ok(), "{name}");
         }
-    }
-
-    #[test]
-    fn digests_are_those_of_every_other_process() {
-        assert_eq!(digest(""), "cbf29ce484222325");
-        assert_eq!(digest("a"), "af63dc4c8601ec8c");
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::digest::digest_of;
 use super::publisher::{A_MOMENT, Publisher};
-use super::topology;
 use crate::driver::Reserved;
 use crate::error::Result;
 
@@ -18,7 +18,7 @@ pub(super) struct Death {
 
 impl Death {
     pub(super) fn of(job: &Reserved) -> Self {
-        let digest = topology::digest_of(&job.message.payload);
+        let digest = digest_of(&job.message.payload);
         Self { uuid: Arc::clone(&job.message.uuid), attempt: job.attempt, digest }
     }
 }

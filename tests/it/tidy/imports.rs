@@ -145,7 +145,8 @@ impl File {
                     index += 1;
                     tree(&words, &mut index, &mut Vec::new(), is_handed_on, &mut uses);
                 }
-                _ if next == "::" && before != "::" && is_name(&words[index]) => {
+                // `pub(in super::super)` says who sees an item.
+                _ if next == "::" && before != "::" && before != "in" && is_name(&words[index]) => {
                     let mut path = vec![words[index].clone()];
                     while words.get(index + 1).is_some_and(|word| word == "::")
                         && words.get(index + 2).is_some_and(|word| is_name(word))

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use super::answers::explain;
 use super::frame_checker::{self, CheckedStream, FrameFindings};
+use super::kill_switch::KillSwitch;
 use super::link::Link;
 #[cfg(feature = "rustls")]
 use super::secure::Secure;
-use super::{AmqpError, Auth, Connection, ConnectionOptions, ConnectionTuning, KillSwitch, explain};
+use super::{AmqpError, Auth, Connection, ConnectionOptions, ConnectionTuning};
 #[cfg(feature = "rustls")]
 use crate::driver::amqp::errors::no_tls;
 use crate::driver::amqp::errors::{no_broker, none_answers, not_let_in};

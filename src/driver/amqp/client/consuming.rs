@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam::channel::{Receiver, Select, Sender, TryRecvError};
 
-use super::{
-    AmqpError, Channel, Consumer, ConsumerMessage, ConsumerOptions, Delivery, KillSwitch, envelope, explain,
-};
+use super::answers::explain;
+use super::kill_switch::KillSwitch;
+use super::properties::envelope;
+use super::{AmqpError, Channel, Consumer, ConsumerMessage, ConsumerOptions, Delivery};
 use crate::driver::Notifier;
 use crate::driver::amqp::client_trait::Arrival;
 use crate::driver::amqp::options::AmqpOptions;

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::answers::explain;
 use super::{
     AmqpError, AmqpValue, Channel, ExchangeDeclareOptions, ExchangeType, FieldTable, QueueDeclareOptions,
-    explain,
 };
 use crate::driver::amqp::client_trait::{Argument, Kind, Object};
 use crate::driver::amqp::options::AmqpOptions;

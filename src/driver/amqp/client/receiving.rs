@@ -2,7 +2,7 @@
 //!
 //! A thread owns the channel ([`consuming`](super::consuming)); what is asked of it is waited for with a
 //! limit, and then the kill switch frees it. Questions that the broker may answer by closing the channel
-//! go through one of their own, the queue, so that no held job is lost over them.
+//! go through one of their own, `side_channel`, so that no held job is lost over them.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use crossbeam::channel::{self, RecvTimeoutError, Sender};
 
+use super::answers::{count, explain};
 use super::consuming::{Consuming, Inbound, Request};
-use super::{
-    AmqpError, Channel, Connection, GOODBYE, KillSwitch, QueueDeleteOptions, count, declaring, explain,
-};
+use super::kill_switch::{GOODBYE, KillSwitch};
+use super::{AmqpError, Channel, Connection, QueueDeleteOptions, declaring};
 use crate::driver::Notifier;
 use crate::driver::amqp::client_trait::{Arrival, Inbox, Object};
 use crate::driver::amqp::options::AmqpOptions;
@@ -25,7 +25,7 @@ pub(super) struct Receiving {
     requests: Option<Sender<Request>>,
     inbound: Arc<Inbound>,
     thread: Option<JoinHandle<()>>,
-    desk: Option<Channel>,
+    side_channel: Option<Channel>,
     connection: Option<Connection>,
     options: Arc<AmqpOptions>,
 }
@@ -40,7 +40,7 @@ impl Receiving {
         let opened = kill.within(options.answer_timeout, || {
             Ok((connection.open_channel(None)?, connection.open_channel(None)?))
         });
-        let (channel, desk) = opened.map_err(|error| explain(&options, "open a channel", error))?;
+        let (channel, side_channel) = opened.map_err(|error| explain(&options, "open a channel", error))?;
         let inbound = Arc::new(Inbound::default());
         let (requests, asked) = channel::unbounded();
         let consuming =
@@ -54,7 +54,7 @@ impl Receiving {
             requests: Some(requests),
             inbound,
             thread: Some(thread),
-            desk: Some(desk),
+            side_channel: Some(side_channel),
             connection: Some(connection),
             options,
         })
@@ -93,21 +93,21 @@ impl Receiving {
         explain(&self.options, "receive", error)
     }
 
-    /// Asks through the queue, which the broker closes together with a refusal.
-    fn try_at_desk<T>(
+    /// Asks on the side channel, which the broker closes together with a refusal.
+    fn ask_aside<T>(
         &mut self,
         question: impl FnOnce(&Channel) -> Result<T, AmqpError>,
     ) -> Result<T, AmqpError> {
         let limit = self.options.answer_timeout;
-        let desk = match self.desk.take() {
-            Some(desk) => desk,
+        let side_channel = match self.side_channel.take() {
+            Some(side_channel) => side_channel,
             None => {
                 let connection = self.connection.as_mut().ok_or(AmqpError::EventLoopDropped)?;
                 self.kill.within(limit, || connection.open_channel(None))?
             }
         };
-        let answer = self.kill.within(limit, || question(&desk))?;
-        self.desk = Some(desk);
+        let answer = self.kill.within(limit, || question(&side_channel))?;
+        self.side_channel = Some(side_channel);
         Ok(answer)
     }
 
@@ -117,7 +117,7 @@ impl Receiving {
         doing: &str,
         question: impl FnOnce(&Channel) -> Result<u32, AmqpError>,
     ) -> Result<u64> {
-        match self.try_at_desk(question) {
+        match self.ask_aside(question) {
             Ok(number) => Ok(number.into()),
             Err(AmqpError::ServerClosedChannel { code: 404, .. }) => Ok(0),
             Err(error) => Err(explain(&self.options, doing, error)),
@@ -128,12 +128,12 @@ impl Receiving {
 impl Inbox for Receiving {
     fn declare(&mut self, objects: &[Object]) -> Result<()> {
         let options = Arc::clone(&self.options);
-        declaring::all(&options, objects, |declare| self.try_at_desk(declare))
+        declaring::all(&options, objects, |declare| self.ask_aside(declare))
     }
 
     fn declare_exactly(&mut self, queue: &Object) -> Result<bool> {
         let options = Arc::clone(&self.options);
-        declaring::exactly(&options, queue, |declare| self.try_at_desk(declare))
+        declaring::exactly(&options, queue, |declare| self.ask_aside(declare))
     }
 
     fn subscribe(&mut self, queue: &Arc<str>, prefetch: u16) -> Result<()> {
@@ -179,21 +179,21 @@ impl Inbox for Receiving {
     }
 
     fn count(&mut self, queue: &str) -> Result<u64> {
-        self.number("count", |desk| count(desk, queue))
+        self.number("count", |side_channel| count(side_channel, queue))
     }
 
     fn purge(&mut self, queue: &str) -> Result<u64> {
-        self.number("purge", |desk| desk.queue_purge(queue))
+        self.number("purge", |side_channel| side_channel.queue_purge(queue))
     }
 
     fn delete(&mut self, queue: &str) -> Result<u64> {
-        self.number("delete", |desk| desk.queue_delete(queue, QueueDeleteOptions::default()))
+        self.number("delete", |side_channel| side_channel.queue_delete(queue, QueueDeleteOptions::default()))
     }
 }
 
 impl Drop for Receiving {
     fn drop(&mut self) {
-        let parts = (self.desk.take(), self.connection.take());
+        let parts = (self.side_channel.take(), self.connection.take());
         // Without requests the thread ends.
         self.requests = None;
         let thread = self.thread.take();

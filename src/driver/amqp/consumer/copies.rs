@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Arrival, Consumer, Place, Publisher, State, codec};
-use crate::driver::amqp::publisher::{Publish, Published};
+use super::{Consumer, Postponed};
+use crate::driver::amqp::client_trait::Arrival;
+use crate::driver::amqp::codec;
+use crate::driver::amqp::publish::{Place, Publish};
+use crate::driver::amqp::publisher::{Published, Publisher};
+use crate::driver::amqp::state::State;
 use crate::error::Result;
-
-/// A message that nobody has, and what its copy is to be.
-pub(super) struct Postponed {
-    pub(super) arrival: Arrival,
-    state: State,
-    pub(super) place: Place,
-}
 
 impl Consumer {
     /// Publishes a copy of each with a new state, and then acknowledges the original; later, where the broker takes

@@ -6,12 +6,9 @@ use std::time::{Duration, Instant};
 use super::Consumer;
 use crate::driver::amqp::client_trait::WINDOW;
 use crate::driver::amqp::delay_queues;
-use crate::driver::amqp::publisher::{Place, Publisher};
+use crate::driver::amqp::publish::Place;
+use crate::driver::amqp::publisher::Publisher;
 use crate::error::Result;
-
-/// How long a turn may look for strays, where it found jobs and where it did not.
-pub(super) const BUSY: Duration = Duration::from_millis(5);
-pub(super) const IDLE: Duration = Duration::from_millis(50);
 
 impl Consumer {
     /// Sends some of the jobs on whose queue was missing, as many as the time allows.

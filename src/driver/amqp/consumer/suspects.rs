@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Consumer, Publisher};
 use crate::driver::amqp::client_trait::{Arrival, WINDOW};
-use crate::driver::amqp::publisher::Place;
+use crate::driver::amqp::publish::Place;
 use crate::driver::amqp::state::State;
 use crate::driver::amqp::topology;
 use crate::driver::{Reserved, Suspects};
