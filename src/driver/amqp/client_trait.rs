@@ -193,7 +193,7 @@ pub(super) mod note {
 pub(super) struct Address {
     /// Empty is the default exchange, which knows every queue by its name.
     pub(super) exchange: String,
-    /// The queue's name, or bits for the delay_queues.
+    /// The queue's name, or bits for the delay queues.
     pub(super) routing_key: String,
 }
 

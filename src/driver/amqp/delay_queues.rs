@@ -1,4 +1,4 @@
-//! Delays: a delay_queues of queues whose messages expire, each twice as long as the one below it.
+//! Delays: a chain of queues whose messages expire, each after twice the time of the one below it.
 //!
 //! A delay is written in binary, one bit a level, and is the routing key. Where a bit is set the job
 //! waits in that level's queue; when it expires, and where a bit is not set, it goes down a level; below
@@ -11,7 +11,7 @@
 //! message on without waiting for an answer, and RabbitMQ 4 that is killed in that moment has lost it; a quorum
 //! queue with at-least-once dead lettering removes it when the next queue has confirmed it. Before, a classic queue
 //! loses none; but a quorum queue that is younger than a few seconds when the broker is killed is empty afterwards,
-//! in any version. So a delay_queues that was just made waits until it is [old enough](MATURE). Classic levels that are
+//! in any version. So delay queues that were just made are not used until they are [old enough](MATURE). Classic levels that are
 //! there stay, and what waits in them still comes to its queue.
 //!
 //! The key ends with a digest of the queue's name: one word whatever the name holds, and short enough
@@ -34,7 +34,7 @@ const LEVELS: u32 = 31;
 /// The longest delay, 8.5 years: a job that is tried again waits no longer than that.
 pub(super) const LONGEST: Duration = Duration::from_millis(125 * ((1 << LEVELS) - 1));
 
-/// Where the delay_queues ends.
+/// Where the delay queues end.
 const DELIVER: &str = "craft-queue.delay.deliver";
 
 /// Where jobs wait whose queue was gone when their time came.
@@ -78,7 +78,7 @@ pub(super) fn homecoming(routing_key: String) -> Address {
     Address { exchange: DELIVER.into(), routing_key }
 }
 
-/// The delay_queues up to a height: a job only ever goes down, so that a short delay needs few levels.
+/// The delay queues up to a height: a job only ever goes down, so that a short delay needs few levels.
 pub(super) fn rungs(kind: Levels, height: u32) -> Vec<Object> {
     let mut objects = ends();
     for level in 0..height {
@@ -108,7 +108,7 @@ pub(super) fn rungs(kind: Levels, height: u32) -> Vec<Object> {
     objects
 }
 
-/// Where the delay_queues ends, and what is kept there of jobs without a queue.
+/// Where the delay queues end, and what is kept there of jobs without a queue.
 pub(super) fn ends() -> Vec<Object> {
     vec![
         Object::Exchange { name: STRAY.into(), kind: Kind::Fanout, alternate: None },
@@ -118,7 +118,7 @@ pub(super) fn ends() -> Vec<Object> {
     ]
 }
 
-/// Brings what comes down the delay_queues for a queue into it.
+/// Brings what comes down the delay queues for a queue into it.
 pub(super) fn end(queue: &str) -> Object {
     Object::QueueBinding {
         queue: queue.into(),
@@ -148,7 +148,7 @@ impl Levels {
 /// itself is on disk some seconds later than what was written to it.
 pub(super) const MATURE: Duration = Duration::from_secs(5);
 
-/// How many levels are made at least, so that a delay_queues seldom grows: up to 17 minutes.
+/// How many levels are made at least, so that the chain seldom grows: up to 17 minutes.
 pub(super) const LEAST_HEIGHT: u32 = 14;
 
 /// Reads a delay back, and whose queue it is for: what the levels of a broker would do.

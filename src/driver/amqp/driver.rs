@@ -48,7 +48,7 @@ pub(super) struct AmqpDriver {
     well: bool,
 }
 
-/// How much later than it is due a delayed job may be in its queue: the delay_queues rounds up, and takes its time.
+/// How much later than it is due a delayed job may be in its queue: the delay queues round up, and take their time.
 const LATE: Duration = Duration::from_millis(1_125);
 
 /// How long after it is asked for, what was held before may still come back to this process.
@@ -128,7 +128,7 @@ impl AmqpDriver {
         }
     }
 
-    /// In how long a job that was put back here is due, which comes down the delay_queues a little later.
+    /// In how long a job that was put back here is due, which comes down the delay queues a little later.
     fn return_due(&self) -> Option<Duration> {
         let now = Instant::now();
         let (due, there) = self.returning?;
@@ -339,7 +339,7 @@ impl Driver for AmqpDriver {
         self.watched(sizes)
     }
 
-    /// Removes what is due. What is delayed is on the delay_queues together with the jobs of other queues, where
+    /// Removes what is due. What is delayed is on the delay queues together with the jobs of other queues, where
     /// AMQP can't pick it out.
     fn clear(&mut self, queue: &str) -> Result<u64> {
         crate::message::check_name("queue", queue)?;

@@ -36,7 +36,7 @@ pub(super) enum Place {
     FailedQueues,
     /// A queue of ours that was declared already.
     Own(&'static str),
-    /// Down from the end of the delay_queues, with this key.
+    /// Down from the end of the delay queues, with this key.
     Home(String),
 }
 

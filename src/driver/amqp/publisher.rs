@@ -36,7 +36,7 @@ pub(super) struct Publisher {
     /// Where failed jobs are kept, by queue, and where the names of those queues.
     keepings: HashMap<String, Keeping>,
     names: Option<Keeping>,
-    /// How many levels of the delay_queues were declared.
+    /// How many levels of the delay queues were declared.
     height: u32,
     /// Which start of the broker this connection is to, once that was asked.
     start: Option<u64>,

@@ -120,7 +120,7 @@ fn moved_at(properties: &AmqpProperties) -> Option<i64> {
 
 /// As a delivery carried them. Left away is what must not be in a copy: `expiration` and `user_id`, which
 /// would make the broker drop or refuse it, and every `x-*` header: with the broker's own notes on dead
-/// letters still on it, a second pass down the delay_queues looks like a cycle and the message is dropped; and `CC` and
+/// letters still on it, a second pass down the delay queues looks like a cycle and the message is dropped; and `CC` and
 /// `BCC`, for which the broker would send each copy to those queues again.
 pub(super) fn envelope(properties: &AmqpProperties) -> Envelope {
     let mut envelope = Envelope {

@@ -1,4 +1,4 @@
-//! Jobs that came down the delay_queues while their queue was missing.
+//! Jobs that came down the delay queues while their queue was missing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
