@@ -1,143 +1,19 @@
 //! How dead jobs come into the table of failed jobs: from the table of jobs beside it in one transaction, or from
 //! another back end. What the database refuses of one job is that job's alone.
 
-use std::borrow::Cow;
-
-use serde_json::{Map, Value as Json};
-
-use super::adapter::{Adapter, HasAdapter, Survives, Value, transaction};
+use super::adapter::{Adapter, HasAdapter, Survives, transaction};
+use super::dead::{Buried, Dead, plain};
 use super::jobs::JobsTable;
-use crate::driver::{Reserved, Settlement};
+use super::weaker_texts::weaker_texts;
+use crate::driver::Settlement;
 use crate::error::Result;
-use crate::failed::{Failure, Record};
+use crate::failed::Record;
 use crate::message::{JobId, Message, new_uuid};
 use crate::payload;
-use crate::time::Zone;
 
 /// How many are buried at once, and how many bytes of exceptions and options: fewer than any server's packet.
 const ROWS: usize = 500;
 const BYTES: usize = 256 * 1024;
-
-/// The lengths of an exception that the database refuses as it is.
-const SHORT: usize = 1_024;
-const SHORTEST: usize = 200;
-
-/// A dead job as a row of the failed ones.
-#[derive(Clone)]
-pub(crate) struct Dead<'a> {
-    pub(crate) job: &'a Reserved,
-    pub(crate) failure: &'a Failure,
-    pub(crate) exception: Cow<'a, str>,
-    pub(crate) failed_at: String,
-    /// What its push overrode, its priority and unique key among it.
-    pub(crate) options: Option<Cow<'a, str>>,
-    /// The database has another character set, and refuses more than the exception.
-    ascii: bool,
-}
-
-/// What became of a dead job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Buried {
-    As(i64),
-    /// It is not among the jobs any more, and not among the failed ones: there is one of its uuid.
-    Taken,
-    Lost,
-}
-
-impl<'a> Dead<'a> {
-    pub(super) fn new(job: &'a Reserved, failure: &'a Failure, zone: &Zone) -> Self {
-        Self {
-            job,
-            failure,
-            exception: Cow::Borrowed(&failure.exception),
-            failed_at: zone.format(failure.failed_at),
-            options: kept_options(&job.message),
-            ascii: false,
-        }
-    }
-
-    /// As nothing but ASCII: the payload comes back as it was, of the names what can be kept.
-    fn as_ascii(&self) -> Self {
-        let options = self.options.as_deref().map(|options| Cow::Owned(payload::escaped_json(options)));
-        Self { options, ascii: true, ..self.clone() }
-    }
-
-    pub(crate) fn payload(&self) -> Cow<'a, str> {
-        match payload::to_text(&self.job.message.payload) {
-            text if self.ascii && !text.is_ascii() => Cow::Owned(payload::coded(&self.job.message.payload)),
-            text => text,
-        }
-    }
-
-    /// A name as every database takes it.
-    pub(crate) fn name<'n>(&self, name: &'n str) -> Cow<'n, str> {
-        match name {
-            name if self.ascii && !name.is_ascii() => plain(name).into(),
-            name if name.contains('\0') => name.replace('\0', "?").into(),
-            name => name.into(),
-        }
-    }
-
-    fn with(&self, exception: String) -> Self {
-        Self { exception: Cow::Owned(exception), ..self.clone() }
-    }
-
-    /// The values of `record.sql`.
-    pub(crate) fn values(&self, uuid: &str) -> [Value; 10] {
-        let message = &self.job.message;
-        [
-            uuid.into(),
-            (&*self.failure.driver).into(),
-            (&*self.failure.connection).into(),
-            (&*self.name(&message.queue)).into(),
-            (&*self.name(&message.name)).into(),
-            (&*self.payload()).into(),
-            (&*self.exception).into(),
-            i64::from(self.job.attempt).into(),
-            (&*self.failed_at).into(),
-            self.options.as_deref().into(),
-        ]
-    }
-
-    /// Whether it lies among the failed jobs as it lies among the jobs, and can be read there.
-    fn is_text(&self) -> bool {
-        self.job.unreadable.is_none() && payload::is_kept(&self.job.message.payload)
-    }
-
-    fn weight(&self) -> usize {
-        self.exception.len() + self.options.as_ref().map_or(0, |options| options.len()) + 200
-    }
-}
-
-/// A text with `?` for what is not ASCII.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii() && c != '\0' { c } else { '?' }).collect()
-}
-
-/// The options of a job with those that stand in columns of their own, which failed jobs don't have.
-fn kept_options(message: &Message) -> Option<Cow<'_, str>> {
-    let written = message.overrides.as_deref();
-    if message.priority == 0 && message.unique_key.is_none() {
-        return written.map(Cow::Borrowed);
-    }
-    let object = match written.map(serde_json::from_str) {
-        None => Map::new(),
-        Some(Ok(Json::Object(object))) => object,
-        // No options of ours, and kept as they are.
-        Some(_) => return written.map(Cow::Borrowed),
-    };
-    let mut kept = object.clone();
-    if message.priority > 0 {
-        kept.insert("priority".into(), message.priority.into());
-    }
-    if let Some(key) = &message.unique_key {
-        kept.insert("unique_key".into(), (**key).into());
-    }
-    match kept == object {
-        true => written.map(Cow::Borrowed),
-        false => Some(Json::Object(kept).to_string().into()),
-    }
-}
 
 impl JobsTable {
     /// Moves dead jobs to the failed ones.
@@ -232,14 +108,6 @@ fn weaker<O: HasAdapter + ?Sized, T>(
         }
     }
     Ok(Err(refusal.to_string()))
-}
-
-/// Texts of which the database refuses less and less.
-pub(super) fn weaker_texts<A: Adapter + ?Sized>(adapter: &mut A, text: &str) -> Result<Vec<String>> {
-    let storable = adapter.storable(text)?;
-    let short = payload::shortened(&storable, SHORT);
-    let shortest = payload::shortened(&plain(&short), SHORTEST);
-    Ok(vec![storable, short, shortest])
 }
 
 /// Buries a job beside a failed one of its uuid: that one is being retried, and this is its new failure; or it is

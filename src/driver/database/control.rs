@@ -62,8 +62,9 @@ fn send(adapter: &mut dyn Adapter, driver: &str, message: &ControlMessage<'_>) -
 mod beside {
     use std::time::{Duration, Instant};
 
+    use crate::driver::database::Database;
     use crate::driver::database::adapter::Adapter;
-    use crate::driver::database::{Database, Open};
+    use crate::driver::database::open::Open;
     use crate::driver::{Control, ControlFlags, ControlMessage};
     use crate::error::{Error, Result};
 

@@ -1,7 +1,8 @@
 //! The table of failed jobs: the contract of [`FailedJobs`] in terms of an adapter's statements.
 
 use super::adapter::{Adapter, HasAdapter, Row, Survives, Value, list, transaction};
-use super::burial::{self, Dead};
+use super::burial;
+use super::dead::Dead;
 use crate::error::Result;
 use crate::failed::{FailedCount, FailedJob, FailedJobs, Failure, Filter, Record};
 use crate::message::{JobId, Message, Pushed};

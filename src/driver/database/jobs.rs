@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::adapter::{self, Adapter, HasAdapter, PutBack, Survives, Take, transaction};
 use super::batch_size::Weight;
-use super::burial::{self, Dead};
+use super::dead::Dead;
 use super::refused::RefusedRows;
+use super::weaker_texts::weaker_texts;
 use super::{Database, inspect};
 use crate::driver::{
     Cancelled, Control, Driver, Extended, JobDetails, JobFilter, QueuedJob, Receipt, Reserved, Settled,
@@ -274,7 +275,7 @@ impl JobsTable {
     ) -> Result<()> {
         let weaker = match &settled.verdict {
             Verdict::Again { error, .. } | Verdict::Exhausted { error, .. } => {
-                burial::weaker_texts(&mut *self.adapter, error)?
+                weaker_texts(&mut *self.adapter, error)?
             }
             _ => Vec::new(),
         };

@@ -16,11 +16,13 @@
 )]
 
 mod adapter;
+mod backend;
 mod batch_size;
 mod burial;
 mod control;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod cursor;
+mod dead;
 mod failed;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod hosts;
@@ -38,6 +40,7 @@ mod missing_tables;
 mod mysql;
 mod odd_rows;
 mod one_by_one;
+mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod push_in;
@@ -46,6 +49,8 @@ mod refused;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;
+mod value;
+mod weaker_texts;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -54,17 +59,14 @@ use std::time::Duration;
 pub(crate) use self::control::ControlTable;
 #[cfg(feature = "cli")]
 pub(crate) use self::migrations::{DOWN, File, Migrated, State, Table, files};
-#[cfg(feature = "cli")]
-use self::missing_tables::is_about_a_column;
 
 use self::adapter::{Adapter, schema_transaction};
-use self::statements::{Dialect, Statements};
+use self::open::Open;
+use self::statements::{Dialect, Statements, not_compiled_in};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::config::Server;
 use crate::config::{Config, Connection, Durability};
-use crate::driver::{Backend, Driver, Notifier};
 use crate::error::{Error, Result};
-use crate::failed::{FailedBackend, FailedJobs};
 use crate::time::Zone;
 
 /// A database with a table of jobs, of failed jobs, or both.
@@ -274,63 +276,6 @@ fn check_tls(name: &str, connection: &Connection, has_tls: bool) -> Result<()> {
         .with_help("build craft-queue with the feature \"tls\""));
     }
     Ok(())
-}
-
-fn not_compiled_in(connection: &Connection) -> Error {
-    let driver = connection.driver();
-    Error::unsupported(format!("this build has no driver for {driver}"))
-        .with_help(format!("build craft-queue with the feature \"{driver}\""))
-}
-
-/// What a connection is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Open {
-    Existing,
-    /// To make or change tables: a file that is missing is made, and a statement may take as long as it needs.
-    Migrate,
-}
-
-/// How long whoever changes tables waits for another one who does.
-const LONG: Duration = Duration::from_secs(3_600);
-
-impl Backend for Database {
-    fn open(&self, notifier: Notifier) -> Result<Box<dyn Driver>> {
-        let mut adapter = self.connect_and_check(false)?;
-        adapter.watch(notifier)?;
-        Ok(Box::new(jobs::JobsTable {
-            adapter,
-            database: self.clone(),
-            no_control_table: false,
-            asked_when_due: None,
-            looked_for_odd: None,
-            weight: batch_size::Weight::default(),
-            locks_until: None,
-            refused: refused::RefusedRows::default(),
-            passed_over: Vec::new(),
-            refused_holds: std::collections::HashSet::new(),
-            warnings: Vec::new(),
-        }))
-    }
-
-    fn pushes_wait_for_keys(&self) -> bool {
-        // Who writes to a file keeps out everybody, whatever the key.
-        !matches!(self.connection, Connection::Sqlite { .. })
-    }
-
-    fn describe(&self) -> String {
-        match &self.connection {
-            Connection::Sqlite { database } => format!("sqlite {}", database.display()),
-            server => server.to_string(),
-        }
-    }
-}
-
-impl FailedBackend for Database {
-    fn open(&self) -> Result<Box<dyn FailedJobs>> {
-        let adapter = self.connect_and_check(true)?;
-        let shares_jobs = self.jobs.is_some();
-        Ok(Box::new(failed::FailedTable { adapter, shares_jobs, zone: self.zone.clone() }))
-    }
 }
 
 #[cfg(all(test, any(feature = "postgres", feature = "mysql")))]

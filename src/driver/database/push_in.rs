@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Database, Open};
+use super::Database;
+use super::open::Open;
 use crate::config::Connection;
 use crate::driver::Backend;
 use crate::error::{Error, Result};

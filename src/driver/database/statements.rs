@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::lexer::{Piece, pieces};
 use crate::config::Connection;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Which folder of `sql/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Dialect {
             #[cfg(feature = "mysql")]
             Connection::Mysql { .. } => Ok(Self::Mysql),
             #[allow(unreachable_patterns, reason = "with all three drivers nothing is left")]
-            other => Err(super::not_compiled_in(other)),
+            other => Err(not_compiled_in(other)),
         }
     }
 
@@ -77,6 +77,12 @@ impl Dialect {
             Self::Mysql => MYSQL,
         }
     }
+}
+
+pub(super) fn not_compiled_in(connection: &Connection) -> Error {
+    let driver = connection.driver();
+    Error::unsupported(format!("this build has no driver for {driver}"))
+        .with_help(format!("build craft-queue with the feature \"{driver}\""))
 }
 
 /// The statements of one dialect for one pair of tables.

@@ -227,7 +227,7 @@ fn is_name(word: &str) -> bool {
 
 /// The words and signs of a source, without its comments, its strings and the tests at its end.
 fn words(text: &str) -> Vec<String> {
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let text = text.split("\nmod tests {").next().unwrap_or_default();
     let chars: Vec<char> = text.chars().collect();
     let at = |index: usize| chars.get(index).copied().unwrap_or('\0');
     let mut words = Vec::new();

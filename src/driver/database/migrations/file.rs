@@ -4,9 +4,25 @@ use std::path::{Path, PathBuf};
 
 use super::super::Database;
 use super::super::lexer::{Piece, pieces, statements, table_of, words};
-use super::Table;
 use crate::config::{Choice, DatabaseKind};
 use crate::error::{Error, Result};
+
+/// A table of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Table {
+    Jobs,
+    Failed,
+}
+
+impl Table {
+    /// Its parts: how each is checked, and how it is made.
+    pub(super) fn parts(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Jobs => &[("check_jobs", "create_jobs"), ("check_signals", "create_signals")],
+            Self::Failed => &[("check_failed_jobs", "create_failed_jobs")],
+        }
+    }
+}
 
 /// How the name of a file ends that undoes the migration of the same name.
 pub(crate) const DOWN: &str = ".down.sql";

@@ -6,32 +6,17 @@ mod old;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-pub(crate) use self::file::{DOWN, File, files};
+pub(crate) use self::file::{DOWN, File, Table, files};
 
 use self::file::unreadable;
+use super::Database;
 use super::adapter::{Adapter, Value, schema_transaction};
 use super::lexer::{statements, table_of};
-use super::{Database, Open, is_about_a_column};
+use super::missing_tables::is_about_a_column;
+use super::open::Open;
 use crate::driver::{Backend, Notifier};
 use crate::error::Result;
 use crate::time::Timestamp;
-
-/// A table of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Table {
-    Jobs,
-    Failed,
-}
-
-impl Table {
-    /// Its parts: how each is checked, and how it is made.
-    fn parts(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Jobs => &[("check_jobs", "create_jobs"), ("check_signals", "create_signals")],
-            Self::Failed => &[("check_failed_jobs", "create_failed_jobs")],
-        }
-    }
-}
 
 /// How far a migration is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,9 +6,10 @@ use ::mysql::Value as ServerValue;
 use serde_json::json;
 
 use super::super::adapter::{Adapter, list};
-use super::super::burial::{Buried, Dead};
+use super::super::dead::{Buried, Dead};
+use super::super::receipts::by_token;
 use super::super::receipts::row_and_token;
-use super::{Mysql, by_token};
+use super::Mysql;
 use crate::error::{Error, Result};
 
 impl Mysql {

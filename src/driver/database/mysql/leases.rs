@@ -2,22 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::receipts::{of_row, row_and_token};
-use super::{Mysql, micros};
+use super::super::receipts::{by_token, of_row};
+use super::Mysql;
+use super::session::micros;
 use crate::driver::{Extended, Receipt};
 use crate::error::Result;
-
-/// The ids under each token: a fenced statement serves those of one take.
-pub(super) fn by_token(receipts: &[Receipt]) -> Vec<(i64, Vec<i64>)> {
-    let mut groups: Vec<(i64, Vec<i64>)> = Vec::new();
-    for (id, token) in receipts.iter().copied().map(row_and_token) {
-        match groups.iter_mut().find(|(other, _)| *other == token) {
-            Some((_, ids)) => ids.push(id),
-            None => groups.push((token, vec![id])),
-        }
-    }
-    groups
-}
 
 fn without(ids: &[i64], others: &[i64]) -> Vec<i64> {
     ids.iter().copied().filter(|id| !others.contains(id)).collect()

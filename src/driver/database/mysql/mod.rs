@@ -19,13 +19,12 @@ use std::time::{Duration, Instant};
 use ::mysql::prelude::Queryable;
 use ::mysql::{Params, Value as ServerValue};
 
-use self::leases::by_token;
-use self::session::Session;
-use super::LONG;
+use self::session::{HIGHEST, Session, micros};
 use super::adapter::{Adapter, Kind, Odd, PutBack, Row, Survives, Take, Value, transaction};
-use super::burial::{Buried, Dead};
 use super::cursor::Cursor;
-use super::receipts::{of_row, row_and_token};
+use super::dead::{Buried, Dead};
+use super::open::LONG;
+use super::receipts::{by_token, of_row, row_and_token};
 use super::statements::Statements;
 use crate::config::Server;
 use crate::driver::{Extended, Receipt, Reserved, Size};
@@ -42,9 +41,6 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Before all dates, also one of zeros, which a lenient session can write.
 const BEFORE_ALL: ServerValue = ServerValue::Date(0, 0, 0, 0, 0, 0, 0);
-
-/// Above all priorities that the column can hold: a lenient session may write others than ours.
-const HIGHEST: i64 = 128;
 
 /// An open connection.
 struct Mysql {
@@ -67,12 +63,6 @@ pub(super) fn open(
 ) -> Result<Box<dyn Adapter>> {
     let session = Session::open(server, statements, patience, limit)?;
     Ok(Box::new(Mysql { session, cursor: Cursor::default(), passed_over: String::new() }))
-}
-
-/// A span for `INTERVAL ? MICROSECOND`; at most 100 years, as a DATETIME ends with the year 9999.
-fn micros(span: Duration) -> i64 {
-    const LIMIT: i64 = 100 * 366 * 24 * 3_600 * 1_000_000;
-    i64::try_from(span.as_micros()).unwrap_or(LIMIT).min(LIMIT)
 }
 
 impl Mysql {
@@ -336,7 +326,7 @@ impl Adapter for Mysql {
     }
 
     fn size_up_to(&mut self, queues: &[String], most: u64) -> Result<Vec<Size>> {
-        size::up_to(self, queues, most)
+        self.sizes_up_to(queues, most)
     }
 
     fn bury(&mut self, dead: &[Dead<'_>]) -> Result<Vec<Buried>> {

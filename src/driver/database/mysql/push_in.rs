@@ -7,8 +7,7 @@ use ::mysql::{Params, Transaction, Value};
 
 use super::super::statements::Statements;
 use super::errors::{explain, is_duplicate, is_duplicate_id};
-use super::micros;
-use super::session::Session;
+use super::session::{Session, micros};
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed};
 use crate::push::Enlist;

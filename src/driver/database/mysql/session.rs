@@ -7,8 +7,8 @@ use std::time::Duration;
 use ::mysql::prelude::Queryable;
 use ::mysql::{Conn, Opts, OptsBuilder, Params, Row as ServerRow};
 
-use super::super::LONG;
 use super::super::adapter::{Row, Value};
+use super::super::open::LONG;
 use super::super::statements::Statements;
 use super::connect;
 use super::errors::{self, explain};
@@ -165,6 +165,15 @@ fn check_version(version: &str) -> Result<()> {
     }
     Err(Error::unsupported(format!("{name} {}.{}.{} is too old", found.0, found.1, found.2))
         .with_help("craft-queue needs MySQL 8.0.13 or later, or MariaDB 10.6 or later"))
+}
+
+/// Above all priorities that the column can hold: a lenient session may write others than ours.
+pub(super) const HIGHEST: i64 = 128;
+
+/// A span for `INTERVAL ? MICROSECOND`; at most 100 years, as a DATETIME ends with the year 9999.
+pub(super) fn micros(span: Duration) -> i64 {
+    const LIMIT: i64 = 100 * 366 * 24 * 3_600 * 1_000_000;
+    i64::try_from(span.as_micros()).unwrap_or(LIMIT).min(LIMIT)
 }
 
 #[cfg(test)]

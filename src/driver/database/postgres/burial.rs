@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::burial::{Buried, Dead};
+use super::super::dead::{Buried, Dead};
 use super::{Postgres, columns, read, session};
 use crate::error::Result;
 

@@ -13,7 +13,7 @@ use ::postgres::{Client, Config, Row, SimpleQueryMessage, Statement};
 #[cfg(feature = "tls")]
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::super::LONG;
+use super::super::open::LONG;
 use super::super::statements::Statements;
 use super::errors::{explain, explain_connect, shared_session};
 use crate::config::{Tls, TlsMode};

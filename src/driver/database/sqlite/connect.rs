@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::Open;
+use super::super::open::Open;
 use crate::config::Durability;
 
 pub(super) fn connect(
