@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::subject::{Can, Storage, Subject};
+use super::subject::{Can, ForeignWriter, Storage, Subject};
 use crate::driver::{Driver, Notifier};
 use crate::failed::FailedJobs;
 use crate::message::{Message, new_uuid};
@@ -38,13 +38,18 @@ impl<'a> Fixture<'a> {
 
     /// Opens the back end.
     pub(super) fn open(&self, notifier: Notifier) -> Box<dyn Driver> {
-        must("open the back end", self.storage.0.open(notifier))
+        must("open the back end", self.storage.jobs.open(notifier))
     }
 
     /// Opens the failed jobs.
     pub(super) fn failed(&self) -> Box<dyn FailedJobs> {
-        let backend = self.storage.1.as_ref().expect("a subject that can have failed jobs gives them");
+        let backend = self.storage.failed.as_ref().expect("a subject that can have failed jobs gives them");
         must("open the failed jobs", backend.open())
+    }
+
+    /// Who else writes to the back end.
+    pub(super) fn foreign(&self) -> &dyn ForeignWriter {
+        &**self.storage.foreign.as_ref().expect("a subject that others write to gives one who does")
     }
 
     /// A job for the queue, with nothing asked for.

@@ -130,6 +130,21 @@ macro_rules! conformance_checks {
                 a_late_extend_is_lost []
                 an_extend_tells_the_lost_from_the_good []
             }
+            hostile {
+                jobs_that_cannot_be_read_are_handed_out_once_beside_their_neighbours [hold_unreadable]
+                a_job_that_cannot_be_read_is_settled_as_any_other [hold_unreadable]
+                jobs_that_cannot_be_read_are_buried_each_with_its_reason [hold_unreadable bury]
+                a_push_that_nobody_can_read_is_kept_or_refused_and_harms_no_other []
+                an_error_of_any_text_and_length_keeps_nobody_from_being_settled []
+                a_refused_settle_is_answered_and_its_neighbours_are_settled [refuse_changes]
+                a_refused_extend_is_answered_and_its_neighbours_are_renewed [refuse_changes]
+                a_job_that_cannot_be_taken_is_told_of_and_hides_no_other [refuse_changes]
+            }
+            large {
+                many_large_jobs_are_pushed_taken_and_settled_together []
+                many_large_jobs_are_buried_together [bury]
+                one_take_of_large_jobs_is_bounded_by_their_bytes [bound_bytes]
+            }
             sizes {
                 what_waits_what_is_delayed_and_what_is_held_are_counted [sizes]
                 the_oldest_wait_is_that_of_the_first_in_line [sizes]

@@ -38,7 +38,9 @@ mod exclusive;
 mod failed_jobs;
 mod fixture;
 mod handle;
+mod hostile;
 mod inspecting;
+mod large;
 mod late;
 mod leases;
 mod notifiers;
@@ -59,7 +61,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use self::fixture::Fixture;
-pub use self::subject::{Can, Subject};
+pub use self::subject::{Can, ForeignWriter, Storage, Subject};
 
 /// One rule of the contract.
 pub struct Check {

@@ -18,20 +18,61 @@ pub struct Subject {
     /// How long a check looks before it believes that nothing comes: 20 ms. Make it longer where a job
     /// is on its way for a while after the push, as with a broker.
     pub quiet: Duration,
+    /// How many bytes of payloads one take brings at most, about, where jobs are large: 32 MiB.
+    pub take_bytes: usize,
     make: Box<dyn Fn() -> Storage + Send + Sync>,
 }
 
-/// The jobs and, where there are any, the failed jobs.
-pub(super) type Storage = (Arc<dyn Backend>, Option<Arc<dyn FailedBackend>>);
+/// What a check is given: empty storage of its own.
+pub struct Storage {
+    pub(super) jobs: Arc<dyn Backend>,
+    pub(super) failed: Option<Arc<dyn FailedBackend>>,
+    pub(super) foreign: Option<Arc<dyn ForeignWriter>>,
+}
+
+impl Storage {
+    /// Jobs, and nothing beside them.
+    pub fn new(jobs: impl Backend + 'static) -> Self {
+        Self { jobs: Arc::new(jobs), failed: None, foreign: None }
+    }
+
+    /// The failed jobs that lie beside them.
+    pub fn failed_jobs(self, failed: impl FailedBackend + 'static) -> Self {
+        Self { failed: Some(Arc::new(failed)), ..self }
+    }
+
+    /// Who else writes to it.
+    pub fn foreign_writer(self, foreign: impl ForeignWriter + 'static) -> Self {
+        Self { foreign: Some(Arc::new(foreign)), ..self }
+    }
+}
+
+/// Somebody else who writes to the same back end: with SQL, or as another client of a broker.
+pub trait ForeignWriter: Send + Sync {
+    /// Adds jobs to a queue, due now, as no push does, and answers how many. Each holds something that can't be
+    /// read, or has a name that no job can have.
+    fn add_unreadable(&self, queue: &str) -> usize;
+
+    /// Has the back end refuse, from now on, each change and each removal of the jobs of this name. Called only where
+    /// a back end can do that ([`Can::refuse_changes`]).
+    fn refuse_changes(&self, name: &str);
+}
 
 impl Subject {
-    /// A back end without failed jobs, without control, and that shows no single jobs; set [`Can::control`] and
-    /// [`Can::inspect`] where it can. `make` is called for each check, and must answer one with storage of its
-    /// own that is empty. It is called from several threads when tests run in parallel.
+    /// A back end without failed jobs, without control, that shows no single jobs, takes them by their number alone
+    /// and to which nobody else writes; set [`Can::control`], [`Can::inspect`] and [`Can::bound_bytes`] where it can,
+    /// or see [`Subject::of`]. `make` is called for each check, and must answer one
+    /// with storage of its own that is empty. It is called from several threads when tests run in parallel.
     pub fn new<B: Backend + 'static>(make: impl Fn() -> B + Send + Sync + 'static) -> Self {
-        let can =
-            Can { failed_jobs: false, bury: false, control: false, inspect: false, ..Can::everything() };
-        Self::of(can, move || (Arc::new(make()), None))
+        let mut subject = Self::of(move || Storage::new(make()));
+        subject.can = Can {
+            failed_jobs: false,
+            bury: false,
+            control: false,
+            inspect: false,
+            ..Can::everything().for_itself()
+        };
+        subject
     }
 
     /// A back end and the failed jobs that lie beside it. Where the two share no transaction, set
@@ -41,18 +82,22 @@ impl Subject {
         B: Backend + 'static,
         F: FailedBackend + 'static,
     {
-        Self::of(Can::everything(), move || {
+        let mut subject = Self::of(move || {
             let (jobs, failed) = make();
-            (Arc::new(jobs), Some(Arc::new(failed)))
-        })
+            Storage::new(jobs).failed_jobs(failed)
+        });
+        subject.can = subject.can.for_itself();
+        subject
     }
 
-    fn of(can: Can, make: impl Fn() -> Storage + Send + Sync + 'static) -> Self {
+    /// A back end with all that there is; say of what lacks, or can't be, that it can't ([`Subject::can`]).
+    pub fn of(make: impl Fn() -> Storage + Send + Sync + 'static) -> Self {
         Self {
-            can,
+            can: Can::everything(),
             short_lease: Duration::from_millis(300),
             patience: Duration::from_secs(20),
             quiet: Duration::from_millis(20),
+            take_bytes: 32 * 1024 * 1024,
             make: Box::new(make),
         }
     }
@@ -99,6 +144,13 @@ pub struct Can {
     /// Moves a job to the failed jobs and back in one transaction
     /// ([`Driver::buries`](crate::driver::Driver::buries)).
     pub bury: bool,
+    /// Takes jobs by their bytes, too ([`Subject::take_bytes`]): where jobs were large lately, fewer than were asked
+    /// for.
+    pub bound_bytes: bool,
+    /// May hold jobs that can't be read, as others write them: there is a [`ForeignWriter`].
+    pub hold_unreadable: bool,
+    /// May refuse a change of a job, as a trigger does: [`ForeignWriter::refuse_changes`] has it do that.
+    pub refuse_changes: bool,
 }
 
 impl Can {
@@ -119,6 +171,14 @@ impl Can {
             inspect: true,
             failed_jobs: true,
             bury: true,
+            bound_bytes: true,
+            hold_unreadable: true,
+            refuse_changes: true,
         }
+    }
+
+    /// Takes jobs by their number alone, and nobody else writes to it.
+    fn for_itself(self) -> Self {
+        Self { bound_bytes: false, hold_unreadable: false, refuse_changes: false, ..self }
     }
 }

@@ -5,17 +5,22 @@ use std::sync::Barrier;
 use std::thread;
 
 use craft_queue::Config;
-use craft_queue::conformance::Subject;
+use craft_queue::conformance::{Storage, Subject};
 use craft_queue::driver::database::Database;
 use craft_queue::driver::{Backend, Notifier};
+
+use crate::foreign_writers::{SQLITE, Sql};
 
 craft_queue::conformance_tests!(subject());
 
 fn subject() -> Subject {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    Subject::with_failed_jobs(move || {
-        let database = new_file(folder.path().join(format!("{}.sqlite3", craft_queue::new_uuid())));
-        (database.clone(), database)
+    Subject::of(move || {
+        let path = folder.path().join(format!("{}.sqlite3", craft_queue::new_uuid()));
+        let database = new_file(path.clone());
+        let run = move |sql: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let writer = Sql { run: Box::new(run), dialect: &SQLITE };
+        Storage::new(database.clone()).failed_jobs(database).foreign_writer(writer)
     })
 }
 

@@ -13,6 +13,7 @@ mod control;
 mod example_fourth_driver;
 mod example_invoices;
 mod fakes;
+mod foreign_writers;
 mod guide;
 mod hostile_text;
 mod installs;

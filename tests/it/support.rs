@@ -200,17 +200,8 @@ pub fn on_each_database() -> [(Folder, Config); 3] {
     ]
 }
 
-/// A database of its own with its tables, on the PostgreSQL server of these tests.
-pub fn postgres() -> Database {
-    installed(&config_on(&Postgres::shared().database()))
-}
-
-/// The same on the MariaDB server.
-pub fn mariadb() -> Database {
-    installed(&config_on(&MariaDb::shared().database()))
-}
-
-fn installed(config: &Config) -> Database {
+/// A database with its tables.
+pub fn installed(config: &Config) -> Database {
     let database = Database::of_jobs(config, "server").unwrap();
     database.install().unwrap();
     database

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::driver::{
-    Cancelled, ControlFlags, ControlMessage, Driver, JobFilter, QueuedJob, Receipt, Reserved, Settled,
-    Settlement, Size, Suspects, Taken, Verdict, Want,
+    Cancelled, ControlFlags, ControlMessage, Driver, Extended, JobFilter, QueuedJob, Receipt, Reserved,
+    Settled, Settlement, Size, Suspects, Taken, Verdict, Want,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::message::{JobId, Message, Pushed, new_uuid};
 
 /// What is done in place of a verb of a sound driver.
@@ -24,6 +24,7 @@ pub(super) enum Fault {
     /// Settles without a look at the receipt.
     Unfenced,
     Extend(Extend),
+    ExtendAroundLocks(ExtendAroundLocks),
     Size(fn(&mut dyn Driver, &[String]) -> Result<Vec<Size>>),
     Clear(fn(&mut dyn Driver, &str) -> Result<u64>),
     ControlMessage(fn(&mut dyn Driver, &ControlMessage<'_>) -> Result<bool>),
@@ -36,6 +37,7 @@ pub(super) enum Fault {
 }
 
 type SettleAndReserve = fn(&mut dyn Driver, &[Settled<'_>], &Want<'_>) -> Result<(Settlement, Taken)>;
+type ExtendAroundLocks = fn(&mut dyn Driver, &[&Reserved], Duration) -> Result<Extended>;
 type Extend = fn(&mut dyn Driver, &[&Reserved], Duration) -> Result<Vec<Receipt>>;
 
 /// Pushes the messages changed.
@@ -272,6 +274,31 @@ pub(super) const FAULTS: &[(&str, Fault)] = &[
         Verdict::Again { after, .. } => Some(Verdict::Unstarted { after: *after }),
         _ => None,
     })),
+    // What is odd or large.
+    ("hostile: a push that nobody can read is kept or refused and harms no other", Fault::Push(|driver, messages| {
+        let is_text = messages.iter().all(|message| str::from_utf8(&message.payload).is_ok());
+        if is_text { driver.push(messages) } else { Err(Error::unavailable("the connection is lost")) }
+    })),
+    ("hostile: a push that nobody can read is kept or refused and harms no other", Fault::Push(|driver, messages| {
+        push(driver, messages, |message| {
+            message.payload = Arc::from(String::from_utf8_lossy(&message.payload).as_bytes());
+        })
+    })),
+    ("hostile: an error of any text and length keeps nobody from being settled", Fault::Settle(|driver, settled| {
+        let has_nul = |one: &Settled<'_>| one.verdict.error().is_some_and(|error| error.contains('\0'));
+        match settled.iter().any(has_nul) {
+            true => Err(Error::invalid("a text with a zero byte can't be kept")),
+            false => driver.settle(settled),
+        }
+    })),
+    ("hostile: an error of any text and length keeps nobody from being settled", Fault::Settle(|driver, settled| {
+        one_packet(settled.iter().filter_map(|one| one.verdict.error()).map(str::len).sum())?;
+        driver.settle(settled)
+    })),
+    ("large: many large jobs are pushed taken and settled together", Fault::Push(|driver, messages| {
+        one_packet(messages.iter().map(|message| message.payload.len()).sum())?;
+        driver.push(messages)
+    })),
     // Sizes and clearing.
     ("sizes: what waits what is delayed and what is held are counted", Fault::Size(|driver, queues| {
         let mut sizes = driver.size(queues)?;
@@ -291,6 +318,14 @@ pub(super) const FAULTS: &[(&str, Fault)] = &[
     })),
 ];
 
+/// What a server takes at once that was never told to take more.
+pub(super) fn one_packet(bytes: usize) -> Result<()> {
+    match bytes <= 8 * 1024 * 1024 {
+        true => Ok(()),
+        false => Err(Error::invalid("the packet is too large")),
+    }
+}
+
 /// Takes also those that are to run alone where others run beside them.
 fn take_all_uncharged(driver: &mut dyn Driver, want: &Want<'_>) -> Result<Taken> {
     let taken = driver.reserve(want)?;
@@ -303,7 +338,7 @@ fn take_all_uncharged(driver: &mut dyn Driver, want: &Want<'_>) -> Result<Taken>
 }
 
 /// Lets go of jobs as if they had never been taken.
-fn give_back(driver: &mut dyn Driver, jobs: &[Reserved]) -> Result<()> {
+pub(super) fn give_back(driver: &mut dyn Driver, jobs: &[Reserved]) -> Result<()> {
     let verdict = Verdict::Unstarted { after: Duration::ZERO };
     let settled: Vec<_> = jobs.iter().map(|job| Settled { job, verdict: verdict.clone() }).collect();
     driver.settle(&settled).map(drop)

@@ -17,8 +17,8 @@ use self::inspecting::INSPECTING;
 use super::{Check, Subject, checks};
 use crate::driver::memory::Memory;
 use crate::driver::{
-    Backend, Cancelled, Control, ControlFlags, ControlMessage, Driver, JobDetails, JobFilter, Notifier,
-    QueuedJob, Receipt, Reserved, Settled, Settlement, Size, Taken, Verdict, Want,
+    Backend, Cancelled, Control, ControlFlags, ControlMessage, Driver, Extended, JobDetails, JobFilter,
+    Notifier, QueuedJob, Receipt, Reserved, Settled, Settlement, Size, Taken, Verdict, Want,
 };
 use crate::error::Result;
 use crate::message::{JobId, Message, Pushed};
@@ -119,6 +119,14 @@ impl Driver for Handle {
         match self.fault {
             Fault::Extend(extend) => extend(&mut *self.sound, held, lease),
             _ => self.sound.extend(held, lease),
+        }
+    }
+
+    fn extend_around_locks(&mut self, held: &[&Reserved], lease: Duration) -> Result<Extended> {
+        match self.fault {
+            Fault::Extend(_) => Ok(Extended { lost: self.extend(held, lease)?, ..Extended::default() }),
+            Fault::ExtendAroundLocks(extend) => extend(&mut *self.sound, held, lease),
+            _ => self.sound.extend_around_locks(held, lease),
         }
     }
 

@@ -3,15 +3,24 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use craft_queue::conformance::Subject;
+use craft_queue::conformance::{Storage, Subject};
 use craft_queue::driver::amqp::{AmqpBackend, AmqpOptions};
+
+use super::foreign::Client;
 
 /// One vhost for all: each check has queues of its own.
 fn subject() -> Subject {
     static OPTIONS: OnceLock<AmqpOptions> = OnceLock::new();
     let options = OPTIONS.get_or_init(super::support::fresh);
     let options = AmqpOptions { quorum: true, max_priority: None, ..options.clone() };
-    let mut subject = Subject::new(move || AmqpBackend::new(options.clone()));
+    let writer = Client(options.clone());
+    let mut subject =
+        Subject::of(move || Storage::new(AmqpBackend::new(options.clone())).foreign_writer(writer.clone()));
+    subject.can.failed_jobs = false;
+    subject.can.bury = false;
+    subject.can.control = false;
+    subject.can.inspect = false;
+    subject.can.refuse_changes = false;
     subject.can.know_uuids = false;
     subject.can.unique_keys = false;
     subject.can.priorities = false;

@@ -1,6 +1,7 @@
 //! Messages and queues that others made.
 
 use amiquip::{AmqpProperties, AmqpValue, Channel, Connection, FieldTable, Publish, QueueDeclareOptions};
+use craft_queue::conformance::ForeignWriter;
 use craft_queue::driver::Verdict;
 use craft_queue::driver::amqp::AmqpOptions;
 
@@ -13,6 +14,39 @@ pub fn with_channel(options: &AmqpOptions, act: impl FnOnce(&Channel)) {
     act(&channel);
     channel.close().unwrap();
     connection.close().unwrap();
+}
+
+/// Another client of the broker. It knows what the queue is called, and not what a job is.
+#[derive(Clone)]
+pub struct Client(pub AmqpOptions);
+
+impl ForeignWriter for Client {
+    fn add_unreadable(&self, queue: &str) -> usize {
+        let bad: FieldTable = [
+            ("craft-queue-overrides".to_owned(), AmqpValue::LongLongInt(7)),
+            ("x-death".to_owned(), AmqpValue::ByteArray(vec![0xff])),
+        ]
+        .into();
+        let messages = [
+            AmqpProperties::default(),
+            AmqpProperties::default().with_type_("".into()),
+            AmqpProperties::default().with_type_("a\nb".into()).with_app_id("craft-queue/x/y".into()),
+            AmqpProperties::default().with_headers(bad).with_priority(255),
+            AmqpProperties::default().with_message_id("".into()).with_timestamp(u64::MAX),
+        ];
+        let count = messages.len();
+        with_channel(&self.0, |channel| {
+            for properties in messages {
+                let message = Publish::with_properties(b"\xff{", queue, properties);
+                channel.basic_publish("", message).unwrap();
+            }
+        });
+        count
+    }
+
+    fn refuse_changes(&self, _: &str) {
+        unreachable!("a broker refuses no single messages");
+    }
 }
 
 /// As Masonite declares it: durable, no arguments.
