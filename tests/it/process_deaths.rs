@@ -47,8 +47,11 @@ fn five_hundred_jobs_of_which_every_tenth_kills_its_child() {
 #[test]
 fn a_job_that_writes_to_its_worker_ends_with_a_reason_and_hangs_nothing() {
     let table = [
-        ("[255,255,255,255]", "a message of 4095 MiB, where at most 1024 MiB are read"),
+        ("[255,255,255,255]", "a message of 4095 MiB, where at most 128 MiB are read"),
+        ("[49,50,51,52]", "a message of 835 MiB, where at most 128 MiB are read"),
         ("[1,0,0,0,99]", "bytes that are no message"),
+        ("[0,0,0,1,99]", "bytes that are no message"),
+        ("[0,0,0,1,2]", "a message of 16 MiB, where at most 1 MiB are read"),
     ];
     for (bytes, what) in table {
         let site = Site::of_processes("workers = 2");

@@ -6,9 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use super::child_process::ChildProcess;
-use super::codec::{Incoming, LONGEST, TooLong, Unreadable, put, read};
+use super::codec::{Incoming, TooLong, Unreadable, put, read};
 use super::deaths::Death;
-use super::protocol::{Job, ToChild, ToParent};
+use super::protocol::{Job, ToChild, ToParent, longest_to_parent};
 use super::shared_state::SharedState;
 use crate::error::{Error, Result};
 use crate::message::Pushed;
@@ -80,7 +80,7 @@ impl Child {
             process,
             line,
             shared,
-            incoming: Incoming::default(),
+            incoming: Incoming::of(longest_to_parent),
             outgoing: Vec::new(),
             given: VecDeque::new(),
             last_number: 0,
@@ -264,11 +264,22 @@ impl Child {
     pub(super) fn next_message(&mut self) -> Option<ToParent> {
         let message = self.incoming.next().and_then(|body| body.map(read).transpose());
         message.unwrap_or_else(|unreadable| {
-            self.unreadable = Some(unreadable);
-            self.leave();
-            self.kill();
+            self.refuse(unreadable);
             None
         })
+    }
+
+    /// Kills one that has sent a part of a message, and then nothing for a while.
+    pub(super) fn kill_when_stalled(&mut self, now: Instant) {
+        if self.unreadable.is_none() && self.incoming.has_stalled(now) {
+            self.refuse(Unreadable::Unfinished);
+        }
+    }
+
+    fn refuse(&mut self, unreadable: Unreadable) {
+        self.unreadable = Some(unreadable);
+        self.leave();
+        self.kill();
     }
 
     /// Its line is no good any more: it ends by itself, or is ended.
@@ -340,9 +351,10 @@ impl Child {
 
 fn why_killed(unreadable: &Unreadable) -> String {
     let what = match unreadable {
-        Unreadable::TooLong(bytes) => {
-            format!("a message of {} MiB, where at most {} MiB are read", bytes >> 20, LONGEST >> 20)
+        Unreadable::TooLong { bytes, most } => {
+            format!("a message of {} MiB, where at most {} MiB are read", bytes >> 20, most >> 20)
         }
+        Unreadable::Unfinished => "a part of a message".to_owned(),
         Unreadable::Unknown => "bytes that are no message".to_owned(),
     };
     format!(

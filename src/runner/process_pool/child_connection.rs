@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Sender, bounded};
 
-use super::codec::{LONGEST, TooLong, put};
-use super::protocol::ToParent;
+use super::codec::{TooLong, put_within};
+use super::protocol::{LONGEST_PUSH, ToParent};
 use crate::context::Hold;
 use crate::error::{Error, Result};
 use crate::message::Pushed;
@@ -67,7 +67,7 @@ impl ChildConnection {
         let is_awaited = matches!(message, ToParent::Ready {} | ToParent::Push { .. });
         let mut out = lock(&self.out);
         let first = out.bytes.is_empty();
-        put(&mut out.bytes, message)?;
+        put_within(LONGEST_PUSH, &mut out.bytes, message)?;
         if is_awaited || out.bytes.len() >= MOST_BYTES || out.sent_at.elapsed() >= GATHER {
             self.send(&mut out);
         } else if first {
@@ -166,7 +166,7 @@ impl Enqueue for ParentQueue {
             return Err(Error::invalid(format!(
                 "cannot push {count} jobs at once: they have {} MiB, at most {} MiB fit on the way to the worker",
                 too_long.mebibytes,
-                LONGEST >> 20,
+                LONGEST_PUSH >> 20,
             ))
             .with_help("push them in several goes"));
         }

@@ -76,6 +76,21 @@ variants!(ToParent {
     5 Push { number, options, new_jobs }
 });
 
+/// The longest push of a child: lengths that text is taken for, if a job writes some where it must not, are greater.
+pub(super) const LONGEST_PUSH: usize = if cfg!(test) { 1 << 16 } else { 128 << 20 };
+
+/// Nor is any other of its messages so long: texts of jobs are bounded.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+/// How long a message to the parent may be whose first byte is this one; `None` where no message has that.
+pub(super) fn longest_to_parent(first: Option<u8>) -> Option<usize> {
+    match first {
+        Some(1..=4) => Some(LONGEST_ANSWER),
+        Some(5) | None => Some(LONGEST_PUSH),
+        Some(_) => None,
+    }
+}
+
 /// A job, as the child gets it.
 pub(super) struct Job<'a> {
     pub(super) number: u32,
