@@ -160,6 +160,19 @@ impl FailedWrites {
         None
     }
 
+    /// So many may wait, and no more: then they are tried at once, and those that can't be written down now are put
+    /// aside. Says whether the answer to others is to come first.
+    pub(super) fn press(&mut self) -> bool {
+        let is_put_off = self.is_sent() || Instant::now() < self.retry_at;
+        if !is_put_off || !backlog::is_full(self.waiting.iter()) {
+            return false;
+        }
+        if !self.is_sent() {
+            self.retry_at = Instant::now();
+        }
+        self.is_sent()
+    }
+
     /// Forgets what waits for jobs that somebody else has.
     pub(super) fn drop_lost(&mut self, in_flight: &mut InFlight) {
         let survivors = &mut self.survivors;

@@ -29,7 +29,7 @@ pub(super) struct Outcomes {
     /// How many hooks are to begin or run.
     pub(super) running_hooks: usize,
     pub(super) backlog: Backlog,
-    /// The last settle left so many that no more jobs are taken.
+    /// So many were left lately that no more jobs are taken.
     is_full: bool,
 }
 
@@ -94,10 +94,10 @@ impl Outcomes {
             None => {}
             Some(held) if held.lost => drop(self.in_flight.remove(&judged.task)),
             Some(held) if held.in_question => self.backlog.defer(judged),
-            Some(_) => {
-                let settles = self.failed.route(judged);
-                settles.into_iter().for_each(|judged| self.backlog.push(judged));
-            }
+            Some(_) => match self.failed.route(judged) {
+                Some(judged) => self.backlog.push(judged),
+                None => self.is_full |= self.failed.press(),
+            },
         }
     }
 
@@ -384,5 +384,6 @@ impl Outcomes {
                 Next::PutAside(judged, why) => self.put_aside(judged, &why, with),
             }
         }
+        self.weigh();
     }
 }

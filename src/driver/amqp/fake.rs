@@ -23,7 +23,7 @@ pub(super) struct Stored {
 pub(super) struct Broker {
     pub(super) queues: HashMap<String, VecDeque<Stored>>,
     delayed: Vec<(Duration, String, Stored)>,
-    /// `publish orders`, `ack orders`, in the order in which they came.
+    /// `publish orders`, `ack orders`, `flush`, in the order in which they came.
     pub(super) log: Vec<String>,
     /// It refuses what is published.
     pub(super) full: bool,
@@ -236,6 +236,7 @@ impl Inbox for FakeInbox {
     }
 
     fn flush(&mut self, _: Duration) -> Result<()> {
+        self.fake.broker().log.push("flush".to_owned());
         Ok(())
     }
 

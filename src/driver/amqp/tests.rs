@@ -68,6 +68,22 @@ fn again(after: Duration, counted: bool) -> Verdict {
     Verdict::Again { after, counted, error: "no luck".into() }
 }
 
+/// Who settles nothing again waits until the broker has read it.
+#[test]
+fn what_is_settled_for_sure_is_with_the_broker() {
+    for (verdict, sent) in
+        [(Verdict::Done, &["ack orders"][..]), (again(NOW, true), &["publish orders", "ack orders"])]
+    {
+        let fake = Fake::default();
+        let mut driver = Process::new(&fake).open();
+        driver.push(&[job("a")]).unwrap();
+        let job = take(&mut driver);
+        fake.broker().log.clear();
+        assert_eq!(driver.settle_surely(&[Settled { job: &job, verdict }]).unwrap().lost, []);
+        assert_eq!(fake.broker().log, [sent, &["flush"]].concat());
+    }
+}
+
 #[test]
 fn a_copy_is_with_the_broker_before_the_original_is_acknowledged() {
     let fake = Fake::default();

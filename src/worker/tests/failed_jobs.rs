@@ -1,10 +1,12 @@
 //! Failed jobs that lie elsewhere: recorded, settled, and taken back only by whoever can prove that nobody counts on
 //! the record. Each test is an interleaving of two workers, of which the stage plays one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use super::fake::{Call, Play, Stage, job, waits};
-use crate::driver::Settlement;
+use crate::driver::{Settlement, Taken};
 use crate::error::Error;
 use crate::event::Event;
 use crate::failed::Record;
@@ -181,6 +183,44 @@ fn a_dead_job_waits_for_the_failed_jobs_and_is_not_run_again() {
     assert_eq!(stage.said().first().map(String::as_str), Some("no"));
     assert_eq!(stage.said().iter().filter(|said| *said == "no").count(), 1);
     assert!(stage.count(|call| matches!(call, Call::Extend(_))) >= 2);
+}
+
+/// The failed jobs are away for long: of the dead jobs that wait for them only so many stay in memory, however many
+/// die before they are asked again.
+#[test]
+fn dead_jobs_that_are_too_many_to_wait_for_are_put_back_without_a_run_left() {
+    let stage = Stage::default();
+    stage.script().records_none = true;
+    let [handed_out, put_aside, most] = [(); 3].map(|()| Arc::new(AtomicU64::new(0)));
+    let payload = Arc::from(vec![b' '; 16 << 20]);
+    let (count, away, largest) = (handed_out.clone(), put_aside.clone(), most.clone());
+    stage.script().reserve = Some(Box::new(move |want| {
+        if want.fresh == 0 || count.load(SeqCst) == 60 {
+            return Taken::default();
+        }
+        let number = count.fetch_add(1, SeqCst) + 1;
+        largest.fetch_max(number - away.load(SeqCst), SeqCst);
+        let mut gone = Reserved { attempt: 3, ..job(number, "") };
+        (gone.message.name, gone.message.payload) = ("Gone".into(), Arc::clone(&payload));
+        Taken { jobs: vec![gone], ..Taken::default() }
+    }));
+    let mut play = Play::new(&stage, fails);
+    play.setup.poll = Duration::from_millis(5);
+    play.setup.bounds.when_empty = false;
+    let away = put_aside.clone();
+    play.setup.listener = Some(Arc::new(move |event: &Event<'_>| {
+        if let Event::PutAside { .. } = event {
+            away.fetch_add(1, SeqCst);
+        }
+    }));
+    let stopper = play.stopper();
+    let worker = play.start();
+    stage.wait_until("most to be put back", |_| put_aside.load(SeqCst) >= 50);
+    // Who ends waits for none of them.
+    stopper.stop();
+    let report = worker.join().unwrap().unwrap();
+    assert_eq!((report.put_aside, report.failed), (handed_out.load(SeqCst), 0));
+    assert!((4..20).contains(&most.load(SeqCst)), "{most:?} jobs of 16 MiB waited");
 }
 
 /// A worker that ends does not wait for them: the job is put back so that no run is left.

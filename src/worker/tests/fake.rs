@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::fake_jobs::{Closure, NoQueue};
 use crate::context::{Context, RunEnv, State};
 use crate::driver::{
-    Backend, Control, ControlFlags, ControlMessage, Driver, Notifier, Receipt, Settled, Settlement, Size,
-    Suspects, Taken, Verdict, Want,
+    Backend, Control, ControlFlags, ControlMessage, Driver, Extended, Notifier, Receipt, Settled, Settlement,
+    Size, Suspects, Taken, Verdict, Want,
 };
 use crate::error::{Error, Result};
 use crate::failed::Record;
@@ -52,6 +52,8 @@ pub(super) struct Script {
     pub(super) settle: VecDeque<Answer<Settlement>>,
     pub(super) extend: VecDeque<Answer<Vec<Receipt>>>,
     pub(super) record: VecDeque<Answer<Record>>,
+    /// The failed jobs can't be reached.
+    pub(super) records_none: bool,
     /// What predecessors recorded of any job.
     pub(super) records: Vec<JobId>,
     pub(super) buries: bool,
@@ -76,7 +78,7 @@ pub(super) struct Script {
     pub(super) locked_suspect: bool,
     /// Answers the looks in place of all that is scripted.
     pub(super) reserve: Option<Reserve>,
-    /// Outcomes can't be written down: their rows are locked.
+    /// Outcomes can't be written down, and holds not renewed: their rows are locked.
     pub(super) locks: bool,
     /// The back end takes no outcomes for now.
     pub(super) takes_none: bool,
@@ -241,6 +243,12 @@ impl Driver for Stage {
         self.note(Call::Extend(held.iter().map(|job| job.receipt).collect()));
         let answer = self.script().extend.pop_front();
         answer.map_or(Ok(Vec::new()), |answer| answer())
+    }
+
+    fn extend_around_locks(&mut self, held: &[&Reserved], lease: Duration) -> Result<Extended> {
+        let lost = self.extend(held, lease)?;
+        let locked = held.iter().filter(|_| self.script().locks).map(|job| job.receipt).collect();
+        Ok(Extended { lost, locked, ..Extended::default() })
     }
 
     fn size(&mut self, _: &[String]) -> Result<Vec<Size>> {

@@ -1,7 +1,7 @@
 //! The failed jobs of the stage.
 
 use super::fake::{Call, Stage};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::failed::{FailedBackend, FailedCount, FailedJob, FailedJobs, Failure, Filter, Record};
 use crate::message::{JobId, Message, Pushed};
 use crate::reserved::Reserved;
@@ -15,6 +15,9 @@ impl FailedBackend for Stage {
 impl FailedJobs for Stage {
     fn record(&mut self, _: &Reserved, failure: &Failure) -> Result<Record> {
         self.note(Call::Record(failure.exception.clone()));
+        if self.script().records_none {
+            return Err(Error::unavailable("away"));
+        }
         let answer = self.script().record.pop_front();
         answer.map_or(Ok(Record { id: JobId::Number(7), fresh: true }), |answer| answer())
     }

@@ -1,5 +1,6 @@
 //! When the worker looks, extends, and gives back what it cannot begin.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -288,35 +289,51 @@ fn what_was_not_written_down_is_never_told_as_done() {
 /// Somebody has all rows locked: what was taken stays in memory.
 #[test]
 fn a_worker_takes_no_more_than_it_can_bring_home() {
+    for attempt in [1, OVER_ITS_LIMIT] {
+        takes_no_more(attempt, 16 << 20, 1, 50, 4..10);
+        takes_no_more(attempt, 1, 50, 3_000, 1_000..1_500);
+    }
+}
+
+const OVER_ITS_LIMIT: u32 = 3;
+
+/// Of so many jobs of this size, each look finds a few; so many of them are taken.
+fn takes_no_more(attempt: u32, size: usize, few: u64, all: u64, most: Range<u64>) {
     let stage = Stage::default();
-    let (payload, handed_out) = (Arc::from(vec![0; 16 << 20]), Arc::new(AtomicU64::new(0)));
+    let (payload, handed_out) = (Arc::from(vec![0; size]), Arc::new(AtomicU64::new(0)));
     stage.script().locks = true;
     let count = handed_out.clone();
     stage.script().reserve = Some(Box::new(move |want| {
-        let number = count.load(Ordering::SeqCst) + 1;
-        if want.fresh == 0 || number > 50 {
-            return Taken::default();
-        }
-        count.store(number, Ordering::SeqCst);
-        let mut gone = job(number, "");
-        (gone.message.name, gone.message.payload) = ("Gone".into(), Arc::clone(&payload));
-        Taken { jobs: vec![gone], ..Taken::default() }
+        let before = count.load(Ordering::SeqCst);
+        let next = (before + few.min(want.fresh as u64)).min(all);
+        count.store(next, Ordering::SeqCst);
+        let gone = |number| {
+            let mut gone = job(number, "");
+            (gone.message.name, gone.message.payload) = ("Gone".into(), Arc::clone(&payload));
+            Reserved { attempt, ..gone }
+        };
+        Taken { jobs: (before + 1..=next).map(gone).collect(), ..Taken::default() }
     }));
     let mut play = Play::new(&stage, |_, _| Ok(()));
+    play.slots = few as usize;
     play.setup.lease = Duration::from_millis(1_200);
     play.setup.poll = Duration::from_millis(5);
     play.setup.bounds.when_empty = false;
     let stopper = play.stopper();
     let worker = play.start();
-    let settles = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Settle(..))).count();
-    stage.wait_until("tries", |calls| settles(calls) >= 20);
+    // Those that are locked are tried again and again.
+    let tries = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Extend(_))).count();
+    stage.wait_until("a full backlog", |_| handed_out.load(Ordering::SeqCst) >= most.start);
+    let so_far = tries(&stage.script().calls);
+    stage.wait_until("tries", |calls| tries(calls) >= so_far + 10);
     let taken = handed_out.load(Ordering::SeqCst);
-    assert!((4..10).contains(&taken), "{taken} jobs of 16 MiB were taken");
+    assert!(most.contains(&taken), "{taken} jobs of {size} bytes were taken, attempt {attempt}");
     stage.script().locks = false;
-    let last = |call: &Call| matches!(call, Call::Settle(Receipt(50, _), _));
+    let last = |call: &Call| matches!(call, Call::Settle(receipt, _) if receipt.0 == all);
     stage.wait_until("the last of them", |calls| calls.iter().any(last));
     stopper.stop();
-    assert_eq!(worker.join().unwrap().unwrap().returned, 50);
+    let report = worker.join().unwrap().unwrap();
+    assert_eq!((report.returned, report.failed), if attempt == 1 { (all, 0) } else { (0, all) });
 }
 
 /// Somebody waits for the worker, and would wait for ever.
