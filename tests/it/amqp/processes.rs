@@ -189,6 +189,7 @@ fn a_broker_that_is_killed_amid_pushes_and_jobs_loses_none_that_it_took() {
         pushing.join().unwrap()
     });
     let taken: BTreeSet<u64> = (0..10_200).chain(pushed).collect();
+    let _tells = TellsWhatIsLeft { broker: &broker, site: &site, taken: &taken };
     let has_ended = |number: &u64, runs: &BTreeMap<u64, Vec<Run>>| {
         runs.get(number).is_some_and(|runs| runs.iter().any(|run| run.end.is_some()))
     };
@@ -200,6 +201,25 @@ fn a_broker_that_is_killed_amid_pushes_and_jobs_loses_none_that_it_took() {
     assert_eq!((site.waiting(), site.failed().len()), (0, 0));
     let attempts = site.runs().values().flatten().map(|run| run.attempt).max();
     assert_eq!(attempts, Some(1), "the death of the broker is charged to none of them");
+}
+
+/// Where a test fails, what the broker has and what has not run says why.
+struct TellsWhatIsLeft<'a> {
+    broker: &'a RabbitMq,
+    site: &'a Site,
+    taken: &'a BTreeSet<u64>,
+}
+
+impl Drop for TellsWhatIsLeft<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let columns = ["list_queues", "name", "messages_ready", "messages_unacknowledged", "consumers"];
+            eprintln!("{}", self.broker.rabbitmqctl(&columns));
+            let runs = self.site.runs();
+            let missing: Vec<_> = self.taken.iter().filter(|number| !runs.contains_key(number)).collect();
+            eprintln!("never begun: {missing:?}");
+        }
+    }
 }
 
 /// Promise 5: what runs is finished, what waits is given back with no attempt used.
