@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::drivers::ConfiguredDriver;
 use super::inner::QueueInner;
+use super::put_back::{self, Moved};
 use crate::error::Result;
 use crate::failed::{FailedCount, FailedJob, FailedJobs, Filter};
-use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed, check_queue};
-use crate::payload;
+use crate::message::{JobId, Pushed, check_queue};
 
 /// How many are handled at once: memory stays bounded whatever the number of failed jobs.
 const PAGE: usize = 500;
@@ -53,7 +53,7 @@ pub enum Retried {
         /// The job that has the key.
         holder: JobId,
     },
-    /// The failed job stays, because the driver refuses its options.
+    /// The failed job stays, because the driver refuses its options, or its worker has not let go of it yet.
     Refused {
         /// The failed job.
         failed: FailedJob,
@@ -253,11 +253,14 @@ impl FailedJobsHandle {
         page: Vec<FailedJob>,
         tell: &mut dyn FnMut(Retried),
     ) -> Result<()> {
-        let jobs: Vec<_> = page.iter().map(|failed| (failed.id.clone(), message(failed, retry))).collect();
+        let jobs: Vec<_> = page
+            .iter()
+            .map(|failed| (failed.id.clone(), put_back::message(failed, retry.onto.as_deref())))
+            .collect();
         let queues: Vec<_> = jobs.iter().map(|(_, message)| message.queue.to_string()).collect();
         let answers = match retry.dry_run {
-            true => vec![None; jobs.len()],
-            false => match self.move_back(configured, open, jobs) {
+            true => jobs.iter().map(|_| Moved::No).collect(),
+            false => match put_back::move_back(&self.inner, configured, open, jobs) {
                 Ok(answers) => answers,
                 // One of them can't be pushed: it stays alone.
                 Err(error) if error.is_invalid() || error.is_unsupported() => {
@@ -276,113 +279,21 @@ impl FailedJobsHandle {
         };
         for ((failed, queue), answer) in page.into_iter().zip(queues).zip(answers) {
             tell(match answer {
-                Some(Pushed::Added(id)) => Retried::Back { failed, queue, id: Some(id) },
-                Some(Pushed::Duplicate(holder) | Pushed::Replaced(holder)) => {
+                Moved::To(Pushed::Added(id)) => Retried::Back { failed, queue, id: Some(id) },
+                Moved::To(Pushed::Duplicate(holder) | Pushed::Replaced(holder)) => {
                     Retried::Kept { failed, holder }
                 }
-                None if retry.dry_run => Retried::Back { failed, queue, id: None },
-                None => Retried::Taken(failed),
+                Moved::Held => Retried::Refused { failed, why: put_back::STILL_HELD.into() },
+                Moved::No if retry.dry_run => Retried::Back { failed, queue, id: None },
+                Moved::No => Retried::Taken(failed),
             });
         }
         Ok(())
-    }
-
-    fn move_back(
-        &self,
-        configured: &ConfiguredDriver,
-        open: &mut dyn FailedJobs,
-        jobs: Vec<(JobId, Message)>,
-    ) -> Result<Vec<Option<Pushed>>> {
-        match open.put_back(&jobs)? {
-            Some(answers) => Ok(answers),
-            None => self.push_marked(configured, open, jobs),
-        }
-    }
-
-    /// Failed jobs and jobs lie in different places: mark, push, forget what is still marked.
-    fn push_marked(
-        &self,
-        configured: &ConfiguredDriver,
-        open: &mut dyn FailedJobs,
-        jobs: Vec<(JobId, Message)>,
-    ) -> Result<Vec<Option<Pushed>>> {
-        let ids: Vec<_> = jobs.iter().map(|(id, _)| id.clone()).collect();
-        let ours = open.mark(&ids)?;
-        let messages = jobs.into_iter().filter(|(id, _)| ours.contains(id)).map(|(_, message)| message);
-        let sent = self.inner.send(configured, messages.collect());
-        if sent.as_ref().is_err_and(|error| error.is_invalid() || error.is_unsupported()) {
-            open.unmark(&ours)?;
-        }
-        let mut pushed = sent?.into_iter();
-        let answers: Vec<_> =
-            ids.iter().map(|id| if ours.contains(id) { pushed.next() } else { None }).collect();
-        let moved: Vec<_> = ids
-            .into_iter()
-            .zip(&answers)
-            .filter(|(_, answer)| answer.as_ref().is_some_and(Pushed::is_added))
-            .map(|(id, _)| id)
-            .collect();
-        open.forget_marked(&moved)?;
-        // Those whose unique key another job has stay, for the next retry.
-        let stay: Vec<_> = ours.into_iter().filter(|id| !moved.contains(id)).collect();
-        if !stay.is_empty() {
-            open.unmark(&stay)?;
-        }
-        Ok(answers)
     }
 
     fn open(&self) -> Result<(Arc<ConfiguredDriver>, Box<dyn FailedJobs>)> {
         let configured = self.inner.configured(self.driver.as_deref())?.clone();
         let open = configured.failed.open(&configured.name)?;
         Ok((configured, open))
-    }
-}
-
-fn message(failed: &FailedJob, retry: &Retry) -> Message {
-    let (priority, unique_key) = failed.overrides.as_deref().map(of_columns).unwrap_or_default();
-    Message {
-        uuid: failed.uuid.as_str().into(),
-        name: failed.name.as_str().into(),
-        queue: retry.onto.as_deref().unwrap_or(&failed.queue).into(),
-        payload: payload::from_text(&failed.payload).into(),
-        delay: Duration::ZERO,
-        priority,
-        unique_key,
-        replaces: false,
-        overrides: failed.overrides.as_deref().map(Arc::from),
-    }
-}
-
-/// The priority and the unique key among the options of a failed job, which any program may have written: what is none is left out,
-/// and a priority that is too high is the highest.
-fn of_columns(options: &str) -> (u8, Option<Arc<str>>) {
-    let Ok(options) = serde_json::from_str::<serde_json::Value>(options) else { return (0, None) };
-    let priority = options["priority"].as_u64().unwrap_or(0).min(PRIORITY_LIMIT.into());
-    let unique_key = options["unique_key"].as_str().filter(|key| !key.is_empty());
-    // It is at most 9.
-    (u8::try_from(priority).unwrap_or(PRIORITY_LIMIT), unique_key.map(Arc::from))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_of_a_failed_job_are_read_leniently() {
-        let table = [
-            (r#"{"priority":7,"unique_key":"k"}"#, 7, Some("k")),
-            (r#"{"priority":10,"unique_key":5}"#, 9, None),
-            (r#"{"priority":-1,"unique_key":""}"#, 0, None),
-            (r#"{"priority":1e300,"unique_key":null}"#, 0, None),
-            (r#"{"priority":"7","attempts":0,"else":[]}"#, 0, None),
-            ("[]", 0, None),
-            ("7", 0, None),
-            ("{not json", 0, None),
-            ("", 0, None),
-        ];
-        for (options, priority, key) in table {
-            let (read, unique_key) = of_columns(options);
-            assert_eq!((read, unique_key.as_deref()), (priority, key), "{options}");
-        }
     }
 }

@@ -13,6 +13,7 @@ mod inner;
 mod inspect;
 #[cfg(feature = "cli")]
 mod name_check;
+mod put_back;
 mod unfinished;
 mod worker_builder;
 

@@ -1,7 +1,10 @@
 //! Failed jobs that are put back: nothing is lost, and nothing is there twice.
 
+use std::time::Duration;
+
 use craft_queue::driver::database::Database;
-use craft_queue::failed::Filter;
+use craft_queue::driver::{Backend, Notifier, Settled, Suspects, Verdict, Want};
+use craft_queue::failed::{FailedBackend, Failure, Filter};
 use craft_queue::{Connection, JobId, Overrides, Retried, Retry};
 
 use crate::support::{Act, Folder, Then, config, queue, work_off};
@@ -162,6 +165,40 @@ fn a_retry_never_touches_the_failures_of_another_driver() {
     // Its own retry runs it again, in memory.
     queue.failed().driver("async").retry(&Retry::default(), |_| {}).unwrap();
     crate::support::wait_until("the second run", || diary.lines().len() == 2);
+}
+
+/// The worker has recorded it elsewhere, and not settled it yet: a push of its uuid adds nothing, and the settle would
+/// remove the only one.
+#[test]
+fn a_failed_job_that_its_worker_has_not_let_go_of_is_not_retried_yet() {
+    let folder = Folder::new();
+    let mut config = config(&folder);
+    let dead = Connection::Sqlite { database: folder.join("dead.sqlite3") };
+    config.connections.insert("dead".into(), dead);
+    config.database.settings.failed_connection = Some("dead".into());
+    let elsewhere = Database::of_failed(&config, "dead", "failed_jobs").unwrap();
+    elsewhere.install().unwrap();
+    let jobs = Database::of_jobs(&config, "sqlite").unwrap();
+    let (queue, diary) = queue(config);
+    queue.push(Act::new("held", Then::Succeed)).unwrap();
+
+    let (mut driver, lease) = (Backend::open(&jobs, Notifier::silent()).unwrap(), Duration::from_secs(60));
+    let (queues, suspects) = (["default".to_owned()], Suspects::Ignore);
+    let held = driver.reserve(&Want { queues: &queues, fresh: 1, suspects, lease }).unwrap().jobs.remove(0);
+    let mut failed = FailedBackend::open(&elsewhere).unwrap();
+    failed.record(&held, &Failure::now("database", "sqlite", "it died")).unwrap();
+    let retry = || {
+        let mut told = Vec::new();
+        queue.failed().retry(&Retry::default(), |retried| told.push(retried)).unwrap();
+        told.remove(0)
+    };
+    let Retried::Refused { why, .. } = retry() else { panic!("it is held") };
+    assert!(why.contains("has not let go of it"), "{why}");
+    driver.settle(&[Settled { job: &held, verdict: Verdict::Done }]).unwrap();
+    assert!(matches!(retry(), Retried::Back { .. }));
+    assert_eq!(work_off(&queue).done, 1);
+    assert_eq!(diary.lines(), ["held 1"]);
+    assert_eq!(queue.failed().list(&Filter::default()).unwrap(), []);
 }
 
 #[test]
