@@ -78,14 +78,14 @@ pub(super) fn explain(cause: &Cause) -> Error {
         | &SqlState::QUERY_CANCELED => {
             Error::unavailable(format!("PostgreSQL gave a statement up: {message}")).undone()
         }
-        &SqlState::READ_ONLY_SQL_TRANSACTION => {
-            Error::unavailable(format!("PostgreSQL only lets read here, as a standby does: {message}"))
-                .with_help(
-                    "name the primary, or all servers and the one that is meant: \
-                     postgres://user@one,two/database?target_session_attrs=read-write",
-                )
-                .undone()
-        }
+        &SqlState::READ_ONLY_SQL_TRANSACTION => Error::unavailable(format!(
+            "PostgreSQL only lets read here, as a standby does: {message}"
+        ))
+        .with_help(
+            "name the primary, or all servers with commas between; or is default_transaction_read_only on, \
+                     for this server, database or user?",
+        )
+        .undone(),
         code if ["08", "53", "57P", "58"].iter().any(|class| code.code().starts_with(class)) => {
             Error::unavailable(format!("PostgreSQL is not available: {message}"))
         }

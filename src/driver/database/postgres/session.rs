@@ -162,6 +162,9 @@ fn check_version(version: u32) -> Result<()> {
 /// The planner is told that an index is always right: a plan made while the table was empty would scan it
 /// for ever after, and so would one whose statistics are of yesterday.
 ///
+/// `default_transaction_read_only` stays as it is: an operator sets it where nobody may write, such as on a primary
+/// whose place another server has taken, and does so while we are connected.
+///
 /// A mark that is there before it is set was left by another connection: a pool hands one session to many clients,
 /// and with it what is set here.
 fn set_up(limit: Option<Duration>) -> String {
@@ -171,7 +174,6 @@ fn set_up(limit: Option<Duration>) -> String {
         "SELECT current_setting('craft_queue.session', true);
         SET craft_queue.session = 'used';
         SET default_transaction_isolation = 'read committed';
-        SET default_transaction_read_only = off;
         SET statement_timeout = {millis};
         SET lock_timeout = {lock};
         SET idle_in_transaction_session_timeout = {millis};
