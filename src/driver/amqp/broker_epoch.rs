@@ -10,17 +10,28 @@
 //! (An exchange that is not durable would outlive one: brokers that keep their definitions in Khepri forget it
 //! only when they are stopped in good order.) Where the mark is missing, the broker has started since. Two who
 //! notice at once count twice, and then some jobs are copied once more, which does no harm.
+//!
+//! In a cluster the mark is on one node, as everything that no start outlives. While that node is away nobody notices a
+//! start; what its death brings back is suspected then, as after any lost connection. Its return is a start.
 
-use super::client_trait::Object;
-use super::client_trait::classic_type;
+use super::client_trait::{Object, classic_type, quorum_type};
 
-/// One message for each start.
+/// One message for each start, where the work queues are classic ones.
 pub(super) const STARTS: &str = "craft-queue.starts";
+
+/// The same where they are quorum queues, whose numbers must be known while a node is away.
+pub(super) const QUORUM_STARTS: &str = "craft-queue.starts.quorum";
 
 /// It has a message from the first look after a start.
 pub(super) const RUNNING: &str = "craft-queue.running";
 
-/// The queue whose messages are counted, and the one of the mark.
-pub(super) fn queues() -> [Object; 2] {
-    [STARTS, RUNNING].map(|name| Object::Queue { name: name.into(), arguments: vec![classic_type()] })
+/// The queue whose messages are counted.
+pub(super) fn starts(quorum: bool) -> (&'static str, Object) {
+    let (name, kind) = if quorum { (QUORUM_STARTS, quorum_type()) } else { (STARTS, classic_type()) };
+    (name, Object::Queue { name: name.into(), arguments: vec![kind] })
+}
+
+/// The queue of the mark.
+pub(super) fn running() -> Object {
+    Object::Queue { name: RUNNING.into(), arguments: vec![classic_type()] }
 }

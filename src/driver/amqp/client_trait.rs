@@ -32,11 +32,17 @@ pub(super) trait Outbox: Send {
     /// Declares a queue; says no where one of its name is there with other arguments.
     fn declare_exactly(&mut self, queue: &Object) -> Result<bool>;
 
+    /// Declares a queue; says no where the node of a cluster that keeps it is away.
+    fn declare_unless_away(&mut self, queue: &Object) -> Result<bool>;
+
     /// How many messages wait in a queue that is there.
     fn count(&mut self, queue: &str) -> Result<u64>;
 
-    /// Whether the broker is RabbitMQ 4 or newer.
-    fn is_modern(&self) -> bool;
+    /// Which host it is connected to.
+    fn place(&self) -> String;
+
+    /// Whether its quorum queues keep an expired message until the next queue has it, as from RabbitMQ 3.10 on.
+    fn dead_letters_surely(&self) -> bool;
 
     /// Whether there is a queue of this name.
     fn has_queue(&mut self, name: &str) -> Result<bool>;

@@ -7,11 +7,11 @@
 //! usual way, would do for a few fixed waits only: the waits of an exponential backoff are spread by
 //! chance.
 //!
-//! From RabbitMQ 4 on the levels are quorum queues whatever the work queues are. A classic queue hands an expired
-//! message on without waiting for an answer, and RabbitMQ 4 that is killed in that moment has lost it; a quorum
-//! queue with at-least-once dead lettering removes it when the next queue has confirmed it. Before, a classic queue
-//! loses none; but a quorum queue that is younger than a few seconds when the broker is killed is empty afterwards,
-//! in any version. So delay queues that were just made are not used until they are [old enough](MATURE). Classic levels that are
+//! The levels are quorum queues whatever the work queues are. A classic queue hands an expired message on without
+//! waiting for an answer, and a broker that is killed soon after that has lost it; a quorum queue with at-least-once
+//! dead lettering, which came with RabbitMQ 3.10, removes it when the next queue has confirmed it. But a quorum queue
+//! that is younger than a few seconds when the broker is killed is empty afterwards. So delay queues that
+//! were just made are not used until they are [old enough](MATURE). Classic levels that are
 //! there stay, and what waits in them still comes to its queue.
 //!
 //! The key ends with a digest of the queue's name: one word whatever the name holds, and short enough
@@ -79,8 +79,8 @@ pub(super) fn homecoming(routing_key: String) -> Address {
 }
 
 /// The delay queues up to a height: a job only ever goes down, so that a short delay needs few levels.
-pub(super) fn rungs(kind: Levels, height: u32) -> Vec<Object> {
-    let mut objects = ends();
+pub(super) fn rungs(kind: Levels, height: u32, quorum: bool) -> Vec<Object> {
+    let mut objects = ends(quorum);
     for level in 0..height {
         let name = kind.name(level);
         let below = level.checked_sub(1).map_or(DELIVER.into(), |level| kind.name(level));
@@ -108,11 +108,13 @@ pub(super) fn rungs(kind: Levels, height: u32) -> Vec<Object> {
     objects
 }
 
-/// Where the delay queues end, and what is kept there of jobs without a queue.
-pub(super) fn ends() -> Vec<Object> {
+/// Where the delay queues end, and what is kept there of jobs without a queue: on every node of a cluster where the work
+/// queues are.
+pub(super) fn ends(quorum: bool) -> Vec<Object> {
+    let kind = if quorum { quorum_type() } else { classic_type() };
     vec![
         Object::Exchange { name: STRAY.into(), kind: Kind::Fanout, alternate: None },
-        Object::Queue { name: STRAY.into(), arguments: vec![classic_type()] },
+        Object::Queue { name: STRAY.into(), arguments: vec![kind] },
         Object::QueueBinding { queue: STRAY.into(), exchange: STRAY.into(), key: String::new() },
         Object::Exchange { name: DELIVER.into(), kind: Kind::Topic, alternate: Some(STRAY.into()) },
     ]
@@ -211,7 +213,7 @@ mod tests {
 
     #[test]
     fn each_level_waits_twice_as_long_as_the_one_below_and_looks_at_its_own_bit() {
-        let rungs = rungs(Levels::Quorum, LEVELS);
+        let rungs = rungs(Levels::Quorum, LEVELS, false);
         let key = entry(Levels::Quorum, "q", seconds(1.0)).unwrap().unwrap().routing_key;
         let words: Vec<_> = key.split('.').collect();
         let matches: Vec<_> = rungs

@@ -106,6 +106,10 @@ impl Outbox for FakeOutbox {
         Ok(true)
     }
 
+    fn declare_unless_away(&mut self, queue: &Object) -> Result<bool> {
+        self.declare_exactly(queue)
+    }
+
     fn count(&mut self, queue: &str) -> Result<u64> {
         Ok(self.fake.broker().queues[queue].len() as u64)
     }
@@ -134,7 +138,11 @@ impl Outbox for FakeOutbox {
         Ok(())
     }
 
-    fn is_modern(&self) -> bool {
+    fn place(&self) -> String {
+        String::new()
+    }
+
+    fn dead_letters_surely(&self) -> bool {
         false
     }
 

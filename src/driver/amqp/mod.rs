@@ -33,7 +33,7 @@
 //!   failed, may leave behind what the broker reads later: a job then runs twice.
 //! - Delayed jobs of all queues are on one chain of up to 31 delay queues, from which [`Driver::clear`] can't pick those
 //!   of one queue, and to which only the broker's operator has access. The first delay that a connection is
-//!   asked for declares the delay queues, which takes a part of a second; where they are new, on RabbitMQ 4, five seconds, once
+//!   asked for declares the delay queues, which takes a part of a second; where they are new, five seconds, once
 //!   in the life of a vhost: a quorum queue that is younger loses what it has when the broker is killed. A delay is
 //!   rounded up to an eighth of a second.
 //! - A work queue that is a quorum queue is not waited for like that: in its first seconds what was confirmed to be

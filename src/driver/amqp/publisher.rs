@@ -27,7 +27,7 @@ pub(super) struct Published {
     pub(super) result: Result<()>,
 }
 
-/// Publishes on one connection. After an error of the connection it is of no use any more.
+/// Publishes on one connection. After an error it is of no use any more.
 pub(super) struct Publisher {
     pub(super) outbox: Box<dyn Outbox>,
     options: Arc<AmqpOptions>,
@@ -38,7 +38,6 @@ pub(super) struct Publisher {
     names: Option<Keeping>,
     /// How many levels of the delay queues were declared.
     height: u32,
-    /// Which start of the broker this connection is to, once that was asked.
     start: Option<u64>,
     /// Copies that were sent to a broker that takes nothing now. They are never sent again on this connection.
     pub(super) held_up: Vec<BlockedCopy>,
@@ -67,18 +66,20 @@ impl Publisher {
         if let Some(start) = self.start {
             return Ok(start);
         }
-        self.outbox.declare(&broker_epoch::queues())?;
-        if self.outbox.count(broker_epoch::RUNNING)? == 0 {
-            for (queue, passing) in [(broker_epoch::STARTS, false), (broker_epoch::RUNNING, true)] {
-                let message_id = Some(new_uuid().to_string());
-                let envelope = Envelope { message_id, passing, ..Envelope::default() };
-                let (place, after) = (Place::Own(queue), Duration::ZERO);
-                self.publish(&[Publish { queue, place, after, envelope, body: &[], replaces: None }])
-                    .result?;
+        let (starts, queue) = broker_epoch::starts(self.options.quorum);
+        self.outbox.declare(&[queue])?;
+        let is_there = self.outbox.declare_unless_away(&broker_epoch::running())?;
+        if is_there && self.outbox.count(broker_epoch::RUNNING)? == 0 {
+            for (queue, passing) in [(starts, false), (broker_epoch::RUNNING, true)] {
+                let (place, after, body) = (Place::Own(queue), Duration::ZERO, &[]);
+                let mut envelope = Envelope { passing, ..Envelope::default() };
+                envelope.message_id = Some(new_uuid().to_string());
+                self.publish(&[Publish { queue, place, after, envelope, body, replaces: None }]).result?;
             }
         }
-        let start = self.outbox.count(broker_epoch::STARTS)?;
-        self.start = Some(start);
+        let start = self.outbox.count(starts)?;
+        // A quorum queue that has no leader now counts none.
+        self.start = Some(start).filter(|start| *start > 0);
         Ok(start)
     }
 
@@ -104,7 +105,7 @@ impl Publisher {
             self.declare_for(publish)?;
             letters.push(Letter { index, address: self.address(publish)?, publish });
         }
-        let mut pauses = PAUSES.iter();
+        let mut pauses = PAUSES[..if self.options.quorum { PAUSES.len() } else { 3 }].iter();
         let mut declared_again = false;
         loop {
             let mut tally = Confirms::new(self.published, letters.iter().map(Letter::size).collect());
@@ -135,7 +136,7 @@ impl Publisher {
                     return Err(self.refused(tally.refused.len(), &letters[*first].address));
                 };
                 // Nothing is unanswered: this waits, and notices when the connection is lost.
-                self.outbox.answers(*pause)?;
+                self.outbox.answers(Duration::from_millis(*pause))?;
             }
             letters.retain(|letter| !arrived[letter.index]);
             if letters.is_empty() {
@@ -188,9 +189,8 @@ impl Publisher {
 
     fn build_ladder(&mut self, height: u32) -> Result<()> {
         let levels = self.levels();
-        let must_mature = levels == Levels::Quorum && self.outbox.is_modern();
-        let is_new = must_mature && !self.outbox.has_queue(&levels.name(height - 1))?;
-        self.outbox.declare(&delay_queues::rungs(levels, height))?;
+        let is_new = levels == Levels::Quorum && !self.outbox.has_queue(&levels.name(height - 1))?;
+        self.outbox.declare(&delay_queues::rungs(levels, height, self.options.quorum))?;
         self.height = height;
         if is_new {
             // Once in the life of a vhost. What is sent there now would be lost with the broker.
@@ -200,7 +200,7 @@ impl Publisher {
     }
 
     fn levels(&self) -> Levels {
-        let is_quorum = self.options.quorum || self.outbox.is_modern();
+        let is_quorum = self.options.quorum || self.outbox.dead_letters_surely();
         if is_quorum { Levels::Quorum } else { Levels::Classic }
     }
 
@@ -233,8 +233,7 @@ impl Publisher {
         if let Some(keeping) = &self.names {
             return Ok(keeping.clone());
         }
-        let outbox = &mut self.outbox;
-        let keeping = Keeping::queue_names(&self.options, |object| outbox.declare_exactly(object))?;
+        let keeping = Keeping::queue_names(&self.options, |object| self.outbox.declare_exactly(object))?;
         Ok(self.names.insert(keeping).clone())
     }
 
@@ -352,10 +351,9 @@ pub(super) const A_MOMENT: Duration = Duration::from_millis(250);
 const ALARM_HELP: &str = "free memory or disk space of the broker (rabbitmq-diagnostics alarms), then push again what \
      is not there: rabbitmqctl list_queues";
 
-/// How long to wait before what was refused is sent again. A quorum queue refuses while it has no leader
-/// yet; a full one refuses still, and then that is said soon.
-const PAUSES: [Duration; 3] =
-    [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(900)];
+/// How many milliseconds to wait before what was refused is sent again: a full queue refuses still, and then that is said soon. A
+/// quorum queue refuses while it has no leader, which takes a few seconds where a node has gone.
+const PAUSES: [u64; 6] = [100, 300, 900, 2_000, 3_000, 3_000];
 
 /// A publish with its address.
 struct Letter<'a> {

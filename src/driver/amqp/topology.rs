@@ -92,7 +92,7 @@ pub(super) fn work(options: &AmqpOptions, queue: &str) -> Vec<Object> {
         Object::Queue { name: queue.into(), arguments: arguments.clone() },
         Object::Queue { name: suspects.clone(), arguments },
     ];
-    objects.extend(delay_queues::ends());
+    objects.extend(delay_queues::ends(options.quorum));
     objects.extend([delay_queues::end(queue), delay_queues::end(&suspects)]);
     if !options.exchange.is_empty() {
         objects.push(Object::QueueBinding {

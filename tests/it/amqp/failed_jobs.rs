@@ -176,6 +176,16 @@ fn pages_go_on_behind_what_was_retried() {
 /// RabbitMQ 4 drops from a quorum queue what was handed out 20 times, unless the queue says otherwise.
 #[test]
 fn looking_wears_nothing_out_also_in_a_queue_that_was_there() {
+    looks(25);
+}
+
+#[test]
+#[ignore = "takes minutes, run by tests/clusters"]
+fn a_thousand_looks_wear_nothing_out() {
+    looks(1_000);
+}
+
+fn looks(looks: usize) {
     let options = AmqpOptions { quorum: true, ..options() };
     super::foreign::with_channel(&options, |channel| {
         let quorum = ("x-queue-type".to_owned(), amiquip::AmqpValue::LongString("quorum".into()));
@@ -189,7 +199,7 @@ fn looking_wears_nothing_out_also_in_a_queue_that_was_there() {
             .unwrap();
     });
     dies(&options, "new");
-    for look in 0..25 {
+    for look in 0..looks {
         let mut operator = dead(&options);
         crate::servers::wait_for(&format!("look {look}"), Duration::from_secs(30), || {
             match operator.list(&Filter::default()).unwrap().len() {

@@ -1,117 +1,14 @@
 //! Real workers on a real broker, really killed. What ran is in a file that no fault here can reach.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use craft_queue::{Config, Context, JobResult, Jobs, Queue, Queueable};
-use serde::{Deserialize, Serialize};
-
-use crate::programs::{Run, Running, assert_no_overlap, ledger, test_jobs};
+use super::site::Site;
+use crate::programs::{Run, Running, assert_no_overlap};
 use crate::servers::rabbitmq::{Options, RabbitMq};
-use crate::support::{Folder, wait_until, wait_while_it_rises};
-
-/// The job of `tests/programs/jobs.rs`, as it is pushed.
-#[derive(Clone, Serialize, Deserialize)]
-struct Ledger {
-    file: PathBuf,
-    number: u64,
-    millis: u64,
-    until: Option<PathBuf>,
-}
-
-impl Queueable for Ledger {
-    const NAME: &'static str = "Ledger";
-
-    fn handle(&self, _: &Context) -> JobResult {
-        unreachable!("it is pushed here, and run by another program")
-    }
-}
-
-/// A folder with a queue.toml, and a queue to push to.
-struct Site {
-    folder: Folder,
-    queue: Queue,
-    vhost: String,
-}
-
-impl Site {
-    fn new() -> Self {
-        Self::on(&RabbitMq::shared().vhost())
-    }
-
-    fn on(url: &str) -> Self {
-        Self::with(url, "")
-    }
-
-    /// With these lines at the end of its queue.toml.
-    fn with(url: &str, more: &str) -> Self {
-        let folder = Folder::new();
-        let (place, vhost) = url.rsplit_once('/').unwrap();
-        let (_, port) = place.rsplit_once(':').unwrap();
-        let vhost = vhost.replace("%2f", "");
-        let text = format!(
-            "default = \"amqp\"\n[amqp]\nhost = \"127.0.0.1\"\nport = {port}\nvhost = \"{vhost}\"\npoll = 0.05\n{more}"
-        );
-        std::fs::write(folder.join("queue.toml"), text).unwrap();
-        let config = Config::load_from(folder.join("queue.toml")).unwrap();
-        let queue = Queue::open(config, Jobs::new()).unwrap();
-        Self { folder, queue, vhost }
-    }
-
-    fn file(&self) -> PathBuf {
-        self.folder.join("ledger")
-    }
-
-    fn job(&self, number: u64) -> Ledger {
-        Ledger { file: self.file(), number, millis: 0, until: None }
-    }
-
-    fn push(&self, numbers: std::ops::Range<u64>, millis: u64, until: Option<PathBuf>) {
-        let job = |number| Ledger { millis, until: until.clone(), ..self.job(number) };
-        self.queue.push_many(numbers.map(job)).unwrap();
-    }
-
-    fn worker(&self, more: &[&str]) -> Running {
-        let mut arguments = vec!["queue:work"];
-        arguments.extend(more);
-        Running::start(test_jobs(&self.folder, &arguments))
-    }
-
-    fn runs(&self) -> BTreeMap<u64, Vec<Run>> {
-        ledger(&self.file())
-    }
-
-    fn ends(&self) -> usize {
-        let text = std::fs::read_to_string(self.file()).unwrap_or_default();
-        text.lines().filter(|line| line.starts_with("end")).count()
-    }
-
-    /// How many jobs ran to an end at least once.
-    fn done(&self) -> usize {
-        self.runs().values().filter(|runs| runs.iter().any(|run| run.end.is_some())).count()
-    }
-
-    fn waiting(&self) -> u64 {
-        self.queue.size(None, &["default".into()]).unwrap()[0].waiting.unwrap()
-    }
-
-    fn failed(&self) -> Vec<craft_queue::failed::FailedJob> {
-        self.queue.failed().list(&Default::default()).unwrap()
-    }
-
-    /// Queues that have jobs, whoever holds those.
-    fn what_is_left(&self) -> Vec<String> {
-        let lines = RabbitMq::shared().rabbitmqctl(&["list_queues", "-p", &self.vhost, "name", "messages"]);
-        let of_ours = |line: &&str| {
-            line.starts_with("craft-queue.starts\t") || line.starts_with("craft-queue.running\t")
-        };
-        let is_left = |line: &&str| !line.ends_with("\t0") && !of_ours(line);
-        lines.lines().skip(1).filter(is_left).map(str::to_owned).collect()
-    }
-}
+use crate::support::{wait_until, wait_while_it_rises};
 
 fn stop(worker: Running) {
     worker.signal("TERM");

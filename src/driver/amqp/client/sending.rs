@@ -99,6 +99,11 @@ impl Outbox for Sending {
         declaring::exactly(&options, queue, |declare| self.aside(|channel| declare(channel)))
     }
 
+    fn declare_unless_away(&mut self, queue: &Object) -> Result<bool> {
+        let options = Arc::clone(&self.options);
+        declaring::unless_away(&options, queue, |declare| self.aside(|channel| declare(channel)))
+    }
+
     fn count(&mut self, queue: &str) -> Result<u64> {
         let counted = self.aside(|channel| count(channel, queue));
         counted.map(u64::from).map_err(|error| explain(&self.options, &format!("count {queue}"), error))
@@ -123,14 +128,18 @@ impl Outbox for Sending {
         sent.map_err(|error| explain(&self.options, "publish", error))
     }
 
-    fn is_modern(&self) -> bool {
+    fn place(&self) -> String {
+        self.options.place()
+    }
+
+    fn dead_letters_surely(&self) -> bool {
         let properties = self.connection.as_ref().map(Connection::server_properties);
         let told = |key| match properties.and_then(|table| table.get(key)) {
             Some(AmqpValue::LongString(text)) => &**text,
             _ => "",
         };
-        let major = told("version").split('.').next().and_then(|major| major.parse::<u32>().ok());
-        told("product") == "RabbitMQ" && major.is_some_and(|major| major >= 4)
+        let mut numbers = told("version").split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+        told("product") == "RabbitMQ" && (numbers.next(), numbers.next()) >= (Some(3), Some(10))
     }
 
     fn has_queue(&mut self, name: &str) -> Result<bool> {
