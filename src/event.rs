@@ -79,6 +79,11 @@ pub enum Event<'a> {
     },
     /// The back end is available again.
     Reconnected,
+    /// Of several hosts, the worker is connected to this one: told after `Started` and after `Reconnected`.
+    Connected {
+        /// Its name or address, and its port where that was named.
+        host: &'a str,
+    },
     /// A queue was paused: the worker takes nothing new from it.
     Paused {
         /// Which one.
@@ -187,6 +192,7 @@ fn log_event(event: &Event<'_>) {
             log::warn!(target: LOG_TARGET, "back end unavailable, next try in {retry_in:.1?}: {error}");
         }
         Event::Reconnected => log::warn!(target: LOG_TARGET, "back end available again"),
+        Event::Connected { host } => log::info!(target: LOG_TARGET, "connected to {}", escaped(host)),
         Event::Paused { queue } => log::info!(target: LOG_TARGET, "queue \"{}\" is paused", escaped(queue)),
         Event::Resumed { queue } => {
             log::info!(target: LOG_TARGET, "queue \"{}\" is resumed", escaped(queue))

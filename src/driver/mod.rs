@@ -229,6 +229,11 @@ pub trait Driver: Send {
             .with_help("stop the workers by themselves, with SIGTERM or systemctl"))
     }
 
+    /// Which of several hosts it is connected to. Provided: `None`, there is no choice.
+    fn host(&self) -> Option<String> {
+        None
+    }
+
     /// Whether [`Verdict::Bury`] moves the job to the failed jobs in the same transaction. When not, the
     /// worker records it before it settles it.
     fn buries(&self) -> bool {

@@ -41,6 +41,11 @@ impl Connection {
         }
     }
 
+    /// Which of several hosts it is open to.
+    pub(super) fn host(&self) -> Option<String> {
+        self.driver.as_ref()?.host()
+    }
+
     /// Opens it again when it is time; says whether it did.
     pub(super) fn reopen(&mut self, now: Instant) -> Result<bool> {
         if self.driver.is_some() || now < self.retry_at {
@@ -51,13 +56,19 @@ impl Connection {
         Ok(true)
     }
 
-    /// Drops the driver after an error, and says how long it waits before it opens another: doubling,
-    /// spread, and never over `longest`.
+    /// An error that says which of several hosts it is from.
+    pub(super) fn at_host(&self, error: Error) -> Error {
+        match self.host() {
+            Some(host) if !error.to_string().contains(&host) => error.context(format!("at {host}")),
+            _ => error,
+        }
+    }
+
+    /// Drops the driver after an error, and says how long it waits before it opens another, never over `longest`.
     pub(super) fn lose(&mut self, now: Instant, longest: Duration) -> Duration {
         self.driver = None;
-        let doubled = FIRST_RETRY.saturating_mul(2u32.saturating_pow(self.failures));
+        let wait = retry_after(self.failures, longest, fastrand::f64());
         self.failures = self.failures.saturating_add(1);
-        let wait = doubled.min(LONGEST_RETRY).min(longest).mul_f64(0.75 + 0.5 * fastrand::f64());
         self.retry_at = now + wait;
         wait
     }
@@ -121,6 +132,36 @@ impl Connection {
     }
 }
 
+/// How long to wait after so many failures in a row: doubling, and spread by `chance` from 0 to 1. Workers that lost the
+/// same host at the same moment must not all come to the next one at the same moment.
+fn retry_after(failures: u32, longest: Duration, chance: f64) -> Duration {
+    let doubled = FIRST_RETRY.saturating_mul(2u32.saturating_pow(failures));
+    doubled.min(LONGEST_RETRY).min(longest).mul_f64(0.75 + 0.5 * chance)
+}
+
 fn not_connected() -> Error {
     Error::unavailable("the back end is away")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_return_is_put_off_twice_as_long_each_time_and_spread() {
+        let table = [
+            (0, Duration::MAX, 150, 250),
+            (1, Duration::MAX, 300, 500),
+            (5, Duration::MAX, 4_800, 8_000),
+            (8, Duration::MAX, 22_500, 37_500),
+            (u32::MAX, Duration::MAX, 22_500, 37_500),
+            // A worker that holds jobs has to be back before their lease is over.
+            (8, Duration::from_secs(5), 3_750, 6_250),
+        ];
+        for (failures, longest, least, most) in table {
+            let at = |chance| retry_after(failures, longest, chance).as_millis();
+            assert_eq!((at(0.0), at(1.0)), (least, most), "{failures}");
+            assert!(at(0.0) < at(0.5) && at(0.5) < at(1.0), "{failures}");
+        }
+    }
 }

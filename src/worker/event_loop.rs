@@ -74,6 +74,7 @@ impl EventLoop {
 
     pub(super) fn run(&mut self) {
         self.setup.tell(&Event::Started);
+        self.setup.tell_host(self.connection.host());
         self.setup.warn_of_short_holds();
         loop {
             while let Ok(wakeup) = self.inbox.try_recv() {
@@ -175,6 +176,7 @@ impl EventLoop {
         if self.connection.reopen(now)? {
             self.schedule.reconnected(now);
             self.setup.tell(&Event::Reconnected);
+            self.setup.tell_host(self.connection.host());
         }
         if self.connection.driver().is_none() {
             return Ok(());
@@ -387,6 +389,7 @@ impl EventLoop {
         // While jobs are held, the connection must be back long before their lease is over.
         let holds_nothing = outcomes.in_flight.is_empty();
         let longest = if holds_nothing { Duration::MAX } else { self.setup.lease / 12 };
+        let error = self.connection.at_host(error);
         let retry_in = self.connection.lose(Instant::now(), longest);
         if !self.setup.backend.holds_outlive_connection() {
             self.jobs.outcomes.holds_are_in_question();

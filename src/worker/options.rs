@@ -54,6 +54,12 @@ impl WorkerOptions {
         }
     }
 
+    pub(super) fn tell_host(&self, host: Option<String>) {
+        if let Some(host) = host {
+            self.tell(&Event::Connected { host: &host });
+        }
+    }
+
     /// How long an outcome may be of use that the back end does not take: its job is somebody else's afterwards.
     pub(super) fn longest_hope(&self) -> Duration {
         match self.backend.holds_outlive_connection() {

@@ -115,6 +115,7 @@ impl Reporter for Pretty {
                 self.disconnected = false;
                 note("  Reconnected.");
             }
+            Event::Connected { host } => note(format!("  Connected to {host}.")),
             Event::Stopping { running, grace } if *running > 0 => {
                 let (jobs, them) = match running {
                     1 => ("1 running job".to_owned(), "it"),

@@ -70,6 +70,9 @@ enum Fields<'a> {
     Queue {
         queue: &'a str,
     },
+    Host {
+        host: &'a str,
+    },
     Restarting {
         running: usize,
     },
@@ -268,6 +271,7 @@ impl Reporter for Structured {
                 self.disconnected = false;
                 self.event("reconnected", Fields::None {});
             }
+            Event::Connected { host } => self.event("connected", Fields::Host { host }),
             Event::Paused { queue } => self.event("paused", Fields::Queue { queue }),
             Event::Resumed { queue } => self.event("resumed", Fields::Queue { queue }),
             Event::Restarting { running } => {

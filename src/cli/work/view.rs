@@ -63,6 +63,7 @@ pub(super) fn is_routine(event: &Event<'_>) -> bool {
     matches!(
         event,
         Event::Started
+            | Event::Connected { .. }
             | Event::Began { .. }
             | Event::Done(_)
             | Event::Polled { .. }

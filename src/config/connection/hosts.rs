@@ -41,8 +41,8 @@ pub(crate) struct Server {
     /// Without the TLS options; password included.
     pub(crate) url: String,
     pub(crate) tls: Tls,
-    /// The URL names several hosts: the client needs one that accepts writes.
-    pub(crate) is_one_of_several: bool,
+    /// Which one it is, where the URL names several: the client needs one that accepts writes then.
+    pub(crate) one_of_several: Option<String>,
 }
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -56,7 +56,7 @@ impl Server {
             let mut url = Url::parse(url)?;
             let tls = tls::take(&mut url)?;
             tls.check().map_err(|(_, wrong)| wrong)?;
-            Ok(Self { url: url.to_string(), tls, is_one_of_several: url.host.contains(',') })
+            Ok(Self { url: url.to_string(), tls, one_of_several: None })
         };
         read().map_err(|wrong: ValueError| wrong.at("connection"))
     }
@@ -71,7 +71,7 @@ impl Server {
         let one = |host: &str| Self {
             url: Url { host: host.to_owned(), ..url.clone() }.to_string(),
             tls: all.tls.clone(),
-            is_one_of_several: all.is_one_of_several,
+            one_of_several: url.host.contains(',').then(|| host.to_owned()),
         };
         Ok(url.host.split(',').map(one).collect())
     }

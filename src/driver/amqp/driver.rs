@@ -266,6 +266,10 @@ impl AmqpDriver {
 }
 
 impl Driver for AmqpDriver {
+    fn host(&self) -> Option<String> {
+        self.options.host.contains(',').then(|| self.publisher.outbox.place())
+    }
+
     fn push(&mut self, messages: &[Message]) -> Result<Vec<Pushed>> {
         for message in messages {
             topology::check_is_not_ours(&message.queue)?;

@@ -13,6 +13,11 @@ use crate::message::{Message, Pushed};
 
 /// An open connection. The statements it runs by name are those of its folder in `sql/`.
 pub(crate) trait Adapter: Send {
+    /// Which of several servers this is; `None` where one alone is named.
+    fn host(&self) -> Option<&str> {
+        None
+    }
+
     /// Begins a transaction that will write.
     fn begin(&mut self, survives: Survives) -> Result<()>;
 

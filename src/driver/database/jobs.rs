@@ -84,6 +84,10 @@ impl Driver for JobsTable {
         Ok(extended)
     }
 
+    fn host(&self) -> Option<String> {
+        self.adapter.host().map(str::to_owned)
+    }
+
     fn size(&mut self, queues: &[String]) -> Result<Vec<Size>> {
         let rows = self.adapter.query("size", &[adapter::list(queues)])?;
         let mut sizes: Vec<Size> = rows.iter().map(adapter::Row::size).collect();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::certificate::{Certificate, Until};
 use super::folder::Folder;
 use super::port::Port;
-use super::process::{Process, command, run};
+use super::process::{Process, command, descendants, run, signal};
 use super::programs::{User, find};
 use super::watchdog;
 
@@ -106,6 +106,36 @@ impl Postgres {
         server
     }
 
+    /// A standby of a server that lets `replication` in, with the same data. It is called `standby` there.
+    pub fn standby_of(primary: &Postgres) -> Postgres {
+        let user = User::of_server("postgres", PACKAGE);
+        let folder = Folder::new("postgres", &user);
+        let port = Port::claim();
+        let mut copy = command(&find("pg_basebackup", PACKAGE), &user, folder.path());
+        let from = format!("host=127.0.0.1 port={} user=postgres application_name=standby", primary.port());
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--dbname", &from, "--pgdata"]);
+        copy.arg(folder.join("data"));
+        run(&mut copy, "").unwrap_or_else(|error| panic!("cannot copy a PostgreSQL server: {error}"));
+        let (number, databases) = (port.number(), AtomicU32::new(0));
+        let mut server = Postgres { process: None, certificate: None, port, databases, user, folder };
+        server.set(&format!("port = {number}"));
+        server.start_again();
+        server
+    }
+
+    /// Makes a primary of a standby, and waits until it is one.
+    pub fn promote(&self) {
+        assert_eq!(self.psql("SELECT pg_promote(true, 120)"), "t", "the standby was not promoted");
+    }
+
+    /// Adds a line to its settings, for the next start or reload.
+    pub fn set(&self, line: &str) {
+        let file = self.folder.join("data/postgresql.conf");
+        let settings = std::fs::read_to_string(&file)
+            .unwrap_or_else(|error| panic!("cannot read `{}`: {error}", file.display()));
+        self.folder.write("data/postgresql.conf", &format!("{settings}\n{line}\n"));
+    }
+
     /// Starts it on its old port and data after `stop` or `kill`, and waits until it answers.
     pub fn start_again(&mut self) {
         assert!(self.process.is_none(), "the PostgreSQL server runs already");
@@ -123,6 +153,22 @@ impl Postgres {
     pub fn stop(&mut self) {
         // SIGTERM would wait for the clients to leave.
         self.running("stop").stop("INT");
+    }
+
+    /// Stops its clock: it answers nobody until `resume`.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// The end of that.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// To the server and all its children, each of which has a process group of its own.
+    fn signal(&self, name: &str) {
+        let Some(id) = self.id() else { return };
+        signal(name, descendants(id).into_iter().chain([id]).map(|id| id.to_string()));
     }
 
     /// `kill -9` of the server and everything that belongs to it.

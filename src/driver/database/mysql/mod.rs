@@ -49,6 +49,8 @@ struct Mysql {
     cursor: Cursor<ServerValue>,
     /// The ids that takes pass over, with commas between them.
     passed_over: String,
+    /// Where several are named.
+    host: Option<String>,
 }
 
 /// Connects. `patience` is how long it may take, `limit` how long each statement may.
@@ -62,7 +64,8 @@ pub(super) fn open(
     limit: Option<Duration>,
 ) -> Result<Box<dyn Adapter>> {
     let session = Session::open(server, statements, patience, limit)?;
-    Ok(Box::new(Mysql { session, cursor: Cursor::default(), passed_over: String::new() }))
+    let host = server.one_of_several.clone();
+    Ok(Box::new(Mysql { session, cursor: Cursor::default(), passed_over: String::new(), host }))
 }
 
 impl Mysql {
@@ -146,6 +149,10 @@ impl Mysql {
 }
 
 impl Adapter for Mysql {
+    fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
     fn begin(&mut self, _: Survives) -> Result<()> {
         self.session.run("BEGIN")
     }

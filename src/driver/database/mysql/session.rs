@@ -48,7 +48,7 @@ impl Session {
             .map_err(|cause| explain(&cause))?;
         let (version, id_step, packet, is_replica) = about.unwrap_or_default();
         check_version(&version)?;
-        if server.is_one_of_several && is_replica {
+        if server.one_of_several.is_some() && is_replica {
             let place = format!("{}:{}", opts.get_ip_or_hostname(), opts.get_tcp_port());
             return Err(Error::unavailable(format!("MySQL at {place} only lets read, as a replica does")));
         }

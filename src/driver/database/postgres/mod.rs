@@ -38,6 +38,8 @@ struct Postgres {
     cursor: Cursor<read::Place>,
     /// The ids that takes pass over.
     passed_over: Vec<i64>,
+    /// Where several are named.
+    host: Option<String>,
 }
 
 /// Connects. `patience` is how long it may take, `limit` how long each statement may.
@@ -50,7 +52,7 @@ pub(super) fn open(
     patience: Duration,
     limit: Option<Duration>,
 ) -> Result<Box<dyn Adapter>> {
-    let config = session::configure(&server.url, server.is_one_of_several, patience)?;
+    let config = session::configure(&server.url, server.one_of_several.is_some(), patience)?;
     let tls = server.tls;
     let session = Remote::open(move || Session::open(config, &tls, statements, limit), patience, limit)?;
     Ok(Box::new(Postgres {
@@ -58,6 +60,7 @@ pub(super) fn open(
         in_transaction: false,
         cursor: Cursor::default(),
         passed_over: Vec::new(),
+        host: server.one_of_several,
     }))
 }
 
@@ -109,6 +112,10 @@ fn count(most: usize) -> i64 {
 }
 
 impl Adapter for Postgres {
+    fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
     fn begin(&mut self, _: Survives) -> Result<()> {
         // Leaving a take's sync to a later commit gained nothing here: the round trips to say so cost as much.
         self.run("BEGIN")?;
