@@ -127,9 +127,12 @@ fn configure(opts: Opts, patience: Duration, limit: Option<Duration>) -> Opts {
             sql_select_limit = 18446744073709551615, innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}"
     );
     let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+    // MySQL looks once a second who has waited long enough: it should give a lock up before we give it up, as only it
+    // knows that nothing was done.
+    let answer = limit.map(|limit| limit.mul_f64(1.2) + Duration::from_secs(1));
     OptsBuilder::from_opts(opts)
         .tcp_connect_timeout(Some(patience))
-        .read_timeout(limit.map(|limit| limit.mul_f64(1.2)))
+        .read_timeout(answer)
         .write_timeout(limit.map(|limit| limit.mul_f64(1.2)))
         // A dead server is noticed all the same.
         .tcp_keepalive_time_ms(Some(60_000))
