@@ -3,6 +3,7 @@
 mod amqp;
 mod async_driver;
 mod burials;
+mod clusters;
 mod command_line;
 mod compare;
 mod conformance_memory;

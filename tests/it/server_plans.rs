@@ -277,7 +277,7 @@ fn what_was_pushed_before_is_found_by_two_looks_into_indexes() {
     mariadb::query(&url, "INSERT INTO jobs (name, payload, unique_key, uuid) VALUES ('A', '', 'k', 'u')")
         .unwrap();
     let find = filled("mysql", "find_pushed", &["'u'", "'k'"]);
-    let plan = mariadb::query(&url, &format!("EXPLAIN {find}")).unwrap();
+    let plan = mariadb::query(&url, &format!("EXPLAIN FORMAT=TRADITIONAL {find}")).unwrap();
     assert!(plan.contains("jobs_uuid") && plan.contains("jobs_unique_key"), "{plan}");
     assert!(!plan.contains("\tALL\tjobs") && !plan.contains("\tindex\t"), "{plan}");
 }

@@ -25,6 +25,7 @@ mod process;
 pub mod programs;
 pub mod proxy;
 pub mod rabbitmq;
+pub mod rabbitmq_cluster;
 mod wait;
 mod watchdog;
 

@@ -4,14 +4,14 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::certificate::{Certificate, Until};
 use super::folder::Folder;
 use super::port::Port;
-use super::process::{Process, command, run};
+use super::process::{Process, command, run, signal};
 use super::programs::{User, find};
 
 const PACKAGE: &str = "rabbitmq-server";
@@ -47,13 +47,10 @@ impl Options {
 /// Killed and removed when it is dropped.
 pub struct RabbitMq {
     broker: Option<Process>,
-    /// Erlang's directory of nodes, one for this broker alone. Started here, because a broker that
-    /// finds none starts one that stays for ever.
-    _epmd: Process,
+    epmd: Arc<Epmd>,
     port: Port,
     tls: Option<(Port, Certificate)>,
     node_port: Port,
-    epmd_port: Port,
     vhosts: AtomicU32,
     user: User,
     folder: Folder,
@@ -68,9 +65,14 @@ impl RabbitMq {
 
     /// A new broker without plugins. `guest` comes in with the password `guest`.
     pub fn start(options: Options) -> RabbitMq {
+        Self::start_at(options, Arc::new(Epmd::start()))
+    }
+
+    /// The same among the nodes of a directory.
+    pub(super) fn start_at(options: Options, epmd: Arc<Epmd>) -> RabbitMq {
         let user = User::of_server("rabbitmq", PACKAGE);
         let folder = Folder::new("rabbitmq", &user);
-        let [port, node_port, epmd_port] = [Port::claim(), Port::claim(), Port::claim()];
+        let [port, node_port] = [Port::claim(), Port::claim()];
         let listen = format!("listeners.tcp.local = 127.0.0.1:{}", port.number());
         let mut settings = options.settings.join("\n");
         let tls = options.tls.map(|until| (Port::claim(), Certificate::make(&folder, &user, until)));
@@ -88,24 +90,11 @@ impl RabbitMq {
         folder.write("enabled_plugins", "[].\n");
         folder.write("advanced.config", "[].\n");
 
-        let mut epmd = command(&find("epmd", "erlang-base"), &user, folder.path());
-        let number = epmd_port.number().to_string();
-        epmd.args(["-address", "127.0.0.1", "-port", &number]);
-        let log = folder.join("epmd.log");
-        let mut epmd = Process::start("the Erlang port mapper", &mut epmd, log);
-        epmd.wait_until_ready(|| connect(epmd_port.number()).map(drop));
+        // Nodes of one cluster have the same.
+        folder.write(".erlang.cookie", "CRAFTQUEUE");
 
-        let mut broker = RabbitMq {
-            broker: None,
-            _epmd: epmd,
-            port,
-            tls,
-            node_port,
-            epmd_port,
-            vhosts: AtomicU32::new(0),
-            user,
-            folder,
-        };
+        let mut broker =
+            RabbitMq { broker: None, epmd, port, tls, node_port, vhosts: AtomicU32::new(0), user, folder };
         broker.start_again();
         broker
     }
@@ -145,6 +134,21 @@ impl RabbitMq {
     pub fn restart(&mut self) {
         self.stop();
         self.start_again();
+    }
+
+    /// Stops its clock: nobody hears of it any more, and it hears of nobody.
+    pub fn pause(&self) {
+        signal("STOP", self.id().map(|id| format!("-{id}")));
+    }
+
+    /// The end of that.
+    pub fn resume(&self) {
+        signal("CONT", self.id().map(|id| format!("-{id}")));
+    }
+
+    /// The name of its node.
+    pub fn node(&self) -> String {
+        format!("craft-{}@localhost", self.port())
     }
 
     /// The vhost `/`, as `guest`.
@@ -207,9 +211,9 @@ impl RabbitMq {
         let mut command = command(&find(program, PACKAGE), &self.user, self.folder.path());
         let number = |port: &Port| port.number().to_string();
         command
-            .env("RABBITMQ_NODENAME", format!("craft-{}@localhost", self.port()))
+            .env("RABBITMQ_NODENAME", self.node())
             .env("RABBITMQ_DIST_PORT", number(&self.node_port))
-            .env("ERL_EPMD_PORT", number(&self.epmd_port))
+            .env("ERL_EPMD_PORT", number(&self.epmd.port))
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("ERL_FLAGS", "-kernel inet_dist_use_interface {127,0,0,1}")
             // Any free port, else only eleven of them could run at once on a machine.
@@ -234,6 +238,25 @@ impl RabbitMq {
     fn running(&mut self, to: &str) -> Process {
         let broker = self.broker.take();
         broker.unwrap_or_else(|| panic!("cannot {to} the RabbitMQ broker: it does not run"))
+    }
+}
+
+/// Erlang's directory of nodes. Started here, because a broker that finds none starts one that stays for ever.
+pub(super) struct Epmd {
+    port: Port,
+    _process: Process,
+    _folder: Folder,
+}
+
+impl Epmd {
+    pub(super) fn start() -> Epmd {
+        let user = User::of_server("rabbitmq", PACKAGE);
+        let (folder, port) = (Folder::new("epmd", &user), Port::claim());
+        let mut epmd = command(&find("epmd", "erlang-base"), &user, folder.path());
+        epmd.args(["-address", "127.0.0.1", "-port", &port.number().to_string()]);
+        let mut process = Process::start("the Erlang port mapper", &mut epmd, folder.join("epmd.log"));
+        process.wait_until_ready(|| connect(port.number()).map(drop));
+        Epmd { port, _process: process, _folder: folder }
     }
 }
 
