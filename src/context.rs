@@ -22,7 +22,7 @@ pub struct Context {
     pub(crate) attempts: u32,
     pub(crate) deadline: Option<Instant>,
     pub(crate) hold: Arc<Hold>,
-    pub(crate) surroundings: Arc<RunEnv>,
+    pub(crate) run_env: Arc<RunEnv>,
 }
 
 /// What all jobs of a worker share. Each thread that runs jobs has a copy behind an `Arc` of its own: threads
@@ -96,7 +96,7 @@ impl Context {
     /// # Errors
     /// No such state was given.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<&T, JobError> {
-        self.surroundings.state.get::<T>().ok_or_else(|| {
+        self.run_env.state.get::<T>().ok_or_else(|| {
             JobError::new(format!(
                 "the job asked for state of type {}, which was not given: add `.state(…)` to Jobs",
                 type_name::<T>()
@@ -114,7 +114,7 @@ impl Context {
 
     /// Starts a push with options, as [`Queue::options`](crate::Queue::options) does.
     pub fn options(&self) -> Push<'_> {
-        Push::new(&*self.surroundings.enqueue)
+        Push::new(&*self.run_env.enqueue)
     }
 
     /// Starts a push onto a queue.

@@ -129,7 +129,7 @@ pub(crate) const LOG_TARGET: &str = "craft_queue::worker";
 pub type Listener = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 
 /// Calls a listener, and logs its panic.
-pub(crate) fn tell(listener: &Listener, event: &Event<'_>) {
+pub(crate) fn emit(listener: &Listener, event: &Event<'_>) {
     if catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
         log::error!("a listener panicked, at {event:?}");
     }

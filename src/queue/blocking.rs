@@ -48,13 +48,13 @@ fn run(inner: &QueueInner, configured: &ConfiguredDriver, message: Message) -> R
     let settings = &inner.config.memory.settings;
     let policy = settings.policy();
     let limits = policy.limits_for(message.overrides.as_deref(), &kind.limits());
-    let surroundings = Arc::new(inner.surroundings(&configured.name, Arc::default()));
+    let run_env = Arc::new(inner.run_env(&configured.name, Arc::default()));
     let mut attempt = 0;
     loop {
         attempt += 1;
         let job = reserved(message.clone(), attempt);
         let task = Arc::new(Task::new(job, limits.clone(), Some(kind.clone())));
-        let Finished::Ran(task, outcome, _) = run_job(task, &settings.callback, &surroundings) else {
+        let Finished::Ran(task, outcome, _) = run_job(task, &settings.callback, &run_env) else {
             return Err(Error::unavailable(format!("{} could not be run now", message.name))
                 .with_help("see the log for what this process lacks, and push it again"));
         };
@@ -66,12 +66,12 @@ fn run(inner: &QueueInner, configured: &ConfiguredDriver, message: Message) -> R
             }
             Judgement::Bury { exception } => exception,
         };
-        return Err(bury(configured, &task, &surroundings, &exception));
+        return Err(bury(configured, &task, &run_env, &exception));
     }
 }
 
 /// Keeps a dead job with the failed jobs, and calls its hook.
-fn bury(configured: &ConfiguredDriver, task: &Task, surroundings: &Arc<RunEnv>, exception: &str) -> Error {
+fn bury(configured: &ConfiguredDriver, task: &Task, run_env: &Arc<RunEnv>, exception: &str) -> Error {
     let failure = Failure::now(&configured.name, &configured.connection, exception);
     let name = &task.job.message.name;
     let place = configured.failed.of_worker(&configured.name);
@@ -80,7 +80,7 @@ fn bury(configured: &ConfiguredDriver, task: &Task, surroundings: &Arc<RunEnv>, 
     if let Err(error) = kept {
         log::warn!("cannot keep {name} with the failed jobs: {error}");
     }
-    call_hook(task, exception.to_owned(), surroundings);
+    call_hook(task, exception.to_owned(), run_env);
     Error::job_failed(format!(
         "{name} failed in attempt {} of {}: {exception}",
         task.job.attempt, task.limits.attempts

@@ -82,7 +82,7 @@ impl QueueInner {
     }
 
     /// What jobs share. They hold the queue weakly, or it would never be dropped.
-    pub(super) fn surroundings(&self, driver: &str, stopping: Arc<AtomicBool>) -> RunEnv {
+    pub(super) fn run_env(&self, driver: &str, stopping: Arc<AtomicBool>) -> RunEnv {
         let enqueue = Arc::new(FromJobs(self.own.clone()));
         let environment = self.config.environment_of_programs(driver).into();
         RunEnv { state: self.state.clone(), enqueue, killed: Arc::default(), stopping, environment }

@@ -173,7 +173,7 @@ impl Worker {
         self.listener(move |event| {
             report(event);
             if let Some(own) = &own {
-                event::tell(own, event);
+                event::emit(own, event);
             }
         })
     }
@@ -223,7 +223,7 @@ impl Worker {
             check_queue("name of the queue", queue)?;
         }
         let runner = make_runner(&inner, &driver, &settings, &inbox)?;
-        let setup = WorkerOptions {
+        let options = WorkerOptions {
             driver,
             connection: configured.connection.clone(),
             backend: configured.backend.clone(),
@@ -241,13 +241,13 @@ impl Worker {
             listener: if logs { Some(event::logged(listener)) } else { listener },
             process_ends,
         };
-        Ok(Prepared { setup, runner, inbox, inner: Some(inner) })
+        Ok(Prepared { options, runner, inbox, inner: Some(inner) })
     }
 }
 
 /// A worker with everything found that it needs.
 struct Prepared {
-    setup: WorkerOptions,
+    options: WorkerOptions,
     runner: MakeRunner,
     inbox: Inbox,
     /// Jobs that push need the queue for as long as the worker runs. The pool's must not keep it: it ends
@@ -257,28 +257,28 @@ struct Prepared {
 
 impl Prepared {
     fn run(self) -> Result<Report> {
-        let Self { setup, runner, inbox, inner: _keeps_the_queue_open } = self;
-        worker::run(setup, runner, inbox)
+        let Self { options, runner, inbox, inner: _keeps_the_queue_open } = self;
+        worker::run(options, runner, inbox)
     }
 }
 
 fn make_runner(inner: &QueueInner, driver: &str, settings: &Settings, inbox: &Inbox) -> Result<MakeRunner> {
     let (slots, callback) = (settings.workers, settings.callback.clone());
-    let surroundings = inner.surroundings(driver, inbox.stopping());
+    let run_env = inner.run_env(driver, inbox.stopping());
     #[cfg(unix)]
     if inner.kinds.values().any(|kind| kind.is_program()) {
         hears_of_ends()?;
     }
     match settings.mode {
         Mode::Threading => {
-            Ok(Box::new(move |tell| Ok(Box::new(Threads::start(slots, &callback, &surroundings, &tell)?))))
+            Ok(Box::new(move |tell| Ok(Box::new(Threads::start(slots, &callback, &run_env, &tell)?))))
         }
-        Mode::Multiprocess => processes(settings, surroundings),
+        Mode::Multiprocess => processes(settings, run_env),
     }
 }
 
 #[cfg(unix)]
-fn processes(settings: &Settings, surroundings: RunEnv) -> Result<MakeRunner> {
+fn processes(settings: &Settings, run_env: RunEnv) -> Result<MakeRunner> {
     let rules = Rules {
         slots: settings.workers,
         callback: settings.callback.clone(),
@@ -286,7 +286,7 @@ fn processes(settings: &Settings, surroundings: RunEnv) -> Result<MakeRunner> {
         memory: settings.child_memory,
     };
     Processes::check()?;
-    Ok(Box::new(move |tell| Ok(Box::new(Processes::start(rules, surroundings, tell)?))))
+    Ok(Box::new(move |tell| Ok(Box::new(Processes::start(rules, run_env, tell)?))))
 }
 
 #[cfg(not(unix))]
@@ -301,7 +301,7 @@ pub(super) fn prepare_pool(inner: &QueueInner) -> Result<(RunWorker, Stopper)> {
     let stopper = worker.stopper();
     let mut prepared = worker.prepare()?;
     if let Some(memory) = &inner.configured(Some("async"))?.memory {
-        prepared.setup.backend = Arc::new(memory.all_queues());
+        prepared.options.backend = Arc::new(memory.all_queues());
     }
     prepared.inner = None;
     Ok((Box::new(|| prepared.run()), stopper))

@@ -9,25 +9,25 @@ use crate::context::{RunEnv, inside_a_job};
 use crate::job::JobError;
 
 /// Does a piece of work.
-pub(super) fn perform(work: Work, callback: &str, surroundings: &Arc<RunEnv>) -> Finished {
+pub(super) fn perform(work: Work, callback: &str, run_env: &Arc<RunEnv>) -> Finished {
     match work {
-        Work::Run(task) => run_job(task, callback, surroundings),
+        Work::Run(task) => run_job(task, callback, run_env),
         Work::Hook(task, error) => {
-            call_hook(&task, error, surroundings);
+            call_hook(&task, error, run_env);
             Finished::Hooked
         }
     }
 }
 
 /// Runs a job in this thread.
-pub(crate) fn run_job(task: Arc<Task>, callback: &str, surroundings: &Arc<RunEnv>) -> Finished {
+pub(crate) fn run_job(task: Arc<Task>, callback: &str, run_env: &Arc<RunEnv>) -> Finished {
     let begun = Instant::now();
     if task.hold.is_over(begun) {
         return Finished::too_late(task);
     }
     task.begin(begun);
     let Some(kind) = &task.kind else { return Finished::too_late(task) };
-    let context = task.context(surroundings);
+    let context = task.context(run_env);
     let outcome = match inside_a_job(|| kind.run(&task.job.message.payload, callback, &context)) {
         Ok(outcome) => outcome,
         Err(not_run) => return Finished::NotRun(task, not_run),
@@ -38,9 +38,9 @@ pub(crate) fn run_job(task: Arc<Task>, callback: &str, surroundings: &Arc<RunEnv
 }
 
 /// Calls the hook `failed` of a job.
-pub(crate) fn call_hook(task: &Task, error: String, surroundings: &Arc<RunEnv>) {
+pub(crate) fn call_hook(task: &Task, error: String, run_env: &Arc<RunEnv>) {
     if let Some(kind) = &task.kind {
-        let (error, context) = (JobError::new(error), task.context(surroundings));
+        let (error, context) = (JobError::new(error), task.context(run_env));
         let called = inside_a_job(|| kind.failed(&task.job.message.payload, &error, &context));
         if let Err(why) = called {
             log_hook(task, &why);

@@ -58,7 +58,7 @@ impl Task {
         {
             let waited = self.job.due_for.map(|due_for| due_for + at.saturating_duration_since(*taken));
             let job = JobInfo { job: &self.job, attempts: self.limits.attempts, took: None };
-            event::tell(listener, &Event::Began { job, waited });
+            event::emit(listener, &Event::Began { job, waited });
         }
     }
 
@@ -72,7 +72,7 @@ impl Task {
         self.deadline().filter(|_| self.kind.as_ref().is_none_or(|kind| !kind.is_program()))
     }
 
-    pub(crate) fn context(&self, surroundings: &Arc<RunEnv>) -> Context {
+    pub(crate) fn context(&self, run_env: &Arc<RunEnv>) -> Context {
         Context {
             id: self.job.id.clone(),
             uuid: self.job.message.uuid.clone(),
@@ -81,7 +81,7 @@ impl Task {
             attempts: self.limits.attempts,
             deadline: self.deadline(),
             hold: self.hold.clone(),
-            surroundings: surroundings.clone(),
+            run_env: run_env.clone(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::run::perform;
 use super::task::Task;
-use super::work::{Runner, Tell, Work};
+use super::work::{OnFinished, Runner, Work};
 use crate::context::RunEnv;
 use crate::error::{Error, Result};
 
@@ -18,17 +18,17 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    /// Starts `count` threads.
+    /// RestartBackoff `count` threads.
     ///
     /// # Errors
     /// The system gives no more threads.
-    pub(crate) fn start(count: usize, callback: &str, surroundings: &RunEnv, tell: &Tell) -> Result<Self> {
+    pub(crate) fn start(count: usize, callback: &str, run_env: &RunEnv, tell: &OnFinished) -> Result<Self> {
         let queue = Arc::new(WorkQueue::default());
         for number in 1..=count {
             let slot = Slot {
                 queue: queue.clone(),
                 callback: callback.to_owned(),
-                surroundings: Arc::new(surroundings.clone()),
+                run_env: Arc::new(run_env.clone()),
                 tell: tell.clone(),
             };
             std::thread::Builder::new()
@@ -38,7 +38,7 @@ impl Threads {
                     Error::other(format!("cannot start thread {number} of {count} for jobs")).because(&cause)
                 })?;
         }
-        Ok(Self { queue, killed: surroundings.killed.clone() })
+        Ok(Self { queue, killed: run_env.killed.clone() })
     }
 }
 
@@ -130,14 +130,14 @@ impl WorkQueue {
 struct Slot {
     queue: Arc<WorkQueue>,
     callback: String,
-    surroundings: Arc<RunEnv>,
-    tell: Tell,
+    run_env: Arc<RunEnv>,
+    tell: OnFinished,
 }
 
 impl Slot {
     fn serve(self) {
         while let Some(work) = self.queue.next() {
-            (self.tell)(perform(work, &self.callback, &self.surroundings));
+            (self.tell)(perform(work, &self.callback, &self.run_env));
         }
     }
 }

@@ -26,10 +26,10 @@ pub(crate) trait Runner: Send {
 }
 
 /// Makes a runner, which tells what becomes of its work through the given function.
-pub(crate) type MakeRunner = Box<dyn FnOnce(Tell) -> Result<Box<dyn Runner>> + Send>;
+pub(crate) type MakeRunner = Box<dyn FnOnce(OnFinished) -> Result<Box<dyn Runner>> + Send>;
 
 /// Where a runner tells that a piece of work is over.
-pub(crate) type Tell = Arc<dyn Fn(Finished) + Send + Sync>;
+pub(crate) type OnFinished = Arc<dyn Fn(Finished) + Send + Sync>;
 
 /// A piece of work.
 pub(crate) enum Work {

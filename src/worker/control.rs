@@ -33,14 +33,14 @@ impl ControlState {
     pub(super) fn ignore_past_restarts(
         &mut self,
         driver: &mut dyn Driver,
-        setup: &WorkerOptions,
+        options: &WorkerOptions,
     ) -> Result<()> {
-        self.restart = self.read(driver, setup)?.and_then(|flags| flags.restart);
+        self.restart = self.read(driver, options)?.and_then(|flags| flags.restart);
         Ok(())
     }
 
     /// `None` when the flags can't be read although the back end works: a worker goes on as it is.
-    fn read(&mut self, driver: &mut dyn Driver, setup: &WorkerOptions) -> Result<Option<ControlFlags>> {
+    fn read(&mut self, driver: &mut dyn Driver, options: &WorkerOptions) -> Result<Option<ControlFlags>> {
         let read = match &mut self.messages {
             Some(messages) => messages.flags(),
             None => match driver.control() {
@@ -56,7 +56,7 @@ impl ControlState {
             Err(error) => {
                 if !std::mem::replace(&mut self.warned, true) {
                     let warning = format!("cannot be told to pause or to restart: {error}");
-                    setup.tell(&Event::Warning(&warning));
+                    options.emit(&Event::Warning(&warning));
                 }
                 Ok(None)
             }
@@ -69,7 +69,7 @@ impl ControlState {
         connection: &mut Connection,
         schedule: &mut Schedule,
         jobs: &mut Jobs,
-        setup: &WorkerOptions,
+        options: &WorkerOptions,
     ) -> Result<bool> {
         // Without a queue to look into, nothing else listens for the end of the pause.
         if self.is_paused() {
@@ -77,17 +77,17 @@ impl ControlState {
         }
         let Some(driver) = connection.driver() else { return Ok(false) };
         let began = Instant::now();
-        let flags = self.read(driver, setup);
+        let flags = self.read(driver, options);
         schedule.read_control(began, began.elapsed());
         let Some(flags) = flags? else { return Ok(false) };
-        let events = self.pause(&flags.paused, setup);
+        let events = self.pause(&flags.paused, options);
         if !events.is_empty() {
             jobs.give_back_paused(&flags.paused);
             schedule.queues_changed(Instant::now());
-            events.iter().for_each(|event| setup.tell(event));
+            events.iter().for_each(|event| options.emit(event));
             // Some back ends hand jobs out before they are asked for, and each reserve says anew from which queues.
             if self.is_paused() {
-                connection.fetch_nothing_ahead(1, setup.lease)?;
+                connection.fetch_nothing_ahead(1, options.lease)?;
             }
         }
         Ok(self.restarts(&flags))
@@ -108,15 +108,15 @@ impl ControlState {
     }
 
     /// Pauses and resumes queues. Answers the events, in order of the queues: none when nothing changes.
-    fn pause<'a>(&mut self, paused: &BTreeSet<String>, setup: &'a WorkerOptions) -> Vec<Event<'a>> {
+    fn pause<'a>(&mut self, paused: &BTreeSet<String>, options: &'a WorkerOptions) -> Vec<Event<'a>> {
         let is_paused = |queue: &&String| paused.contains(*queue);
-        let queues: Vec<_> = setup.queues.iter().filter(|queue| !is_paused(queue)).cloned().collect();
+        let queues: Vec<_> = options.queues.iter().filter(|queue| !is_paused(queue)).cloned().collect();
         let before = std::mem::replace(&mut self.queues, queues);
         let event = |queue: &'a String| match (before.contains(queue), self.queues.contains(queue)) {
             (true, false) => Some(Event::Paused { queue }),
             (false, true) => Some(Event::Resumed { queue }),
             _ => None,
         };
-        setup.queues.iter().filter_map(event).collect()
+        options.queues.iter().filter_map(event).collect()
     }
 }

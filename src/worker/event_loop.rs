@@ -20,11 +20,11 @@ use super::turn::Turn;
 use super::{StopReason, WorkerOptions};
 use crate::driver::{Notifier, Suspects, Taken, Want};
 use crate::error::{Error, Result};
-use crate::event::Event;
+use crate::event::{Event, LOG_TARGET};
 use crate::runner::MakeRunner;
 
 pub(super) struct EventLoop {
-    pub(super) setup: WorkerOptions,
+    pub(super) options: WorkerOptions,
     pub(super) inbox: Receiver<Wakeup>,
     pub(super) connection: Connection,
     pub(super) schedule: Schedule,
@@ -39,33 +39,33 @@ pub(super) struct EventLoop {
 }
 
 impl EventLoop {
-    pub(super) fn start(mut setup: WorkerOptions, runner: MakeRunner, inbox: Inbox) -> Result<Self> {
+    pub(super) fn start(mut options: WorkerOptions, runner: MakeRunner, inbox: Inbox) -> Result<Self> {
         let Inbox { wakeups: inbox, sender, .. } = inbox;
         let (wake, gone) = (sender.clone(), sender.clone());
         let notifier = Notifier::with_gone(
             move || drop(wake.send(Wakeup::Notifier)),
             move || drop(gone.send(Wakeup::Gone)),
         );
-        let mut connection = Connection::open(setup.backend.clone(), notifier)?;
+        let mut connection = Connection::open(options.backend.clone(), notifier)?;
         let by_driver = connection.driver().is_some_and(|driver| driver.buries());
         let answers = sender.clone();
-        let answers = Arc::new(move |answer| drop(answers.send(Wakeup::Tended(answer))));
-        let failed = FailedWrites::open(&setup, by_driver, answers)?;
+        let answers = Arc::new(move |answer| drop(answers.send(Wakeup::Recorder(answer))));
+        let failed = FailedWrites::open(&options, by_driver, answers)?;
         let tell = Arc::new(move |finished| drop(sender.send(Wakeup::Finished(finished))));
         let runner = runner(tell)?;
         let now = Instant::now();
-        let mut control = ControlState::new(&setup.queues, setup.control.take());
+        let mut control = ControlState::new(&options.queues, options.control.take());
         if let Some(driver) = connection.driver() {
-            control.ignore_past_restarts(driver, &setup)?;
+            control.ignore_past_restarts(driver, &options)?;
         }
         Ok(Self {
-            schedule: Schedule::new(now, setup.poll, setup.lease),
-            poll: Poll::new(now, setup.lease),
+            schedule: Schedule::new(now, options.poll, options.lease),
+            poll: Poll::new(now, options.lease),
             jobs: Jobs::new(runner, Outcomes::new(failed), now),
             stop: Stop::No,
             refused_since: None,
             extend_failed: false,
-            setup,
+            options,
             inbox,
             connection,
             control,
@@ -73,21 +73,21 @@ impl EventLoop {
     }
 
     pub(super) fn run(&mut self) {
-        self.setup.tell(&Event::Started);
-        self.setup.tell_host(self.connection.host());
-        self.setup.warn_of_short_holds();
+        self.options.emit(&Event::Started);
+        self.options.emit_host(self.connection.host());
+        self.options.warn_of_short_holds();
         loop {
             while let Ok(wakeup) = self.inbox.try_recv() {
-                self.read(wakeup);
+                self.handle(wakeup);
             }
             let now = Instant::now();
             self.watch_clock(now);
-            match self.turn(now) {
+            match self.exchange(now) {
                 Ok(()) if self.jobs.outcomes.unwritten() == 0 && self.connection.driver().is_some() => {
                     self.refused_since = None;
                 }
                 Ok(()) => {}
-                Err(error) => self.face(error, now),
+                Err(error) => self.handle_error(error, now),
             }
             self.jobs.begin_hooks();
             if self.is_over() {
@@ -97,38 +97,45 @@ impl EventLoop {
         }
     }
 
-    pub(super) fn read(&mut self, wakeup: Wakeup) {
+    pub(super) fn handle(&mut self, wakeup: Wakeup) {
         match wakeup {
-            Wakeup::Finished(finished) => match self.jobs.finished(finished, &self.setup) {
+            Wakeup::Finished(finished) => match self.jobs.finished(finished, &self.options) {
                 Ended::Job(at) => self.schedule.job_ended(at),
-                Ended::LastHook if self.setup.bounds.when_empty => self.schedule.became_idle(Instant::now()),
+                Ended::LastHook if self.options.bounds.when_empty => {
+                    self.schedule.became_idle(Instant::now())
+                }
                 Ended::NotRun | Ended::Hook | Ended::LastHook => {}
                 Ended::Broken(error) => self.stop = Stop::Broken(error),
             },
-            Wakeup::Tended(answer) => {
-                let (outcomes, with) = self.exchange();
-                outcomes.recorded(answer, &with);
+            Wakeup::Recorder(answer) => {
+                let (outcomes, turn) = self.outcomes_and_turn();
+                outcomes.recorded(answer, &turn);
             }
             Wakeup::Notifier => self.schedule.notified(Instant::now()),
             Wakeup::Gone => self.schedule.connection_gone(Instant::now()),
             Wakeup::Stop => self.begin_to_stop(StopReason::Stopped),
             Wakeup::StopNow => self.stop = Stop::Now(StopReason::StoppedNow),
-            Wakeup::Finish => self.setup.bounds.when_empty = true,
+            Wakeup::Finish => {
+                self.options.bounds.when_empty = true;
+                // A look tells whether anything is left: an idle worker would make it at the end of its nap.
+                self.schedule.became_idle(Instant::now());
+            }
         }
     }
 
     /// The only place where the worker sleeps.
     fn sleep(&mut self) {
         let now = Instant::now();
-        self.schedule.may_be_stuck(self.jobs.stuck_at(&self.stop, now, self.setup.grace));
+        self.schedule.may_be_stuck(self.jobs.stuck_at(&self.stop, now, self.options.grace));
         let facts = self.facts(now);
-        let (wakes_at, _) = self.schedule.wakes_at(now, &facts);
+        let (wakes_at, action) = self.schedule.wakes_at(now, &facts);
         let nap = wakes_at.saturating_duration_since(now);
+        log::trace!(target: LOG_TARGET, "sleeps for {nap:?}, until {action:?}");
         if nap.is_zero() {
             return;
         }
         match self.inbox.recv_timeout(nap) {
-            Ok(wakeup) => self.read(wakeup),
+            Ok(wakeup) => self.handle(wakeup),
             Err(RecvTimeoutError::Timeout) => {}
             // The runner and the notifier keep senders, so this is never seen; if it were, it must not spin.
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(nap),
@@ -148,13 +155,13 @@ impl EventLoop {
             unsettled: self.jobs.outcomes.is_unsettled(),
             write_failed_at: self.jobs.outcomes.failed.write_at(),
             retry_locked_at: self.jobs.outcomes.locked.retry_at(),
-            may_take: takes && self.jobs.room(now, &self.setup) > 0,
+            may_take: takes && self.jobs.room(now, &self.options) > 0,
             runs_alone: self.jobs.outcomes.in_flight.runs_alone(),
             suspect_at: self.poll.suspects.due.then_some(self.poll.suspects.next_look),
             may_come_back: self.jobs.outcomes.in_flight.any_in_question(),
             obeys: self.stop.obeys(),
             tell_unknown_at: self.jobs.outcomes.unknown.tell_at,
-            has_memory_limit: self.setup.bounds.memory.is_some(),
+            has_memory_limit: self.options.bounds.memory.is_some(),
             ends_at: self.ends_at().filter(|_| self.stop.is_no()),
             deadline: self.stop.deadline(),
         }
@@ -165,61 +172,61 @@ impl EventLoop {
         self.schedule.is_due(action, now, &facts)
     }
 
-    pub(super) fn exchange(&mut self) -> (&mut Outcomes, Turn<'_>) {
-        let Self { jobs, connection, schedule, setup, stop, .. } = self;
-        (&mut jobs.outcomes, Turn { connection, schedule, setup, stops: !stop.is_no() })
+    pub(super) fn outcomes_and_turn(&mut self) -> (&mut Outcomes, Turn<'_>) {
+        let Self { jobs, connection, schedule, options, stop, .. } = self;
+        (&mut jobs.outcomes, Turn { connection, schedule, options, stops: !stop.is_no() })
     }
 
     /// What the worker says to the back end in one turn: extend, settle, reserve, in that order. Holds are renewed
     /// before anything that may fail or take long.
-    fn turn(&mut self, now: Instant) -> Result<()> {
+    fn exchange(&mut self, now: Instant) -> Result<()> {
         if self.connection.reopen(now)? {
             self.schedule.reconnected(now);
-            self.setup.tell(&Event::Reconnected);
-            self.setup.tell_host(self.connection.host());
+            self.options.emit(&Event::Reconnected);
+            self.options.emit_host(self.connection.host());
         }
         if self.connection.driver().is_none() {
             return Ok(());
         }
         if self.is_due(Action::Extend, now) {
             let settles_first = std::mem::replace(&mut self.extend_failed, true);
-            let (outcomes, mut with) = self.exchange();
+            let (outcomes, mut turn) = self.outcomes_and_turn();
             // Holds that can't be renewed must not keep outcomes from being written down: the two take turns.
             if settles_first {
-                let settled = outcomes.settle(&mut with);
+                let settled = outcomes.settle(&mut turn);
                 self.extend_failed = settled.is_ok();
                 settled?;
             }
-            let (outcomes, mut with) = self.exchange();
-            outcomes.extend(&mut with, None)?;
+            let (outcomes, mut turn) = self.outcomes_and_turn();
+            outcomes.extend(&mut turn, None)?;
             self.extend_failed = false;
         }
         if self.is_due(Action::RetryLocked, now) {
-            let (outcomes, mut with) = self.exchange();
-            outcomes.retry_locked(&mut with, now)?;
+            let (outcomes, mut turn) = self.outcomes_and_turn();
+            outcomes.retry_locked(&mut turn, now)?;
         }
         if self.is_due(Action::ReadControl, now) {
-            let Self { control, connection, schedule, jobs, setup, .. } = self;
-            if control.obey(connection, schedule, jobs, setup)? {
+            let Self { control, connection, schedule, jobs, options, .. } = self;
+            if control.obey(connection, schedule, jobs, options)? {
                 self.begin_to_stop(StopReason::Restarted);
             }
         }
         if self.poll.stall.takes_back(self.connection.driver().is_some()) {
-            self.connection.fetch_nothing_ahead(0, self.setup.lease)?;
+            self.connection.fetch_nothing_ahead(0, self.options.lease)?;
         }
         if self.is_due(Action::WriteFailed, now) {
-            let (outcomes, mut with) = self.exchange();
-            outcomes.write_failed(&mut with, now)?;
+            let (outcomes, mut turn) = self.outcomes_and_turn();
+            outcomes.write_failed(&mut turn, now)?;
         }
         let done = if self.is_due(Action::Take, now) {
             let load = self.load(now);
-            let wanted = self.poll.want(now, &load, &self.setup);
+            let wanted = self.poll.want(now, &load, &self.options);
             self.settle_and_reserve(now, wanted)
         } else if self.is_due(Action::Adopt, now) {
             self.settle_and_reserve(now, (0, Suspects::Ignore))
         } else if self.is_due(Action::Settle, now) {
-            let (outcomes, mut with) = self.exchange();
-            outcomes.settle(&mut with).map(drop)
+            let (outcomes, mut turn) = self.outcomes_and_turn();
+            outcomes.settle(&mut turn).map(drop)
         } else {
             return Ok(());
         };
@@ -228,14 +235,14 @@ impl EventLoop {
     }
 
     fn settle_and_reserve(&mut self, now: Instant, (fresh, suspects): Wanted) -> Result<()> {
-        let (outcomes, mut with) = self.exchange();
+        let (outcomes, mut turn) = self.outcomes_and_turn();
         // What may be refused is not sent together with a look, nor what is to be written down for sure.
-        if (outcomes.backlog.is_one_by_one() || with.stops) && outcomes.settle(&mut with)? {
+        if (outcomes.backlog.is_one_by_one() || turn.stops) && outcomes.settle(&mut turn)? {
             return Ok(());
         }
-        let batch = if with.stops { Vec::new() } else { outcomes.backlog.next_batch() };
+        let batch = if turn.stops { Vec::new() } else { outcomes.backlog.next_batch() };
         let settled = self.jobs.outcomes.in_flight.settled(&batch);
-        let want = Want { queues: &self.control.queues, fresh, suspects, lease: self.setup.lease };
+        let want = Want { queues: &self.control.queues, fresh, suspects, lease: self.options.lease };
         let began = Instant::now();
         let answer = self.connection.settle_and_reserve(&settled, &want);
         self.jobs.prefetch.exchanged(began.elapsed());
@@ -244,35 +251,35 @@ impl EventLoop {
             Ok((settlement, taken)) => (Ok(settlement), Some(taken)),
             Err(error) => (Err(error), None),
         };
-        let (outcomes, mut with) = self.exchange();
-        outcomes.answered(batch, settlement, &mut with)?;
+        let (outcomes, mut turn) = self.outcomes_and_turn();
+        outcomes.answered(batch, settlement, &mut turn)?;
         self.jobs.begin_hooks();
-        taken.into_iter().for_each(|taken| self.take(now, taken, (fresh, suspects)));
+        taken.into_iter().for_each(|taken| self.begin_taken(now, taken, (fresh, suspects)));
         Ok(())
     }
 
-    fn take(&mut self, now: Instant, taken: Taken, wanted: Wanted) {
-        taken.warnings.iter().for_each(|warning| self.setup.tell(&Event::Warning(warning)));
-        self.setup.tell(&Event::Polled { found: taken.jobs.len() });
+    fn begin_taken(&mut self, now: Instant, taken: Taken, wanted: Wanted) {
+        taken.warnings.iter().for_each(|warning| self.options.emit(&Event::Warning(warning)));
+        self.options.emit(&Event::Polled { found: taken.jobs.len() });
         let load = self.load(now);
-        let looked = self.poll.looked((now, Instant::now()), &taken, wanted, &load, &self.setup);
+        let looked = self.poll.looked((now, Instant::now()), &taken, wanted, &load, &self.options);
         self.schedule.looked(&looked);
-        let (outcomes, mut with) = self.exchange();
-        outcomes.welcome_back(&mut with, now);
-        if self.jobs.begin(taken.jobs, now, wanted.1.are_charged(), &self.setup) {
+        let (outcomes, mut turn) = self.outcomes_and_turn();
+        outcomes.reclaim(&mut turn, now);
+        if self.jobs.begin(taken.jobs, now, wanted.1.are_charged(), &self.options) {
             self.schedule.jobs_wait(now, self.jobs.prefetch.patience());
         }
     }
 
     fn load(&mut self, now: Instant) -> Load {
-        let settled_in = self.connection.opened() + self.setup.backend.settling_in(self.setup.lease);
+        let settled_in = self.connection.opened() + self.options.backend.settling_in(self.options.lease);
         Load {
             busy: self.jobs.outcomes.busy(),
-            room: self.jobs.room(now, &self.setup),
+            room: self.jobs.room(now, &self.options),
             begun: self.jobs.begun,
             idle: self.jobs.outcomes.is_idle(),
             empty: self.jobs.outcomes.in_flight.is_empty(),
-            time_is_up: self.setup.bounds.time.is_some_and(|most| self.schedule.has_run_for(most, now)),
+            time_is_up: self.options.bounds.time.is_some_and(|most| self.schedule.has_run_for(most, now)),
             settled_in: now >= settled_in,
             isolates: self.jobs.are_isolated(),
         }
@@ -288,7 +295,7 @@ impl EventLoop {
         }
         if self.stop.is_no() {
             let time_is_up = self.is_due(Action::End, now);
-            if let Some(why) = self.setup.bounds.reached(self.jobs.begun, time_is_up) {
+            if let Some(why) = self.options.bounds.reached(self.jobs.begun, time_is_up) {
                 self.begin_to_stop(why);
             }
             self.look_for_stuck_jobs(now);
@@ -299,21 +306,21 @@ impl EventLoop {
 
     pub(super) fn tell_unknown(&mut self) {
         let warnings = self.jobs.outcomes.unknown.counts();
-        warnings.iter().for_each(|warning| self.setup.tell(&Event::Warning(warning)));
+        warnings.iter().for_each(|warning| self.options.emit(&Event::Warning(warning)));
     }
 
     /// Jobs that are ready and not begun are anybody's: while all slots stay busy, they go back.
     fn check_stall(&mut self, now: Instant) {
         let patience = self.jobs.prefetch.patience();
         self.schedule.checked_stall(now, patience);
-        if !self.stop.begins_jobs() || !self.jobs.fill_all_slots(self.setup.slots) {
+        if !self.stop.begins_jobs() || !self.jobs.fill_all_slots(self.options.slots) {
             return;
         }
         if self.jobs.give_back_stalled(now) {
             // They were to count for a limit, and did not run.
             self.stop.take_back_job_limit();
         }
-        if self.jobs.room(now, &self.setup) == 0 {
+        if self.jobs.room(now, &self.options) == 0 {
             self.poll.stall.no_room(now, patience);
         }
     }
@@ -321,13 +328,13 @@ impl EventLoop {
     /// When the time limit is reached. Where suspects wait the worker stays until it may take them, and for a while
     /// longer: else workers that never get old would leave them behind for ever.
     fn ends_at(&self) -> Option<Instant> {
-        let settled_in = || self.connection.opened() + self.setup.backend.settling_in(self.setup.lease);
+        let settled_in = || self.connection.opened() + self.options.backend.settling_in(self.options.lease);
         let waits = self.poll.suspects.seen || self.jobs.outcomes.in_flight.has_suspect();
-        Some(self.schedule.ends_at(self.setup.bounds.time?, waits.then(settled_in)))
+        Some(self.schedule.ends_at(self.options.bounds.time?, waits.then(settled_in)))
     }
 
     fn begin_to_stop(&mut self, why: StopReason) {
-        let grace = self.setup.grace;
+        let grace = self.options.grace;
         let deadline = (why == StopReason::Stopped).then(|| Instant::now() + grace);
         if !self.stop.begin(why, deadline) {
             return;
@@ -338,8 +345,8 @@ impl EventLoop {
         }
         let running = self.jobs.outcomes.in_flight.running();
         match why {
-            StopReason::Stopped => self.setup.tell(&Event::Stopping { running, grace }),
-            StopReason::Restarted => self.setup.tell(&Event::Restarting { running }),
+            StopReason::Stopped => self.options.emit(&Event::Stopping { running, grace }),
+            StopReason::Restarted => self.options.emit(&Event::Restarting { running }),
             _ => {}
         }
     }
@@ -350,8 +357,8 @@ impl EventLoop {
         if !self.is_due(Action::CheckStuck, now) {
             return;
         }
-        let Some(stuck) = self.jobs.stuck(now, self.setup.grace) else { return };
-        self.setup.tell(&Event::Warning(&stuck_warning(&stuck.task)));
+        let Some(stuck) = self.jobs.stuck(now, self.options.grace) else { return };
+        self.options.emit(&Event::Warning(&stuck_warning(&stuck.task)));
         self.jobs.give_back_unbegun();
         self.stop = Stop::Stuck;
     }
@@ -364,23 +371,23 @@ impl EventLoop {
             idle: outcomes.in_flight.is_empty() && outcomes.running_hooks == 0,
             written: outcomes.unwritten() == 0,
             all_stuck: matches!(self.stop, Stop::Stuck)
-                && self.jobs.are_all_stuck(Instant::now(), self.setup.grace),
-            empty: self.setup.bounds.when_empty && nothing_is_left,
+                && self.jobs.are_all_stuck(Instant::now(), self.options.grace),
+            empty: self.options.bounds.when_empty && nothing_is_left,
         })
     }
 
     /// The back end failed. What no second try mends is said once, and ends the worker: when it holds nothing, or
     /// when what runs has ended and nobody has mended it for as long as the holds may last.
-    fn face(&mut self, error: Error, now: Instant) {
+    fn handle_error(&mut self, error: Error, now: Instant) {
         let outcomes = &self.jobs.outcomes;
         if error.is_config() {
             let since = *self.refused_since.get_or_insert(now);
             let runs_nothing = outcomes.running_hooks == 0
                 && match self.stop {
-                    Stop::Stuck => self.jobs.none_will_end(now, self.setup.grace),
+                    Stop::Stuck => self.jobs.none_will_end(now, self.options.grace),
                     _ => outcomes.busy() == 0,
                 };
-            let is_over = runs_nothing && now >= since + self.setup.longest_hope();
+            let is_over = runs_nothing && now >= since + self.options.outcome_useful_for();
             if outcomes.in_flight.is_empty() || is_over {
                 self.stop = Stop::Broken(error);
                 return;
@@ -388,12 +395,12 @@ impl EventLoop {
         }
         // While jobs are held, the connection must be back long before their lease is over.
         let holds_nothing = outcomes.in_flight.is_empty();
-        let longest = if holds_nothing { Duration::MAX } else { self.setup.lease / 12 };
+        let longest = if holds_nothing { Duration::MAX } else { self.options.lease / 12 };
         let error = self.connection.at_host(error);
         let retry_in = self.connection.lose(Instant::now(), longest);
-        if !self.setup.backend.holds_outlive_connection() {
+        if !self.options.backend.holds_outlive_connection() {
             self.jobs.outcomes.holds_are_in_question();
         }
-        self.setup.tell(&Event::Disconnected { error: &error, retry_in });
+        self.options.emit(&Event::Disconnected { error: &error, retry_in });
     }
 }

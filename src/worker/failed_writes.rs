@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::failed_thread::{Answer, Answers, Recorder, Request, Tended, Tending};
 use super::in_flight::InFlight;
 use super::locked_rows::pause;
+use super::recorder::{Answer, Answers, Recorder, Request, Update, UpdateResult};
 use super::settle::{Judged, Step};
 use super::{WorkerOptions, backlog};
 use crate::driver::{Receipt, Verdict};
@@ -69,12 +69,12 @@ pub(super) struct FailedWrites {
 impl FailedWrites {
     /// # Errors
     /// The failed jobs can't be opened: a missing table is told at the start, and not when the first job dies.
-    pub(super) fn open(setup: &WorkerOptions, by_driver: bool, answers: Answers) -> Result<Self> {
-        let open = setup.failed.as_ref().map(|failed| failed.open()).transpose()?;
-        let store = match &setup.failed {
+    pub(super) fn open(options: &WorkerOptions, by_driver: bool, answers: Answers) -> Result<Self> {
+        let open = options.failed.as_ref().map(|failed| failed.open()).transpose()?;
+        let store = match &options.failed {
             _ if by_driver => Store::Driver,
             Some(backend) => {
-                let (backend, driver) = (backend.clone(), setup.driver.clone());
+                let (backend, driver) = (backend.clone(), options.driver.clone());
                 Store::Elsewhere(Elsewhere { backend, open, driver, answers })
             }
             None => Store::Nowhere,
@@ -133,7 +133,7 @@ impl FailedWrites {
     }
 
     /// The holds ended with their connection: what waits is decided anew when the jobs come back.
-    pub(super) fn give_up(&mut self) -> Vec<Judged> {
+    pub(super) fn take_waiting(&mut self) -> Vec<Judged> {
         self.survivors -= self.waiting.iter().filter(|judged| is_alive(judged)).count();
         self.locked = 0;
         std::mem::take(&mut self.waiting)
@@ -248,7 +248,7 @@ impl FailedWrites {
                 return Err(error);
             }
         };
-        let mut tended = Vec::new();
+        let mut updates = Vec::new();
         for judged in std::mem::take(&mut self.waiting) {
             match in_flight.get(&judged.task) {
                 // Whether it is still held is not certain for long enough.
@@ -260,7 +260,7 @@ impl FailedWrites {
                     held.task.hold.renew(proven + lease);
                     let job = held.job().clone();
                     self.sent.push(judged.task.job.receipt);
-                    tended.push(Tended { judged, job, outcome: Tending::No });
+                    updates.push(Update { judged, job, result: UpdateResult::Pending });
                 }
                 _ => {
                     self.survivors -= usize::from(is_alive(&judged));
@@ -269,8 +269,8 @@ impl FailedWrites {
             }
         }
         self.locked = self.waiting.len();
-        if !tended.is_empty() {
-            recorder.ask(Request::Tend(tended));
+        if !updates.is_empty() {
+            recorder.ask(Request::Update(updates));
         }
         self.recorder = Some(recorder);
         Ok(())
@@ -291,7 +291,7 @@ impl FailedWrites {
     /// recorded now may stay here until they can.
     pub(super) fn answered(
         &mut self,
-        Answer { tended, error }: Answer,
+        Answer { updates, error }: Answer,
         in_flight: &mut InFlight,
         waits: bool,
     ) -> (Vec<Next>, Option<String>) {
@@ -307,34 +307,34 @@ impl FailedWrites {
             }
         }
         let why = error.map_or_else(|| "the hold was nearly over".to_owned(), |error| error.to_string());
-        let mut next = Vec::with_capacity(tended.len());
-        for Tended { mut judged, outcome, .. } in tended {
+        let mut next = Vec::with_capacity(updates.len());
+        for Update { mut judged, result, .. } in updates {
             self.survivors -= usize::from(is_alive(&judged));
             if in_flight.get(&judged.task).is_none_or(|held| held.lost) {
                 in_flight.remove(&judged.task);
-                if let Tending::Recorded(record) = outcome {
+                if let UpdateResult::Recorded(record) = result {
                     judged.step = Step::Recorded(Some(record));
                 }
                 self.withdraw_record(&judged);
                 continue;
             }
-            match outcome {
-                Tending::Recorded(record) => {
+            match result {
+                UpdateResult::Recorded(record) => {
                     (judged.verdict, judged.step) = (Verdict::Done, Step::Recorded(Some(record)));
                 }
-                Tending::Found(records) if !records.is_empty() => judged.step = Step::Found(records),
-                Tending::Found(_) | Tending::Withdrawn => judged.step = Step::Recorded(None),
-                Tending::Refused(why) => {
+                UpdateResult::Found(records) if !records.is_empty() => judged.step = Step::Found(records),
+                UpdateResult::Found(_) | UpdateResult::Withdrawn => judged.step = Step::Recorded(None),
+                UpdateResult::Refused(why) => {
                     next.push(Next::PutAside(judged, why));
                     continue;
                 }
-                Tending::No if waits && self.may_wait(&judged, &next) => {}
-                Tending::No if matches!(judged.verdict, Verdict::Bury(_)) => {
+                UpdateResult::Pending if waits && self.may_wait(&judged, &next) => {}
+                UpdateResult::Pending if matches!(judged.verdict, Verdict::Bury(_)) => {
                     next.push(Next::PutAside(judged, why.clone()));
                     continue;
                 }
                 // A record of it that may be there is the lesser evil: it can be forgotten.
-                Tending::No => {
+                UpdateResult::Pending => {
                     let job = &judged.task.job;
                     log::warn!("cannot look whether job #{} was recorded as failed: {why}", job.id);
                     judged.step = Step::Recorded(None);

@@ -154,7 +154,7 @@ impl InFlight {
     }
 
     /// Goes on with the jobs of which `came_back` says so.
-    pub(super) fn welcome_back(&mut self, until: Instant, mut came_back: impl FnMut(&Reserved) -> bool) {
+    pub(super) fn reclaim(&mut self, until: Instant, mut came_back: impl FnMut(&Reserved) -> bool) {
         for held in self.jobs.values_mut().filter(|held| held.in_question) {
             if came_back(held.adopted.as_deref().unwrap_or(&held.task.job)) {
                 self.lost -= usize::from(held.lost);
@@ -183,21 +183,21 @@ impl InFlight {
     }
 
     /// Renews all holds, or some of them.
-    pub(super) fn extend(&self, with: &mut Turn<'_>, some: Option<&HashSet<Receipt>>) -> Result<Extended> {
+    pub(super) fn extend(&self, turn: &mut Turn<'_>, some: Option<&HashSet<Receipt>>) -> Result<Extended> {
         let before = Instant::now();
-        let lease = with.setup.lease;
+        let lease = turn.options.lease;
         if some.is_none() {
-            with.schedule.extends(before);
+            turn.schedule.extends(before);
         }
         let is_meant = |held: &&Held| some.is_none_or(|some| some.contains(&held.job().receipt));
-        let Some(driver) = with.connection.driver() else { return Ok(Extended::default()) };
+        let Some(driver) = turn.connection.driver() else { return Ok(Extended::default()) };
         let kept: Vec<_> = self.kept().filter(is_meant).map(Held::job).collect();
         // Also with nothing to renew: a worker that only reads would not notice that nobody can write, and would
         // take the jobs of the living at the moment when they all can again.
         let extended = driver.extend_around_locks(&kept, lease)?;
-        with.connection.works();
+        turn.connection.works();
         if some.is_none() {
-            with.connection.extended(before.elapsed(), lease);
+            turn.connection.extended(before.elapsed(), lease);
         }
         let refused = extended.refused.iter().map(|(receipt, _)| receipt);
         let left_out: HashSet<_> = extended.lost.iter().chain(&extended.locked).chain(refused).collect();

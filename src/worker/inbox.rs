@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
 
-use super::failed_thread::Answer;
+use super::recorder::Answer;
 use crate::runner::Finished;
 
 /// What wakes the event loop.
 pub(crate) enum Wakeup {
     Finished(Finished),
-    Tended(Answer),
+    Recorder(Answer),
     Notifier,
     /// The connection is gone.
     Gone,

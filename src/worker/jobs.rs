@@ -52,13 +52,13 @@ impl Jobs {
     }
 
     /// For how many more jobs there is room; 0 until a good part of what is ready has run: few steps, and large ones.
-    pub(super) fn room(&mut self, now: Instant, setup: &WorkerOptions) -> usize {
+    pub(super) fn room(&mut self, now: Instant, options: &WorkerOptions) -> usize {
         let prefetch = self.prefetch.prefetch(now);
-        let room = (setup.slots + prefetch).saturating_sub(self.outcomes.busy());
+        let room = (options.slots + prefetch).saturating_sub(self.outcomes.busy());
         if room < prefetch / 4 {
             return 0;
         }
-        match setup.bounds.jobs {
+        match options.bounds.jobs {
             Some(most) => room.min(usize::try_from(most.saturating_sub(self.begun)).unwrap_or(room)),
             None => room,
         }
@@ -71,17 +71,17 @@ impl Jobs {
         jobs: Vec<Reserved>,
         now: Instant,
         charged: bool,
-        setup: &WorkerOptions,
+        options: &WorkerOptions,
     ) -> bool {
-        let (mut bytes, witness) = (0, setup.witness());
+        let (mut bytes, witness) = (0, options.witness());
         let mut work = Vec::with_capacity(jobs.len());
         for job in jobs {
             let size = job.message.payload.len();
             self.prefetch.sized(size);
             bytes += size;
-            let Some(task) = self.accept(job, now, charged, witness.clone(), setup) else { continue };
+            let Some(task) = self.accept(job, now, charged, witness.clone(), options) else { continue };
             // More than anybody expected: what no slot is free for goes back.
-            match bytes > 4 * MOST_BYTES && work.len() >= setup.slots {
+            match bytes > 4 * MOST_BYTES && work.len() >= options.slots {
                 true => self.outcomes.give_back(task, Duration::ZERO),
                 false => work.push(Work::Run(task)),
             }
@@ -101,25 +101,25 @@ impl Jobs {
         now: Instant,
         charged: bool,
         witness: Option<Witness>,
-        setup: &WorkerOptions,
+        options: &WorkerOptions,
     ) -> Option<Arc<Task>> {
         let job = self.outcomes.in_flight.adopt(job)?;
         let alone = job.suspect && charged;
-        let kind = setup.kinds.get(&*job.message.name).cloned();
+        let kind = options.kinds.get(&*job.message.name).cloned();
         let of_type = kind.as_ref().map(|kind| kind.limits()).unwrap_or_default();
-        let limits = setup.policy.limits_for(job.message.overrides.as_deref(), &of_type);
-        let judgement = judge_before_run(&setup.policy, &job, &limits, kind.is_some());
+        let limits = options.policy.limits_for(job.message.overrides.as_deref(), &of_type);
+        let judgement = judge_before_run(&options.policy, &job, &limits, kind.is_some());
         let task = Arc::new(Task::new(job, limits, kind).witnessed_by(witness));
         self.outcomes.in_flight.insert(task.clone(), now, alone);
         let Some(judgement) = judgement else { return Some(task) };
         // As quick as it can be: many of them go in few steps.
         self.prefetch.count(1);
-        self.outcomes.decide(Judged::new(task, judgement, None, setup));
+        self.outcomes.decide(Judged::new(task, judgement, None, options));
         None
     }
 
     /// A piece of work is over.
-    pub(super) fn finished(&mut self, finished: Finished, setup: &WorkerOptions) -> Ended {
+    pub(super) fn finished(&mut self, finished: Finished, options: &WorkerOptions) -> Ended {
         let (task, outcome, took) = match finished {
             Finished::Ran(task, outcome, took) => (task, outcome, took),
             Finished::NotRun(task, NotRun { after }) => {
@@ -135,12 +135,12 @@ impl Jobs {
         self.prefetch.count(1);
         let ended = task.begun().map_or_else(Instant::now, |begun| begun + took);
         let attempt = self.outcomes.attempt_of(&task);
-        let judgement = setup.policy.judge(attempt, &outcome, &task.limits, fastrand::f64());
+        let judgement = options.policy.judge(attempt, &outcome, &task.limits, fastrand::f64());
         let judgement = match task.job.suspect {
             true => judgement.of_suspect(attempt, task.job.last_error.as_deref(), &task.limits),
             false => judgement,
         };
-        self.outcomes.decide(Judged::new(task, judgement, Some(took), setup));
+        self.outcomes.decide(Judged::new(task, judgement, Some(took), options));
         Ended::Job(ended)
     }
 
@@ -215,7 +215,7 @@ impl Jobs {
 
     /// Whether nothing runs that may end by itself.
     pub(super) fn none_will_end(&self, now: Instant, grace: Duration) -> bool {
-        self.outcomes.undecided().all(|held| held.is_stuck(now, grace))
+        self.outcomes.unfinished().all(|held| held.is_stuck(now, grace))
     }
 
     /// Ends what runs, where that is possible, and gives back what has not begun.
@@ -226,25 +226,25 @@ impl Jobs {
 
     /// Running jobs of a process that is about to exit: uncounted, and due when they are surely dead.
     pub(super) fn interrupt(&mut self) {
-        let kept = self.outcomes.undecided().filter(|held| !held.lost);
+        let kept = self.outcomes.unfinished().filter(|held| !held.lost);
         let running: Vec<_> = kept.map(|held| held.task.clone()).collect();
         running.into_iter().for_each(|task| self.outcomes.give_back(task, SURELY_DEAD));
     }
 
     /// Stuck jobs of a process that is about to exit: an attempt that timed out, and due when they are surely dead.
-    pub(super) fn count_stuck(&mut self, setup: &WorkerOptions) {
+    pub(super) fn count_stuck(&mut self, options: &WorkerOptions) {
         let stuck: Vec<_> = self.outcomes.in_flight.kept().map(|held| held.task.clone()).collect();
         for task in stuck {
             let limit = task.limits.timeout.unwrap_or_default();
             let outcome = Outcome::TimedOut(limit);
             let attempt = self.outcomes.attempt_of(&task);
-            let judgement = match setup.policy.judge(attempt, &outcome, &task.limits, fastrand::f64()) {
+            let judgement = match options.policy.judge(attempt, &outcome, &task.limits, fastrand::f64()) {
                 Judgement::Again { after, counted, error } => {
                     Judgement::Again { after: after.max(SURELY_DEAD), counted, error }
                 }
                 other => other,
             };
-            self.outcomes.decide(Judged::new(task, judgement, Some(limit), setup));
+            self.outcomes.decide(Judged::new(task, judgement, Some(limit), options));
         }
     }
 }

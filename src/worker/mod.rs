@@ -11,18 +11,18 @@
 mod backlog;
 mod connection;
 mod control;
-mod ending;
 mod event_loop;
-mod failed_thread;
 mod failed_writes;
 mod in_flight;
 mod inbox;
 mod jobs;
+mod last_turn;
 mod locked_rows;
 mod options;
 mod outcomes;
 mod poll;
 mod prefetch;
+mod recorder;
 mod report;
 mod schedule;
 mod settle;
@@ -50,8 +50,8 @@ use crate::runner::MakeRunner;
 ///
 /// # Errors
 /// The back end can't be used at the start; or a job is stuck in a thread ([`is_stuck`](Error::is_stuck)).
-pub(crate) fn run(setup: WorkerOptions, runner: MakeRunner, inbox: Inbox) -> Result<Report> {
-    let (driver, bound) = (setup.driver.clone(), setup.bounded());
+pub(crate) fn run(options: WorkerOptions, runner: MakeRunner, inbox: Inbox) -> Result<Report> {
+    let (driver, bound) = (options.driver.clone(), options.bounded());
     let worked = catch_unwind(AssertUnwindSafe(|| work(bound, runner, inbox)));
     // A worker that ends always says so: somebody waits for it.
     worked.unwrap_or_else(|panic| {
@@ -62,10 +62,10 @@ pub(crate) fn run(setup: WorkerOptions, runner: MakeRunner, inbox: Inbox) -> Res
     })
 }
 
-fn work(setup: WorkerOptions, runner: MakeRunner, inbox: Inbox) -> Result<Report> {
-    let mut worker = EventLoop::start(setup, runner, inbox)?;
+fn work(options: WorkerOptions, runner: MakeRunner, inbox: Inbox) -> Result<Report> {
+    let mut worker = EventLoop::start(options, runner, inbox)?;
     worker.run();
-    ending::end(worker)
+    last_turn::end(worker)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

@@ -48,20 +48,20 @@ impl WorkerOptions {
         Some(Witness { listener, taken: Instant::now() })
     }
 
-    pub(super) fn tell(&self, event: &Event<'_>) {
+    pub(super) fn emit(&self, event: &Event<'_>) {
         if let Some(listener) = &self.listener {
-            event::tell(listener, event);
+            event::emit(listener, event);
         }
     }
 
-    pub(super) fn tell_host(&self, host: Option<String>) {
+    pub(super) fn emit_host(&self, host: Option<String>) {
         if let Some(host) = host {
-            self.tell(&Event::Connected { host: &host });
+            self.emit(&Event::Connected { host: &host });
         }
     }
 
     /// How long an outcome may be of use that the back end does not take: its job is somebody else's afterwards.
-    pub(super) fn longest_hope(&self) -> Duration {
+    pub(super) fn outcome_useful_for(&self) -> Duration {
         match self.backend.holds_outlive_connection() {
             true => self.lease,
             false => self.backend.settling_in(self.lease),
@@ -83,7 +83,7 @@ impl WorkerOptions {
                 too_long.join(", "),
                 time::format_duration(longest),
             );
-            self.tell(&Event::Warning(&warning));
+            self.emit(&Event::Warning(&warning));
         }
     }
 }

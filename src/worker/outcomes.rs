@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backlog::Backlog;
-use super::failed_thread::Answer;
 use super::failed_writes::{FailedWrites, Next};
 use super::in_flight::{Held, InFlight};
 use super::locked_rows::LockedRows;
+use super::recorder::Answer;
 use super::settle::Judged;
 use super::turn::Turn;
 use super::unknown_names::UnknownNames;
@@ -77,7 +77,7 @@ impl Outcomes {
     }
 
     /// The jobs that are held and have not ended.
-    pub(super) fn undecided(&self) -> impl Iterator<Item = &Held> {
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = &Held> {
         let judged = self.backlog.iter().map(|judged| judged.task.job.receipt);
         let decided: HashSet<_> = judged.chain(self.failed.receipts()).collect();
         self.in_flight.all().filter(move |held| !decided.contains(&held.task.job.receipt))
@@ -117,30 +117,30 @@ impl Outcomes {
     /// The holds ended with the connection. The jobs may come back, or go to somebody else.
     pub(super) fn holds_are_in_question(&mut self) {
         self.in_flight.holds_are_in_question();
-        self.backlog.holds_are_in_question(self.failed.give_up());
+        self.backlog.holds_are_in_question(self.failed.take_waiting());
     }
 }
 
 /// Holds.
 impl Outcomes {
     /// Renews all holds, or some of them, and tells which are lost.
-    pub(super) fn extend(&mut self, with: &mut Turn<'_>, some: Option<&HashSet<Receipt>>) -> Result<()> {
+    pub(super) fn extend(&mut self, turn: &mut Turn<'_>, some: Option<&HashSet<Receipt>>) -> Result<()> {
         let before = Instant::now();
-        let Extended { mut lost, locked, refused } = self.in_flight.extend(with, some)?;
-        self.warn_of_refused(&refused, with);
+        let Extended { mut lost, locked, refused } = self.in_flight.extend(turn, some)?;
+        self.warn_of_refused(&refused, turn);
         let refused = refused.into_iter().map(|(receipt, _)| receipt);
-        self.locked.not_renewed(locked.into_iter().chain(refused).collect(), with.setup.lease);
+        self.locked.not_renewed(locked.into_iter().chain(refused).collect(), turn.options.lease);
         if !lost.is_empty() {
             // What may have been settled is not held any more, and not lost either: the next settle tells.
             let in_doubt = self.in_doubt();
             lost.retain(|receipt| !in_doubt.contains(receipt));
         }
-        lost.into_iter().for_each(|receipt| self.lose(receipt, with));
+        lost.into_iter().for_each(|receipt| self.lose(receipt, turn));
         if self.in_flight.any_in_question() {
             // What is not back by then belongs to somebody else.
-            let settled_in = with.connection.opened() + with.setup.backend.settling_in(with.setup.lease);
-            with.schedule.may_come_back(before, settled_in);
-            self.welcome_back(with, before);
+            let settled_in = turn.connection.opened() + turn.options.backend.settling_in(turn.options.lease);
+            turn.schedule.may_come_back(before, settled_in);
+            self.reclaim(turn, before);
         }
         Ok(())
     }
@@ -152,20 +152,20 @@ impl Outcomes {
     }
 
     /// Goes on with the jobs that came back to this connection, and writes down what is decided on them.
-    pub(super) fn welcome_back(&mut self, with: &mut Turn<'_>, now: Instant) {
+    pub(super) fn reclaim(&mut self, turn: &mut Turn<'_>, now: Instant) {
         if !self.in_flight.any_in_question() {
             return;
         }
-        let until = now + with.setup.lease;
-        let Some(driver) = with.connection.driver() else { return };
-        self.in_flight.welcome_back(until, |job| driver.came_back(job));
+        let until = now + turn.options.lease;
+        let Some(driver) = turn.connection.driver() else { return };
+        self.in_flight.reclaim(until, |job| driver.came_back(job));
         self.decide_again();
     }
 
     /// Renews what is free again, and takes up the outcomes of locked jobs.
-    pub(super) fn retry_locked(&mut self, with: &mut Turn<'_>, now: Instant) -> Result<()> {
+    pub(super) fn retry_locked(&mut self, turn: &mut Turn<'_>, now: Instant) -> Result<()> {
         if let Some(holds) = self.locked.take_renewable(now) {
-            self.extend(with, Some(&holds))?;
+            self.extend(turn, Some(&holds))?;
         }
         if self.locked.is_time_to_settle(now) {
             self.decide_again();
@@ -173,17 +173,17 @@ impl Outcomes {
         Ok(())
     }
 
-    fn warn_of_refused(&mut self, refused: &[(Receipt, String)], with: &Turn<'_>) {
+    fn warn_of_refused(&mut self, refused: &[(Receipt, String)], turn: &Turn<'_>) {
         let warnings = self.locked.warnings(refused, &self.in_flight);
-        warnings.iter().for_each(|warning| with.setup.tell(&Event::Warning(warning)));
+        warnings.iter().for_each(|warning| turn.options.emit(&Event::Warning(warning)));
     }
 
     /// Somebody else has a job. Its run may go on; what it returns is dropped.
-    fn lose(&mut self, receipt: Receipt, with: &Turn<'_>) {
+    fn lose(&mut self, receipt: Receipt, turn: &Turn<'_>) {
         let Some(held) = self.in_flight.lose(receipt) else { return };
         let job = JobInfo { job: &held.task.job, attempts: held.task.limits.attempts, took: None };
         self.report.lost += 1;
-        with.setup.tell(&Event::Lost(job));
+        turn.options.emit(&Event::Lost(job));
     }
 }
 
@@ -191,21 +191,21 @@ impl Outcomes {
 impl Outcomes {
     /// Settles what is decided. After a batch was refused only a part of it, one by one: says whether more of that is
     /// to be done in the next turn, in which holds are renewed before.
-    pub(super) fn settle(&mut self, with: &mut Turn<'_>) -> Result<bool> {
-        let slice = with.slice();
+    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) -> Result<bool> {
+        let slice = turn.slice();
         while self.backlog.ready() > 0 {
-            if with.connection.driver().is_none() {
+            if turn.connection.driver().is_none() {
                 return Err(Error::unavailable("the back end is away"));
             }
             let batch = self.backlog.next_batch();
             let settled = self.in_flight.settled(&batch);
-            let answer = match with.stops {
-                true => with.connection.settle_surely(&settled),
-                false => with.connection.settle(&settled),
+            let answer = match turn.stops {
+                true => turn.connection.settle_surely(&settled),
+                false => turn.connection.settle(&settled),
             };
             drop(settled);
             let takes_all = answer.as_ref().is_ok_and(|settlement| settlement.pending.is_empty());
-            self.answered(batch, answer, with)?;
+            self.answered(batch, answer, turn)?;
             if !takes_all {
                 // Asked again in the next turn: meanwhile the inbox is read, and holds are renewed.
                 return Ok(false);
@@ -223,23 +223,23 @@ impl Outcomes {
         &mut self,
         batch: Vec<Judged>,
         answer: Result<Settlement>,
-        with: &mut Turn<'_>,
+        turn: &mut Turn<'_>,
     ) -> Result<()> {
         match answer {
             Ok(settlement) => {
-                with.connection.works();
-                self.written_down(batch, &settlement, with);
+                turn.connection.works();
+                self.written_down(batch, &settlement, turn);
                 Ok(())
             }
             Err(error) => {
                 let refused = self.backlog.batch_failed(batch, &error);
-                refused.into_iter().for_each(|judged| self.put_aside(judged, &error.to_string(), with));
+                refused.into_iter().for_each(|judged| self.put_aside(judged, &error.to_string(), turn));
                 Err(error)
             }
         }
     }
 
-    fn written_down(&mut self, batch: Vec<Judged>, settlement: &Settlement, with: &mut Turn<'_>) {
+    fn written_down(&mut self, batch: Vec<Judged>, settlement: &Settlement, turn: &mut Turn<'_>) {
         for judged in batch {
             let Some(held) = self.in_flight.get(&judged.task) else { continue };
             let (receipt, told_as_lost) = (held.job().receipt, held.lost);
@@ -248,12 +248,12 @@ impl Outcomes {
                 continue;
             }
             if let Some((_, why)) = settlement.refused.iter().find(|(other, _)| *other == receipt) {
-                self.put_aside(judged, why, with);
+                self.put_aside(judged, why, turn);
                 continue;
             }
             if settlement.locked.contains(&receipt) {
                 self.backlog.defer(judged);
-                self.locked.not_settled(with.setup.lease);
+                self.locked.not_settled(turn.options.lease);
                 continue;
             }
             self.in_flight.remove(&judged.task);
@@ -261,23 +261,23 @@ impl Outcomes {
                 self.failed.withdraw_record(&judged);
                 if !told_as_lost {
                     self.report.lost += 1;
-                    with.setup.tell(&Event::Lost(judged.info()));
+                    turn.options.emit(&Event::Lost(judged.info()));
                 }
                 continue;
             }
             let failed_id = settlement.buried.iter().find(|(other, _)| *other == receipt);
-            self.count_and_tell(&judged, &judged.event(failed_id.map(|(_, id)| id)), with);
+            self.count_and_tell(&judged, &judged.event(failed_id.map(|(_, id)| id)), turn);
         }
         self.is_full = false;
         if self.unwritten() > 0 {
             self.weigh();
         }
-        if with.setup.bounds.when_empty && self.in_flight.is_empty() {
-            with.schedule.became_idle(Instant::now());
+        if turn.options.bounds.when_empty && self.in_flight.is_empty() {
+            turn.schedule.became_idle(Instant::now());
         }
     }
 
-    fn count_and_tell(&mut self, judged: &Judged, event: &Event<'_>, with: &mut Turn<'_>) {
+    fn count_and_tell(&mut self, judged: &Judged, event: &Event<'_>, turn: &mut Turn<'_>) {
         match (event, &judged.verdict) {
             (Event::Again { .. }, Verdict::Unknown { .. }) => {
                 self.report.returned += 1;
@@ -285,7 +285,7 @@ impl Outcomes {
                     return;
                 }
             }
-            (Event::Again { after, .. }, _) => with.schedule.put_back(Instant::now(), *after),
+            (Event::Again { after, .. }, _) => turn.schedule.put_back(Instant::now(), *after),
             (Event::Buried { error, .. }, _) if judged.task.kind.is_some() => {
                 self.running_hooks += 1;
                 self.hooks.push(Work::Hook(judged.task.clone(), (*error).to_owned()));
@@ -295,14 +295,14 @@ impl Outcomes {
         if !matches!(judged.verdict, Verdict::Unknown { .. }) {
             self.report.count(event);
         }
-        with.setup.tell(event);
+        turn.options.emit(event);
     }
 
     /// The back end refuses an outcome, and would refuse it again: the job is put back so that it is not run, or let
     /// go when that is refused as well.
-    fn put_aside(&mut self, mut judged: Judged, why: &str, with: &Turn<'_>) {
+    fn put_aside(&mut self, mut judged: Judged, why: &str, turn: &Turn<'_>) {
         let (warning, is_put_aside) = judged.put_aside(why);
-        with.setup.tell(&Event::Warning(&warning));
+        turn.options.emit(&Event::Warning(&warning));
         if is_put_aside {
             self.decide(judged);
         } else {
@@ -316,36 +316,36 @@ impl Outcomes {
 impl Outcomes {
     /// Writes down what waits for the failed jobs. After a batch was refused only a part of it, one by one: says
     /// whether more of that is to be done in the next turn, in which holds are renewed before.
-    pub(super) fn write_failed(&mut self, with: &mut Turn<'_>, now: Instant) -> Result<bool> {
+    pub(super) fn write_failed(&mut self, turn: &mut Turn<'_>, now: Instant) -> Result<bool> {
         if self.failed.write_at().is_none_or(|at| now < at) {
             return Ok(false);
         }
         self.failed.drop_lost(&mut self.in_flight);
         match self.failed.are_by_driver() {
-            true => self.settle_failed(with),
-            false => self.send_failed(with).map(|()| false),
+            true => self.settle_failed(turn),
+            false => self.send_failed(turn).map(|()| false),
         }
     }
 
-    fn settle_failed(&mut self, with: &mut Turn<'_>) -> Result<bool> {
-        let slice = with.slice();
-        while with.connection.driver().is_some() {
+    fn settle_failed(&mut self, turn: &mut Turn<'_>) -> Result<bool> {
+        let slice = turn.slice();
+        while turn.connection.driver().is_some() {
             let Some(batch) = self.failed.next_batch() else { return Ok(false) };
             let began = Instant::now();
-            let answer = with.connection.settle(&self.in_flight.settled(&batch));
+            let answer = turn.connection.settle(&self.in_flight.settled(&batch));
             match answer {
                 Ok(settlement) => {
-                    with.connection.works();
+                    turn.connection.works();
                     self.failed.batch_is_written();
-                    self.written_down(batch, &settlement, with);
-                    with.schedule.settled(began, Instant::now());
+                    self.written_down(batch, &settlement, turn);
+                    turn.schedule.settled(began, Instant::now());
                     if self.failed.is_one_by_one() && Instant::now() >= slice {
                         return Ok(true);
                     }
                 }
                 Err(error) => {
                     let refused = self.failed.batch_failed(batch, &error);
-                    refused.into_iter().for_each(|judged| self.put_aside(judged, &error.to_string(), with));
+                    refused.into_iter().for_each(|judged| self.put_aside(judged, &error.to_string(), turn));
                     return Err(error);
                 }
             }
@@ -354,18 +354,18 @@ impl Outcomes {
     }
 
     /// Proves the holds by renewing them, and hands the jobs to the recorder.
-    fn send_failed(&mut self, with: &mut Turn<'_>) -> Result<()> {
-        let lease = with.setup.lease;
+    fn send_failed(&mut self, turn: &mut Turn<'_>) -> Result<()> {
+        let lease = turn.options.lease;
         let before = Instant::now();
         let jobs = self.failed.to_prove(&self.in_flight);
-        let Some(driver) = with.connection.driver() else { return Ok(()) };
+        let Some(driver) = turn.connection.driver() else { return Ok(()) };
         let Extended { lost, locked, refused } = driver.extend_around_locks(&jobs, lease)?;
-        with.connection.works();
-        self.warn_of_refused(&refused, with);
-        lost.into_iter().for_each(|receipt| self.lose(receipt, with));
+        turn.connection.works();
+        self.warn_of_refused(&refused, turn);
+        lost.into_iter().for_each(|receipt| self.lose(receipt, turn));
         let locked = locked.into_iter().chain(refused.into_iter().map(|(receipt, _)| receipt)).collect();
         if let Err(error) = self.failed.send(&mut self.in_flight, &locked, before, lease) {
-            with.setup.tell(&Event::Warning(&format!("cannot record failed jobs: {error}")));
+            turn.options.emit(&Event::Warning(&format!("cannot record failed jobs: {error}")));
         }
         if !locked.is_empty() {
             self.weigh();
@@ -374,14 +374,14 @@ impl Outcomes {
     }
 
     /// The recorder answers. What the failed jobs don't take now stays, unless the worker is to end.
-    pub(super) fn recorded(&mut self, answer: Answer, with: &Turn<'_>) {
-        let waits = !with.stops && !with.setup.bounds.when_empty;
+    pub(super) fn recorded(&mut self, answer: Answer, turn: &Turn<'_>) {
+        let waits = !turn.stops && !turn.options.bounds.when_empty;
         let (next, warning) = self.failed.answered(answer, &mut self.in_flight, waits);
-        warning.iter().for_each(|warning| with.setup.tell(&Event::Warning(warning)));
+        warning.iter().for_each(|warning| turn.options.emit(&Event::Warning(warning)));
         for next in next {
             match next {
                 Next::Decide(judged) => self.decide(judged),
-                Next::PutAside(judged, why) => self.put_aside(judged, &why, with),
+                Next::PutAside(judged, why) => self.put_aside(judged, &why, turn),
             }
         }
         self.weigh();

@@ -44,11 +44,11 @@ impl Poll {
     }
 
     /// What the next look asks for.
-    pub(super) fn want(&self, now: Instant, load: &Load, setup: &WorkerOptions) -> Wanted {
+    pub(super) fn want(&self, now: Instant, load: &Load, options: &WorkerOptions) -> Wanted {
         let share = Share {
             room: load.room,
-            free: setup.slots.saturating_sub(load.busy),
-            fresh: self.room_for_fresh(load, setup),
+            free: options.slots.saturating_sub(load.busy),
+            fresh: self.room_for_fresh(load, options),
             looks: now >= self.suspects.next_look,
             settled_in: load.settled_in,
             isolates: load.isolates,
@@ -56,13 +56,13 @@ impl Poll {
             seen: self.suspects.seen,
             their_turn: self.suspects.their_turn,
             idle: load.idle,
-            ends: setup.bounds.end_it(),
+            ends: options.bounds.end_it(),
         };
         share.decide()
     }
 
     /// The last job of a limit, and what is left of a life whose time is up, is for a suspect that is due.
-    fn room_for_fresh(&self, load: &Load, setup: &WorkerOptions) -> usize {
+    fn room_for_fresh(&self, load: &Load, options: &WorkerOptions) -> usize {
         let room = load.room;
         if !self.suspects.seen {
             return room;
@@ -70,7 +70,7 @@ impl Poll {
         if load.time_is_up {
             return 0;
         }
-        match setup.bounds.jobs {
+        match options.bounds.jobs {
             Some(most @ 2..) => room.min(usize::try_from(most - load.begun - 1).unwrap_or(room)),
             _ => room,
         }
@@ -83,7 +83,7 @@ impl Poll {
         taken: &Taken,
         (fresh, suspects): Wanted,
         load: &Load,
-        setup: &WorkerOptions,
+        options: &WorkerOptions,
     ) -> Looked {
         self.stall.looks(began);
         let asks_suspects = suspects != Suspects::Ignore;
@@ -95,13 +95,13 @@ impl Poll {
                 settled_in: load.settled_in,
                 isolates: load.isolates,
             };
-            self.suspects.looked(began, &found, setup.poll.max(SELDOM));
+            self.suspects.looked(began, &found, options.poll.max(SELDOM));
         }
         let found = taken.jobs.len();
         // No reason to end is what is due and could not be taken yet, or what a job may push that still runs.
         let due_in_vain = found == 0 && taken.next_due == Some(Duration::ZERO);
         let is_empty = found == 0 && fresh > 0 && !taken.suspects_due && !due_in_vain && load.empty;
-        if is_empty && !asks_suspects && setup.bounds.when_empty {
+        if is_empty && !asks_suspects && options.bounds.when_empty {
             // Before it ends it looks for suspects too.
             self.suspects.next_look = began;
         }

@@ -65,7 +65,7 @@ impl Judged {
         task: Arc<Task>,
         judgement: Judgement,
         took: Option<Duration>,
-        setup: &WorkerOptions,
+        options: &WorkerOptions,
     ) -> Self {
         let (verdict, error) = match judgement {
             Judgement::Done => (Verdict::Done, None),
@@ -74,7 +74,7 @@ impl Judged {
             }
             Judgement::Again { after, error, .. } => (Verdict::Unknown { after }, Some(error)),
             Judgement::Bury { exception } => {
-                let failure = Failure::now(&setup.driver, &setup.connection, &exception);
+                let failure = Failure::now(&options.driver, &options.connection, &exception);
                 (Verdict::Bury(failure), Some(exception))
             }
         };

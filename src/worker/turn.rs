@@ -12,7 +12,7 @@ const SLICE: Duration = Duration::from_millis(100);
 pub(super) struct Turn<'a> {
     pub(super) connection: &'a mut Connection,
     pub(super) schedule: &'a mut Schedule,
-    pub(super) setup: &'a WorkerOptions,
+    pub(super) options: &'a WorkerOptions,
     /// The worker is on its way to its end.
     pub(super) stops: bool,
 }

@@ -56,8 +56,8 @@ impl Program {
     fn command(&self, context: &Context) -> Command {
         let mut command = Command::new(&self.job.command[0]);
         command.args(&self.job.command[1..]);
-        let surroundings = context.surroundings.environment.iter();
-        command.envs(surroundings.map(|(name, value)| (name, value))).envs(&self.job.env);
+        let run_env = context.run_env.environment.iter();
+        command.envs(run_env.map(|(name, value)| (name, value))).envs(&self.job.env);
         match &context.id {
             JobId::Number(number) => command.env("CRAFT_JOB_ID", number.to_string()),
             JobId::Text(text) => command.env("CRAFT_JOB_ID", &**text),

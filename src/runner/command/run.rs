@@ -82,11 +82,11 @@ impl Call<'_> {
     }
 
     fn is_ending(&self) -> bool {
-        let surroundings = &self.context.surroundings;
-        surroundings.stopping.load(Ordering::Acquire) || surroundings.killed.load(Ordering::Acquire)
+        let run_env = &self.context.run_env;
+        run_env.stopping.load(Ordering::Acquire) || run_env.killed.load(Ordering::Acquire)
     }
 
-    /// Starts it; `waited` is how long that took so far, which is not of its own time.
+    /// RestartBackoff it; `waited` is how long that took so far, which is not of its own time.
     fn start(&self, waited: Duration) -> std::io::Result<Started<'_>> {
         let (its_input, input) = pipe()?;
         let (out, its_out) = pipe()?;
@@ -135,7 +135,7 @@ impl Call<'_> {
                 return Ok(Outcome::Failed(JobError::new(why)));
             }
         };
-        let own_doing = running.asked || self.context.surroundings.killed.load(Ordering::Acquire);
+        let own_doing = running.asked || self.context.run_env.killed.load(Ordering::Acquire);
         if !own_doing && status::may_be_told_to_stop(status) && self.is_told_to_stop() {
             return Err(NotRun { after: Duration::ZERO });
         }
@@ -173,7 +173,7 @@ impl Running<'_> {
             if ended {
                 break;
             }
-            let killed = call.context.surroundings.killed.load(Ordering::Acquire);
+            let killed = call.context.run_env.killed.load(Ordering::Acquire);
             self.end_in_time(now, killed || self.stopped);
         }
         // What it wrote before its end, but nothing that others go on to write.

@@ -13,7 +13,7 @@ use super::orders::{Order, OrderSender};
 use crate::context::{RunEnv, inside_a_job};
 use crate::push::{Enqueue, NewJob, PushOptions};
 use crate::runner::run::perform;
-use crate::runner::work::{Tell, Work};
+use crate::runner::work::{OnFinished, Work};
 
 type Call = Box<dyn FnOnce() -> Order + Send>;
 
@@ -59,12 +59,12 @@ impl BlockingThreads {
         &mut self,
         work: Work,
         callback: &str,
-        surroundings: &Arc<RunEnv>,
-        tell: &Tell,
+        run_env: &Arc<RunEnv>,
+        tell: &OnFinished,
     ) {
-        let (callback, surroundings, tell) = (callback.to_owned(), surroundings.clone(), tell.clone());
+        let (callback, run_env, tell) = (callback.to_owned(), run_env.clone(), tell.clone());
         self.run(move || {
-            tell(perform(work, &callback, &surroundings));
+            tell(perform(work, &callback, &run_env));
             Order::ProgramOver
         });
     }

@@ -5,9 +5,9 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use super::child_deaths::Death;
 use super::child_process::ChildProcess;
 use super::codec::{Incoming, TooLong, Unreadable, put, read};
-use super::deaths::Death;
 use super::protocol::{Job, ToChild, ToParent, longest_to_parent};
 use super::shared_state::SharedState;
 use crate::error::{Error, Result};
@@ -73,7 +73,7 @@ pub(super) struct Remains {
 }
 
 impl Child {
-    /// Starts one, for at most so much work, on the thread with which it shall die.
+    /// RestartBackoff one, for at most so much work, on the thread with which it shall die.
     pub(super) fn start(callback: &str, memory: Option<u64>, most: u32) -> io::Result<Self> {
         let (process, line, shared) = ChildProcess::start(memory)?;
         let mut child = Self {

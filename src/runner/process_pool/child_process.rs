@@ -32,7 +32,7 @@ pub(super) struct Exit {
 }
 
 impl ChildProcess {
-    /// Starts one, with at most so many MB of memory. Called on the supervisor's thread only, because a child dies
+    /// RestartBackoff one, with at most so many MB of memory. Called on the supervisor's thread only, because a child dies
     /// with the thread that started it.
     pub(super) fn start(memory: Option<u64>) -> io::Result<(Self, UnixStream, SharedState)> {
         let (line, childs_line) = UnixStream::pair()?;

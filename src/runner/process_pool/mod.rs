@@ -14,15 +14,15 @@
 mod blocking_threads;
 mod child;
 mod child_connection;
+mod child_deaths;
 mod child_process;
 mod children;
 mod codec;
-mod deaths;
 mod orders;
 mod protocol;
+mod restart_backoff;
 mod serve;
 mod shared_state;
-mod starts;
 mod supervisor;
 mod waker;
 
@@ -39,7 +39,7 @@ use self::supervisor::Supervisor;
 use self::waker::Waker;
 use super::exit_status::hears_of_ends;
 use super::task::Task;
-use super::work::{Finished, Runner, Tell, Work};
+use super::work::{Finished, OnFinished, Runner, Work};
 use crate::context::RunEnv;
 use crate::error::{Error, Result};
 
@@ -70,11 +70,11 @@ impl Processes {
         ))
     }
 
-    /// Starts the first child, and the others when there is work for them.
+    /// RestartBackoff the first child, and the others when there is work for them.
     ///
     /// # Errors
     /// As [`Processes::check`]; or the first child can't be started.
-    pub(crate) fn start(rules: Rules, surroundings: RunEnv, tell: Tell) -> Result<Self> {
+    pub(crate) fn start(rules: Rules, run_env: RunEnv, tell: OnFinished) -> Result<Self> {
         Self::check()?;
         let (sender, inbox) = unbounded();
         let cannot = |what: &str, cause: std::io::Error| {
@@ -82,8 +82,8 @@ impl Processes {
         };
         let waker = Waker::new().map_err(|cause| cannot("make the pipe", cause))?;
         let orders = OrderSender { sender, waker: Arc::new(waker) };
-        let (killed, broken) = (surroundings.killed.clone(), tell.clone());
-        let supervisor = Supervisor::new(rules, surroundings, tell, inbox, orders.clone())
+        let (killed, broken) = (run_env.killed.clone(), tell.clone());
+        let supervisor = Supervisor::new(rules, run_env, tell, inbox, orders.clone())
             .map_err(|cause| cannot("start the thread for the pushes", cause))?;
         let (started, start) = bounded(1);
         // A child dies with the thread that started it, so that thread is one that lives as long as the pool.

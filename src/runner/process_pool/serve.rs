@@ -88,8 +88,8 @@ fn serve(jobs: Jobs, mut arguments: impl Iterator<Item = OsString>) -> Result<()
     thread("craft-listens").spawn(move || listen(stream, &listens, &sender)).map_err(cannot)?;
     thread("craft-answers").spawn(move || sends.send_what_is_left()).map_err(cannot)?;
     let enqueue = Arc::new(ParentQueue(line.clone()));
-    let surroundings = Arc::new(RunEnv::new(state, enqueue, Arc::default()));
-    let mut runner = ChildRunner { line, card, kinds, surroundings, callback: String::new() };
+    let run_env = Arc::new(RunEnv::new(state, enqueue, Arc::default()));
+    let mut runner = ChildRunner { line, card, kinds, run_env, callback: String::new() };
     runner.answer(&ToParent::Ready {});
     loop {
         if work.is_empty() {
@@ -132,7 +132,7 @@ struct ChildRunner {
     line: Arc<ChildConnection>,
     card: SharedState,
     kinds: JobTypes,
-    surroundings: Arc<RunEnv>,
+    run_env: Arc<RunEnv>,
     callback: String,
 }
 
@@ -190,7 +190,7 @@ impl ChildRunner {
             attempts: run.attempts,
             deadline: run.timeout.map(|timeout| begun + timeout),
             hold: Arc::new(Hold::until_then(begun + FOR_EVER)),
-            surroundings: self.surroundings.clone(),
+            run_env: self.run_env.clone(),
         }
     }
 

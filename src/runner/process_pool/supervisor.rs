@@ -9,18 +9,18 @@ use crossbeam::channel::{Receiver, Sender};
 
 use super::blocking_threads::BlockingThreads;
 use super::child::Child;
+use super::child_deaths::Deaths;
 use super::children::Children;
-use super::deaths::Deaths;
 use super::orders::{Order, OrderSender};
 use super::protocol::ToParent;
-use super::starts::{Starts, cannot_serve};
+use super::restart_backoff::{RestartBackoff, cannot_serve};
 use crate::context::RunEnv;
 use crate::error::{Error, Result};
 use crate::runner::run::log_hook;
 use crate::runner::shortage::{is_shortage, tell as tell_shortage};
 use crate::runner::task::Task;
 use crate::runner::unix::{Watched, wait};
-use crate::runner::work::{Finished, Tell, Work};
+use crate::runner::work::{Finished, OnFinished, Work};
 
 /// The first child must be ready by then.
 const START_PATIENCE: Duration = Duration::from_secs(60);
@@ -49,8 +49,8 @@ pub(crate) struct Rules {
 
 pub(super) struct Supervisor {
     rules: Rules,
-    surroundings: Arc<RunEnv>,
-    tell: Tell,
+    run_env: Arc<RunEnv>,
+    tell: OnFinished,
     inbox: Receiver<Order>,
     orders: OrderSender,
     /// What waits for a slot, in order.
@@ -62,7 +62,7 @@ pub(super) struct Supervisor {
     deaths: Deaths,
     /// How long jobs took lately.
     pace: Duration,
-    starts: Starts,
+    starts: RestartBackoff,
     /// It was killed or has given up: nothing is begun any more.
     stopped: bool,
     room: Vec<u8>,
@@ -73,17 +73,17 @@ impl Supervisor {
     /// The system gives no thread for what children push; later ones wait for that thread.
     pub(super) fn new(
         rules: Rules,
-        surroundings: RunEnv,
-        tell: Tell,
+        run_env: RunEnv,
+        tell: OnFinished,
         inbox: Receiver<Order>,
         orders: OrderSender,
     ) -> std::io::Result<Self> {
         let mut pushes = BlockingThreads::new("craft-push", orders.clone());
         pushes.reserve()?;
         Ok(Self {
-            deaths: Deaths::new(tell.clone(), surroundings.stopping.clone(), rules.memory),
+            deaths: Deaths::new(tell.clone(), run_env.stopping.clone(), rules.memory),
             rules,
-            surroundings: Arc::new(surroundings),
+            run_env: Arc::new(run_env),
             tell,
             inbox,
             programs: BlockingThreads::new("craft-program", orders.clone()),
@@ -92,7 +92,7 @@ impl Supervisor {
             children: Children::default(),
             pushes,
             pace: Duration::from_millis(1),
-            starts: Starts::new(Instant::now()),
+            starts: RestartBackoff::new(Instant::now()),
             stopped: false,
             room: vec![0; 64 * 1024],
         })
@@ -124,7 +124,7 @@ impl Supervisor {
         self.children.dismiss(&mut self.waiting);
     }
 
-    /// Starts the first child and waits until it is ready, so that a program that can't serve is an error now, and not
+    /// RestartBackoff the first child and waits until it is ready, so that a program that can't serve is an error now, and not
     /// when the first job is held.
     fn start_first(&mut self) -> Result<()> {
         let cannot = |cause| Error::other("cannot start a child process").because(&cause);
@@ -277,7 +277,7 @@ impl Supervisor {
                 if self.running() >= self.rules.slots || !self.has_program_thread(now) {
                     return self.waiting.push_front(work);
                 }
-                self.programs.run_program(work, &self.rules.callback, &self.surroundings, &self.tell);
+                self.programs.run_program(work, &self.rules.callback, &self.run_env, &self.tell);
             } else {
                 let may_begin = self.running() < self.rules.slots;
                 let Some(index) = self.children.free(ahead, may_begin) else {
@@ -392,7 +392,7 @@ impl Supervisor {
                 if let Err(cause) = self.pushes.reserve() {
                     tell_shortage("cannot start a thread for a push", &cause);
                 }
-                let enqueue = self.surroundings.enqueue.clone();
+                let enqueue = self.run_env.enqueue.clone();
                 self.pushes.run_push(enqueue, child, number, options, new_jobs);
             }
         }

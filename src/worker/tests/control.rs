@@ -29,8 +29,8 @@ fn began(says: &str) -> impl Fn(&[Call]) -> bool {
 /// A worker on two queues that looks for signals all the time.
 fn play(stage: &Stage, handle: impl Fn(&str) -> JobResult + Send + Sync + 'static) -> Play {
     let mut play = Play::new(stage, move |says, _| handle(says));
-    play.setup.queues = vec!["default".into(), "mail".into()];
-    play.setup.poll = Duration::from_millis(5);
+    play.options.queues = vec!["default".into(), "mail".into()];
+    play.options.poll = Duration::from_millis(5);
     play.slots = 1;
     play
 }
@@ -62,10 +62,10 @@ fn a_resumed_queue_is_worked_off() {
     pause(&stage, &["default", "mail"]);
     stage.find([job(1, "resumed")]);
     let mut play = play(&stage, |_| Ok(()));
-    play.setup.bounds.when_empty = false;
+    play.options.bounds.when_empty = false;
     let told = Arc::new(Mutex::new(Vec::new()));
     let heard = told.clone();
-    play.setup.listener = Some(Arc::new(move |event: &Event<'_>| match event {
+    play.options.listener = Some(Arc::new(move |event: &Event<'_>| match event {
         Event::Paused { queue } => heard.lock().unwrap().push(format!("paused {queue}")),
         Event::Resumed { queue } => heard.lock().unwrap().push(format!("resumed {queue}")),
         _ => {}
@@ -109,8 +109,8 @@ fn jobs_that_go_back_do_not_count_as_run() {
     stage.find([job(1, "runs"), job(2, "paused")]);
     let (end, wait) = waits();
     let mut play = play(&stage, move |says| if says == "runs" { wait() } else { Ok(()) });
-    play.setup.bounds.when_empty = false;
-    play.setup.bounds.jobs = Some(3);
+    play.options.bounds.when_empty = false;
+    play.options.bounds.jobs = Some(3);
     let worker = play.start();
     stage.wait_until("the first job", began("runs"));
     pause(&stage, &["default"]);
@@ -129,9 +129,9 @@ fn told_to_restart_it_finishes_what_runs_gives_back_the_rest_and_ends() {
     stage.find([job(1, "runs"), job(2, "waits")]);
     let (end, wait) = waits();
     let mut play = play(&stage, move |says| if says == "runs" { wait() } else { Ok(()) });
-    play.setup.bounds.when_empty = false;
+    play.options.bounds.when_empty = false;
     // It has all the time that its jobs need.
-    play.setup.grace = Duration::from_millis(1);
+    play.options.grace = Duration::from_millis(1);
     let worker = play.start();
     stage.wait_until("the first job", began("runs"));
     stage.script().signals.restart = Some(3);
@@ -154,7 +154,7 @@ fn a_worker_that_may_not_read_its_signals_says_so_once_and_works_on() {
     let mut play = play(&stage, long);
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let heard = warnings.clone();
-    play.setup.listener = Some(Arc::new(move |event: &Event<'_>| {
+    play.options.listener = Some(Arc::new(move |event: &Event<'_>| {
         if let Event::Warning(text) = event {
             heard.lock().unwrap().push((*text).to_owned());
         }
@@ -172,7 +172,7 @@ fn signals_are_read_once_a_poll() {
     let stage = Stage::default();
     (1..=20).for_each(|id| stage.find([job(id, "quick")]));
     let mut play = play(&stage, |_| Ok(()));
-    play.setup.poll = Duration::from_secs(3_600);
+    play.options.poll = Duration::from_secs(3_600);
     assert_eq!(play.run().unwrap().done, 20);
     assert_eq!(stage.script().signals_read, 2, "at its start, and in its first turn");
 }

@@ -59,7 +59,7 @@ fn a_fresh_record_of_a_job_that_is_lost_is_taken_back_by_its_id() {
     stage.find([dead()]);
     stage.script().settle.push_back(Box::new(|| Ok(lost())));
     let mut play = Play::new(&stage, fails);
-    play.setup.bounds.when_empty = false;
+    play.options.bounds.when_empty = false;
     let stopper = play.stopper();
     let worker = play.start();
     let withdraws = |calls: &[Call]| calls.iter().any(|call| matches!(call, Call::Withdraw(_)));
@@ -79,7 +79,7 @@ fn a_record_whose_settle_is_in_doubt_stays() {
         let mut dead = dead();
         let mut play = Play::new(&stage, fails);
         if !hold_lasts {
-            play.setup.lease = Duration::from_millis(600);
+            play.options.lease = Duration::from_millis(600);
             dead.held_until = std::time::Instant::now() + Duration::from_millis(600);
         }
         stage.find([dead]);
@@ -172,8 +172,8 @@ fn a_dead_job_waits_for_the_failed_jobs_and_is_not_run_again() {
         stage.script().record.push_back(Box::new(|| Err(Error::unavailable("away"))));
     }
     let mut play = Play::new(&stage, fails);
-    play.setup.bounds.when_empty = false;
-    play.setup.lease = Duration::from_millis(300);
+    play.options.bounds.when_empty = false;
+    play.options.lease = Duration::from_millis(300);
     let stopper = play.stopper();
     let worker = play.start();
     stage.wait_until("the record", |calls| calls.contains(&Call::Settle(Receipt(1, 101), "done".into())));
@@ -233,10 +233,10 @@ fn a_dead_job_that_cannot_be_recorded_by_the_end_is_put_back_without_a_run_left(
             stage.script().record.push_back(Box::new(move || Err(error())));
         }
         let mut play = Play::new(&stage, fails);
-        play.setup.bounds.when_empty = false;
-        play.setup.bounds.jobs = Some(1);
+        play.options.bounds.when_empty = false;
+        play.options.bounds.jobs = Some(1);
         let (tell, told) = std::sync::mpsc::channel();
-        play.setup.listener = Some(std::sync::Arc::new(move |event: &Event<'_>| match event {
+        play.options.listener = Some(std::sync::Arc::new(move |event: &Event<'_>| match event {
             Event::PutAside { error, .. } => tell.send(format!("put aside: {error}")).unwrap(),
             Event::Again { .. } => tell.send("again".to_owned()).unwrap(),
             _ => {}
@@ -297,7 +297,7 @@ fn holds_are_renewed_while_a_record_takes_long() {
         "long" => until_ended(),
         _ => Err(JobError::new("refused")),
     });
-    play.setup.lease = Duration::from_millis(300);
+    play.options.lease = Duration::from_millis(300);
     let worker = play.start();
     let done = Call::Settle(Receipt(1, 101), "done".into());
     stage.wait_until("the settle", |calls| calls.contains(&done));
@@ -312,7 +312,7 @@ fn failed_jobs_that_panic_are_asked_again() {
     stage.find([dead()]);
     stage.script().record.push_back(Box::new(|| panic!("a fault of whoever keeps them")));
     let mut play = Play::new(&stage, fails);
-    play.setup.bounds.when_empty = false;
+    play.options.bounds.when_empty = false;
     let stopper = play.stopper();
     let worker = play.start();
     let settles = |call: &Call| matches!(call, Call::Settle(..));

@@ -323,7 +323,7 @@ pub(super) fn waits() -> (mpsc::Sender<()>, impl Fn() -> JobResult + Send + Sync
 
 /// A worker on the stage, to be changed and run.
 pub(super) struct Play {
-    pub(super) setup: WorkerOptions,
+    pub(super) options: WorkerOptions,
     pub(super) slots: usize,
     /// As if jobs ran in child processes.
     pub(super) isolates: bool,
@@ -355,7 +355,7 @@ impl Play {
         let kind: Arc<dyn Kind> = Arc::new(Closure(handle, stage.clone()));
         let kinds: JobTypes = Arc::new([("Job".into(), kind)].into());
         let limits = Limits { attempts: 2, backoff: Duration::from_millis(20).into(), timeout: None };
-        let setup = WorkerOptions {
+        let options = WorkerOptions {
             driver: "stage".into(),
             connection: String::new(),
             backend: Arc::new(stage.clone()),
@@ -373,7 +373,7 @@ impl Play {
             is_heard: false,
             process_ends: false,
         };
-        Self { setup, slots: 2, isolates: false, inbox: Inbox::new() }
+        Self { options, slots: 2, isolates: false, inbox: Inbox::new() }
     }
 
     pub(super) fn stopper(&self) -> Stopper {
@@ -381,14 +381,14 @@ impl Play {
     }
 
     pub(super) fn run(mut self) -> Result<Report> {
-        self.setup.slots = self.slots;
-        let surroundings = RunEnv::new(Arc::new(State::default()), Arc::new(NoQueue), self.inbox.stopping());
+        self.options.slots = self.slots;
+        let run_env = RunEnv::new(Arc::new(State::default()), Arc::new(NoQueue), self.inbox.stopping());
         let (slots, isolates) = (self.slots, self.isolates);
         let runner: MakeRunner = Box::new(move |tell| {
-            let threads = Threads::start(slots, "handle", &surroundings, &tell)?;
+            let threads = Threads::start(slots, "handle", &run_env, &tell)?;
             Ok(Box::new(Isolating(threads, isolates)))
         });
-        run(self.setup, runner, self.inbox)
+        run(self.options, runner, self.inbox)
     }
 
     pub(super) fn start(self) -> std::thread::JoinHandle<Result<Report>> {

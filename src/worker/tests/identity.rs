@@ -72,8 +72,8 @@ fn a_message_that_comes_again_after_its_hold_was_lost_is_adopted() {
         }
         Ok(())
     });
-    play.setup.lease = std::time::Duration::from_millis(300);
-    play.setup.poll = std::time::Duration::from_millis(10);
+    play.options.lease = std::time::Duration::from_millis(300);
+    play.options.poll = std::time::Duration::from_millis(10);
     let worker = play.start();
     stage.wait_until("the loss", |calls| calls.iter().any(|call| matches!(call, Call::Extend(_))));
     stage.find([message("m", "another", Receipt(2, 1)), message("m", "runs", Receipt(2, 2))]);

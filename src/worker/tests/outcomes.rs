@@ -26,8 +26,8 @@ fn what_is_found_late_is_found_when_it_is_due() {
     stage.script().taken.push_back(Taken { next_due: soon, ..Taken::default() });
     stage.find([job(1, "late")]);
     let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.setup.bounds.when_empty = false;
-    play.setup.bounds.jobs = Some(1);
+    play.options.bounds.when_empty = false;
+    play.options.bounds.jobs = Some(1);
     assert_eq!(play.run().unwrap().done, 1);
 }
 
@@ -156,8 +156,8 @@ fn one_verdict_that_is_refused_does_not_hold_up_the_others() {
         gate.wait();
         if says == "dead" { Err(JobError::new("refused")) } else { Ok(()) }
     });
-    play.setup.bounds.when_empty = false;
-    play.setup.bounds.jobs = Some(2);
+    play.options.bounds.when_empty = false;
+    play.options.bounds.jobs = Some(2);
     let report = play.run().unwrap();
     assert_eq!(
         (report.done, report.put_aside, report.retried, report.failed),

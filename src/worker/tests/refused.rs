@@ -21,8 +21,8 @@ fn refused(stage: &Stage, times: usize) {
 fn with_warnings(play: &mut Play) -> Arc<Mutex<Vec<String>>> {
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let heard = warnings.clone();
-    play.setup.lease = LEASE;
-    play.setup.listener = Some(Arc::new(move |event: &Event<'_>| {
+    play.options.lease = LEASE;
+    play.options.listener = Some(Arc::new(move |event: &Event<'_>| {
         if let Event::Warning(warning) = event {
             heard.lock().unwrap().push((*warning).to_owned());
         }

@@ -39,8 +39,8 @@ fn play(stage: &Stage, backlog: &Arc<Mutex<Backlog>>) -> Play {
     stage.script().reserve = Some(Box::new(move |want| waits.lock().unwrap().reserve(want)));
     let mut play = Play::new(stage, |_, _| Ok(()));
     (play.isolates, play.slots) = (true, 10);
-    play.setup.lease = Duration::from_millis(300);
-    play.setup.poll = Duration::from_millis(5);
+    play.options.lease = Duration::from_millis(300);
+    play.options.poll = Duration::from_millis(5);
     play
 }
 
@@ -64,7 +64,7 @@ fn a_limit_of_jobs_counts_suspects_too() {
         visible |= begin.elapsed() > Duration::from_millis(300) && want.suspects != Suspects::Ignore;
         if visible { waits.lock().unwrap().reserve(want) } else { Taken::default() }
     }));
-    (play.setup.bounds.when_empty, play.setup.bounds.jobs) = (false, Some(5));
+    (play.options.bounds.when_empty, play.options.bounds.jobs) = (false, Some(5));
     let report = play.run().unwrap();
     assert_eq!((report.done, report.returned), (5, 0));
     assert_eq!(backlog.lock().unwrap().handed_out, 5);
@@ -76,7 +76,7 @@ fn suspects_and_clean_jobs_take_turns_and_no_poll_lies_between() {
     let backlog = Arc::new(Mutex::new(Backlog { clean: 20_000, suspects: 300, handed_out: 0 }));
     let mut play = play(&stage, &backlog);
     // What waits for a poll would wait for the rest of the test.
-    play.setup.bounds.when_empty = false;
+    play.options.bounds.when_empty = false;
     let stopper = play.stopper();
     let worker = play.start();
     let run = |calls: &[Call]| {

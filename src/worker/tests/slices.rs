@@ -20,7 +20,7 @@ fn play(stage: &Stage, handle: impl Fn() + Send + Sync + 'static) -> Play {
         handle();
         Ok(())
     });
-    (play.setup.lease, play.slots) = (LEASE, 1);
+    (play.options.lease, play.slots) = (LEASE, 1);
     play
 }
 
@@ -67,7 +67,7 @@ fn what_is_given_back_at_the_end() {
     let (end, until_dropped) = waits();
     let seen = stage.clone();
     let mut play = play(&stage, move || drop(until_dropped()));
-    play.setup.process_ends = true;
+    play.options.process_ends = true;
     let stopper = play.stopper();
     let worker = play.start();
     seen.wait_until("a job", |calls| calls.iter().any(|call| matches!(call, Call::Job(_))));

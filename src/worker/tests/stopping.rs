@@ -37,8 +37,8 @@ fn over_the_grace_a_worker_whose_process_ends_gives_back_what_runs() {
     stage.find([job(1, "for ever")]);
     let (end, wait) = waits();
     let mut play = Play::new(&stage, move |_, _| wait());
-    play.setup.grace = Duration::from_millis(50);
-    play.setup.process_ends = true;
+    play.options.grace = Duration::from_millis(50);
+    play.options.process_ends = true;
     let stopper = play.stopper();
     let worker = play.start();
     begun(&stage, 1);
@@ -55,8 +55,8 @@ fn over_the_grace_a_worker_inside_a_program_keeps_its_holds_alive() {
     stage.find([job(1, "for ever")]);
     let (end, wait) = waits();
     let mut play = Play::new(&stage, move |_, _| wait());
-    play.setup.grace = Duration::from_millis(50);
-    play.setup.lease = Duration::from_millis(300);
+    play.options.grace = Duration::from_millis(50);
+    play.options.lease = Duration::from_millis(300);
     let stopper = play.stopper();
     let worker = play.start();
     begun(&stage, 1);
@@ -80,7 +80,7 @@ fn stopped_at_once_it_gives_everything_back() {
     let (end, wait) = waits();
     let mut play = Play::new(&stage, move |_, _| wait());
     play.slots = 1;
-    play.setup.process_ends = true;
+    play.options.process_ends = true;
     let stopper = play.stopper();
     let worker = play.start();
     begun(&stage, 1);
@@ -106,8 +106,8 @@ fn stopping_it_settles_for_sure_although_it_looks_for_jobs_that_may_come_back() 
     stage.script().extend.push_back(Box::new(|| Err(Error::unavailable("cut"))));
     let (end, wait) = waits();
     let mut play = Play::new(&stage, move |_, _| wait());
-    play.setup.lease = Duration::from_millis(600);
-    play.setup.poll = Duration::from_millis(10);
+    play.options.lease = Duration::from_millis(600);
+    play.options.poll = Duration::from_millis(10);
     let stopper = play.stopper();
     let worker = play.start();
     stage.wait_until("a renewal after the reconnect", |calls| {
@@ -135,9 +135,9 @@ fn a_stuck_job_ends_the_worker_and_is_counted_as_timed_out() {
     stage.find([job(1, "stuck"), job(2, "fine")]);
     let (end, wait) = waits();
     let mut play = Play::new(&stage, move |says, _| if says == "stuck" { wait() } else { Ok(()) });
-    play.setup.policy.limits.timeout = Some(Duration::from_millis(50));
-    play.setup.grace = Duration::from_millis(50);
-    play.setup.process_ends = true;
+    play.options.policy.limits.timeout = Some(Duration::from_millis(50));
+    play.options.grace = Duration::from_millis(50);
+    play.options.process_ends = true;
     let error = play.run().unwrap_err();
     assert!(error.is_stuck());
     let settled = stage.settled();
@@ -155,9 +155,9 @@ fn a_worker_that_reached_its_bound_lets_the_last_job_run_to_its_end() {
         std::thread::sleep(Duration::from_millis(200));
         Ok(())
     });
-    play.setup.grace = Duration::from_millis(1);
-    play.setup.process_ends = true;
-    play.setup.bounds.jobs = Some(1);
+    play.options.grace = Duration::from_millis(1);
+    play.options.process_ends = true;
+    play.options.bounds.jobs = Some(1);
     let report = play.run().unwrap();
     assert_eq!((report.done, report.ended), (1, StopReason::JobLimit));
     assert_eq!(stage.settled(), [(Receipt(1, 101), "done".to_owned())]);
@@ -169,7 +169,7 @@ fn at_a_quick_pace_it_does_not_sleep_before_the_last_jobs() {
     let stage = Stage::default();
     (1..=2_000).for_each(|id| stage.find([job(id, "work")]));
     let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.setup.bounds.jobs = Some(2_000);
+    play.options.bounds.jobs = Some(2_000);
     // With a poll of an hour, a single sleep would keep the test for ever.
     assert_eq!(play.run().unwrap().done, 2_000);
 }
@@ -182,7 +182,7 @@ fn it_never_takes_more_jobs_than_it_may_run() {
     stage.find([job(3, "three")]);
     let mut play = Play::new(&stage, |_, _| Ok(()));
     play.slots = 10;
-    play.setup.bounds.jobs = Some(2);
+    play.options.bounds.jobs = Some(2);
     let report = play.run().unwrap();
     assert_eq!((report.done, report.ended), (2, StopReason::JobLimit));
     for call in &stage.script().calls {

@@ -28,8 +28,8 @@ fn looks(calls: &[Call]) -> usize {
 fn an_idle_worker_shows_that_the_back_end_can_be_written_to() {
     let stage = Stage::default();
     let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.setup.lease = Duration::from_millis(300);
-    play.setup.bounds.when_empty = false;
+    play.options.lease = Duration::from_millis(300);
+    play.options.bounds.when_empty = false;
     let stopper = play.stopper();
     let worker = play.start();
     stage.wait_until("extends of nothing", |calls| {
@@ -44,9 +44,9 @@ fn an_idle_worker_shows_that_the_back_end_can_be_written_to() {
 fn after_an_extend_that_was_held_up_suspects_are_left_alone() {
     let stage = Stage::default();
     let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.setup.lease = Duration::from_millis(1_200);
-    play.setup.poll = Duration::from_millis(10);
-    play.setup.bounds.when_empty = false;
+    play.options.lease = Duration::from_millis(1_200);
+    play.options.poll = Duration::from_millis(10);
+    play.options.bounds.when_empty = false;
     let held_up = || {
         std::thread::sleep(Duration::from_millis(300));
         Ok(Vec::new())
@@ -85,7 +85,7 @@ fn holds_are_renewed_while_a_death_is_recorded() {
         assert!(!context.lost());
         Ok(())
     });
-    play.setup.lease = Duration::from_millis(600);
+    play.options.lease = Duration::from_millis(600);
     let worker = play.start();
     stage.wait_until("the record's end", |calls| {
         calls.contains(&Call::Settle(Receipt(1, 101), "done".to_owned()))
@@ -105,7 +105,7 @@ fn holds_are_renewed_although_a_settle_fails() {
     }
     let (end, wait) = waits();
     let mut play = Play::new(&stage, move |says, _| if says == "long" { wait() } else { Ok(()) });
-    play.setup.lease = Duration::from_millis(600);
+    play.options.lease = Duration::from_millis(600);
     let worker = play.start();
     stage.wait_until("renewals", |calls| extends(calls) >= 5);
     drop(end);
@@ -123,7 +123,7 @@ fn what_is_over_is_written_down_although_holds_cannot_be_renewed() {
     }
     let (end, wait) = waits();
     let mut play = Play::new(&stage, move |says, _| if says == "long" { wait() } else { Ok(()) });
-    play.setup.lease = Duration::from_millis(300);
+    play.options.lease = Duration::from_millis(300);
     let worker = play.start();
     let ten = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Settle(..))).count() >= 7;
     stage.wait_until("tries of both in turns", |calls| extends(calls) >= 7 && ten(calls));
@@ -140,9 +140,9 @@ fn a_suspect_that_cannot_be_taken_keeps_back_nothing() {
         stage.find([job(id, "clean")]);
     }
     let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.setup.lease = Duration::from_millis(300);
-    play.setup.poll = Duration::from_millis(20);
-    play.setup.bounds.when_empty = false;
+    play.options.lease = Duration::from_millis(300);
+    play.options.poll = Duration::from_millis(20);
+    play.options.bounds.when_empty = false;
     let stopper = play.stopper();
     let worker = play.start();
     let settled = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Settle(..))).count();
@@ -166,9 +166,9 @@ fn a_suspect_that_is_gone_keeps_no_slot_empty() {
     stage.find([job(1, "long")]);
     let (end, wait) = waits();
     let mut play = Play::new(&stage, move |says, _| if says == "long" { wait() } else { Ok(()) });
-    play.setup.lease = Duration::from_millis(300);
-    play.setup.poll = Duration::from_millis(20);
-    play.setup.bounds.when_empty = false;
+    play.options.lease = Duration::from_millis(300);
+    play.options.poll = Duration::from_millis(20);
+    play.options.bounds.when_empty = false;
     let stopper = play.stopper();
     let worker = play.start();
     stage.wait_until("the long job", |calls| calls.contains(&Call::Job("long".into())));
@@ -189,10 +189,10 @@ fn a_worker_whose_time_is_up_stays_for_the_suspects_that_it_has_seen() {
     let stage = Stage::default();
     stage.script().suspect = Some(Reserved { suspect: true, ..job(1, "suspect") });
     let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.setup.lease = Duration::from_millis(900);
-    play.setup.poll = Duration::from_millis(20);
-    play.setup.bounds.when_empty = false;
-    play.setup.bounds.time = Some(Duration::from_millis(50));
+    play.options.lease = Duration::from_millis(900);
+    play.options.poll = Duration::from_millis(20);
+    play.options.bounds.when_empty = false;
+    play.options.bounds.time = Some(Duration::from_millis(50));
     let started = Instant::now();
     let report = play.run().unwrap();
     assert_eq!((report.done, report.ended), (1, StopReason::TimeLimit));
@@ -234,8 +234,8 @@ fn a_limit_of_jobs_is_not_reached_by_those_that_went_back() {
     let (end, wait) = waits();
     let mut play = Play::new(&stage, move |says, _| if says == "slow" { wait() } else { Ok(()) });
     play.slots = 1;
-    play.setup.bounds.when_empty = false;
-    play.setup.bounds.jobs = Some(2);
+    play.options.bounds.when_empty = false;
+    play.options.bounds.jobs = Some(2);
     let worker = play.start();
     stage.wait_until("giving back", |calls| calls.iter().any(|call| matches!(call, Call::Settle(..))));
     stage.find([job(2, "quick")]);
@@ -255,7 +255,7 @@ fn jobs_of_an_unknown_name_are_told_once_and_counted() {
     stage.find(gone);
     let mut play = Play::new(&stage, |_, _| Ok(()));
     let (tell, told) = mpsc::channel();
-    play.setup.listener = Some(Arc::new(move |event: &Event<'_>| match event {
+    play.options.listener = Some(Arc::new(move |event: &Event<'_>| match event {
         Event::Again { error, .. } => tell.send((*error).to_owned()).unwrap(),
         Event::Warning(text) => tell.send((*text).to_owned()).unwrap(),
         _ => {}
@@ -275,9 +275,9 @@ fn what_was_not_written_down_is_never_told_as_done() {
         stage.script().settle.push_back(Box::new(|| Err(Error::unavailable("the file is locked"))));
     }
     let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.setup.grace = Duration::from_millis(300);
-    play.setup.process_ends = true;
-    play.setup.bounds.when_empty = false;
+    play.options.grace = Duration::from_millis(300);
+    play.options.process_ends = true;
+    play.options.bounds.when_empty = false;
     let stopper = play.stopper();
     let worker = play.start();
     stage.wait_until("a settle", |calls| calls.iter().any(|call| matches!(call, Call::Settle(..))));
@@ -316,9 +316,9 @@ fn takes_no_more(attempt: u32, size: usize, few: u64, all: u64, most: Range<u64>
     }));
     let mut play = Play::new(&stage, |_, _| Ok(()));
     play.slots = few as usize;
-    play.setup.lease = Duration::from_millis(1_200);
-    play.setup.poll = Duration::from_millis(5);
-    play.setup.bounds.when_empty = false;
+    play.options.lease = Duration::from_millis(1_200);
+    play.options.poll = Duration::from_millis(5);
+    play.options.bounds.when_empty = false;
     let stopper = play.stopper();
     let worker = play.start();
     // Those that are locked are tried again and again.
@@ -353,13 +353,13 @@ fn spans_of_any_length_end_no_worker() {
     forever.message.overrides = Some(r#"{"timeout": 3e9, "backoff": 3e9}"#.into());
     stage.find([forever]);
     let mut play = Play::new(&stage, |_, _| Err(JobError::again_after(Duration::MAX, "never")));
-    play.setup.lease = Duration::MAX;
-    play.setup.poll = Duration::MAX;
-    play.setup.grace = Duration::MAX;
-    play.setup.bounds.time = Some(Duration::MAX);
-    play.setup.policy.limits.timeout = Some(Duration::MAX);
-    play.setup.bounds.jobs = Some(1);
-    play.setup.bounds.when_empty = false;
+    play.options.lease = Duration::MAX;
+    play.options.poll = Duration::MAX;
+    play.options.grace = Duration::MAX;
+    play.options.bounds.time = Some(Duration::MAX);
+    play.options.policy.limits.timeout = Some(Duration::MAX);
+    play.options.bounds.jobs = Some(1);
+    play.options.bounds.when_empty = false;
     assert_eq!(play.run().unwrap().retried, 1);
     let longest = Duration::from_secs(36_600 * 86_400);
     assert_eq!(stage.settled(), [(Receipt(1, 101), format!("again in {longest:?}, uncounted"))]);

@@ -9,7 +9,7 @@ use super::codec::{LONGEST, TooLong};
 use crate::policy::{NotRun, Outcome};
 use crate::runner::run::log_hook;
 use crate::runner::task::Task;
-use crate::runner::work::{Finished, Tell, Work};
+use crate::runner::work::{Finished, OnFinished, Work};
 
 /// How long the signal that a child died of may take to reach the worker.
 const SAME_SIGNAL: Duration = Duration::from_secs(2);
@@ -31,7 +31,7 @@ pub(super) struct Death {
 }
 
 pub(super) struct Deaths {
-    tell: Tell,
+    tell: OnFinished,
     /// The worker is asked to stop.
     stopping: Arc<AtomicBool>,
     /// The most memory that a child may have, in MB.
@@ -48,7 +48,7 @@ struct Undecided {
 }
 
 impl Deaths {
-    pub(super) fn new(tell: Tell, stopping: Arc<AtomicBool>, memory: Option<u64>) -> Self {
+    pub(super) fn new(tell: OnFinished, stopping: Arc<AtomicBool>, memory: Option<u64>) -> Self {
         Self { tell, stopping, memory, undecided: Vec::new() }
     }
 

@@ -17,22 +17,22 @@ use crate::reserved::Reserved;
 pub(super) enum Request {
     /// The hold on each was proven just now. Those that are dead are recorded, and what predecessors recorded of
     /// the others is looked for, or withdrawn where it was found before.
-    Tend(Vec<Tended>),
+    Update(Vec<Update>),
     /// A record of a job that turned out to be somebody else's.
     Withdraw(JobId),
 }
 
 /// A job in the recorder's hands.
-pub(super) struct Tended {
+pub(super) struct Update {
     pub(super) judged: Judged,
     /// As it is held now.
     pub(super) job: Reserved,
-    pub(super) outcome: Tending,
+    pub(super) result: UpdateResult,
 }
 
-pub(super) enum Tending {
+pub(super) enum UpdateResult {
     /// Nothing was done.
-    No,
+    Pending,
     Recorded(Record),
     /// Predecessors recorded these.
     Found(Vec<JobId>),
@@ -43,7 +43,7 @@ pub(super) enum Tending {
 
 /// What the recorder answers: all that it was asked about, and why it did not do all of it.
 pub(crate) struct Answer {
-    pub(super) tended: Vec<Tended>,
+    pub(super) updates: Vec<Update>,
     pub(super) error: Option<Error>,
 }
 
@@ -79,18 +79,18 @@ impl Recorder {
 fn serve(mut place: Place, requests: &Receiver<Request>, answers: &dyn Fn(Answer)) {
     for request in requests {
         match request {
-            Request::Tend(mut tended) => {
+            Request::Update(mut updates) => {
                 let was_open = place.open.is_some();
-                let mut error = place.tend_all(&mut tended).err();
+                let mut error = place.update_all(&mut updates).err();
                 // A connection that nobody used for long may be gone.
                 if was_open && error.as_ref().is_some_and(Error::is_unavailable) && !place.is_under_way() {
                     place.open = None;
-                    error = place.tend_all(&mut tended).err();
+                    error = place.update_all(&mut updates).err();
                 }
                 if error.is_some() && !place.is_under_way() {
                     place.open = None;
                 }
-                answers(Answer { tended, error });
+                answers(Answer { updates, error });
             }
             Request::Withdraw(record) => {
                 let withdrawn = place.open().and_then(|open| open.withdraw(std::slice::from_ref(&record)));
@@ -125,23 +125,23 @@ impl Place {
     }
 
     /// A place of a user's that panics must not leave the worker without an answer.
-    fn tend_all(&mut self, tended: &mut [Tended]) -> Result<()> {
-        catch_unwind(AssertUnwindSafe(|| self.tend(tended)))
+    fn update_all(&mut self, updates: &mut [Update]) -> Result<()> {
+        catch_unwind(AssertUnwindSafe(|| self.update(updates)))
             .unwrap_or_else(|_| Err(Error::other("the place of the failed jobs panicked")))
     }
 
-    fn tend(&mut self, tended: &mut [Tended]) -> Result<()> {
-        self.record(tended)?;
+    fn update(&mut self, updates: &mut [Update]) -> Result<()> {
+        self.record(updates)?;
         let driver = self.driver.clone();
-        for one in tended.iter_mut().filter(|one| one.is_undone()) {
+        for one in updates.iter_mut().filter(|one| one.is_undone()) {
             match &one.judged.step {
                 Step::Look => {
                     let found = self.open()?.records_of(&one.job.message, &driver)?;
-                    one.outcome = Tending::Found(found);
+                    one.result = UpdateResult::Found(found);
                 }
                 Step::Found(records) if one.is_held() => {
                     self.open()?.withdraw(records)?;
-                    one.outcome = Tending::Withdrawn;
+                    one.result = UpdateResult::Withdrawn;
                 }
                 Step::Found(_) | Step::Settle | Step::Recorded(_) => {}
             }
@@ -149,8 +149,8 @@ impl Place {
         Ok(())
     }
 
-    fn record(&mut self, tended: &mut [Tended]) -> Result<()> {
-        let mut dead: Vec<_> = tended
+    fn record(&mut self, updates: &mut [Update]) -> Result<()> {
+        let mut dead: Vec<_> = updates
             .iter_mut()
             .filter(|one| one.is_undone() && one.failure().is_some() && one.is_held())
             .collect();
@@ -162,7 +162,7 @@ impl Place {
         match open.record_all(&asked) {
             Ok(records) => {
                 for (one, record) in dead.iter_mut().zip(records) {
-                    one.outcome = Tending::Recorded(record);
+                    one.result = UpdateResult::Recorded(record);
                 }
                 return Ok(());
             }
@@ -172,9 +172,9 @@ impl Place {
         // One of them is refused: it fails alone.
         for one in dead {
             let Some(failure) = one.failure().cloned().filter(|_| one.is_held()) else { continue };
-            one.outcome = match self.open()?.record(&one.job, &failure) {
-                Ok(record) => Tending::Recorded(record),
-                Err(error) if error.is_invalid() => Tending::Refused(error.to_string()),
+            one.result = match self.open()?.record(&one.job, &failure) {
+                Ok(record) => UpdateResult::Recorded(record),
+                Err(error) if error.is_invalid() => UpdateResult::Refused(error.to_string()),
                 Err(error) => return Err(error),
             };
         }
@@ -182,7 +182,7 @@ impl Place {
     }
 }
 
-impl Tended {
+impl Update {
     fn failure(&self) -> Option<&Failure> {
         match &self.judged.verdict {
             Verdict::Bury(failure) => Some(failure),
@@ -191,7 +191,7 @@ impl Tended {
     }
 
     fn is_undone(&self) -> bool {
-        matches!(self.outcome, Tending::No)
+        matches!(self.result, UpdateResult::Pending)
     }
 
     /// Whether it is still ours for certain.

@@ -10,13 +10,13 @@ const MOST: u32 = 4;
 /// How long to wait for what the system is short of.
 const SHORTAGE_WAIT: Duration = Duration::from_millis(500);
 
-pub(super) struct Starts {
+pub(super) struct RestartBackoff {
     /// How often in a row a child died before it was ready.
     failed: u32,
     next: Instant,
 }
 
-impl Starts {
+impl RestartBackoff {
     pub(super) fn new(now: Instant) -> Self {
         Self { failed: 0, next: now }
     }
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn each_failure_waits_longer_and_the_fourth_in_a_row_is_the_last() {
         let now = Instant::now();
-        let mut starts = Starts::new(now);
+        let mut starts = RestartBackoff::new(now);
         assert_eq!(starts.later_than(now), None);
         for wait in [100, 200, 400] {
             assert!(starts.failed(now));

@@ -19,7 +19,7 @@ const LAST_WAIT: Duration = Duration::from_secs(5);
 /// # Errors
 /// Nothing could be run any more, or a job is stuck in a thread that goes on.
 pub(super) fn end(mut worker: EventLoop) -> Result<Report> {
-    let may_interrupt = worker.setup.process_ends || worker.jobs.are_isolated();
+    let may_interrupt = worker.options.process_ends || worker.jobs.are_isolated();
     let names = |worker: &EventLoop| -> Vec<String> {
         worker.jobs.outcomes.in_flight.all().map(|held| name_of(held.job())).collect()
     };
@@ -30,12 +30,12 @@ pub(super) fn end(mut worker: EventLoop) -> Result<Report> {
             worker.jobs.give_up();
             worker.jobs.interrupt();
         }
-        LastAct::CountStuck => worker.jobs.count_stuck(&worker.setup),
+        LastAct::CountStuck => worker.jobs.count_stuck(&worker.options),
     }
     let running = names(&worker);
     if let Err(error) = settle(&mut worker) {
         let warning = format!("cannot write down the outcomes of the last jobs: {error}");
-        worker.setup.tell(&Event::Warning(&warning));
+        worker.options.emit(&Event::Warning(&warning));
     }
     worker.jobs.begin_hooks();
     worker.tell_unknown();
@@ -45,7 +45,7 @@ pub(super) fn end(mut worker: EventLoop) -> Result<Report> {
         Stop::Broken(error) => {
             if !unsettled.is_empty() {
                 let warning = Report::of_unsettled(&unsettled, unsettled.len() as u64);
-                worker.setup.tell(&Event::Warning(&warning));
+                worker.options.emit(&Event::Warning(&warning));
             }
             return Err(error);
         }
@@ -73,48 +73,48 @@ fn settle(worker: &mut EventLoop) -> Result<()> {
     worker.connection.reopen(Instant::now())?;
     worker.jobs.outcomes.decide_again();
     write_failed(worker);
-    let (outcomes, mut with) = worker.exchange();
+    let (outcomes, mut turn) = worker.outcomes_and_turn();
     // What is refused keeps none of the others from being written down.
     let mut refusals = outcomes.unwritten() + 1;
     loop {
-        match outcomes.settle(&mut with) {
+        match outcomes.settle(&mut turn) {
             Ok(false) => return Ok(()),
             Ok(true) => {}
             Err(error) => {
                 refusals -= 1;
-                let is_gone = error.is_unavailable() || !with.setup.backend.holds_outlive_connection();
+                let is_gone = error.is_unavailable() || !turn.options.backend.holds_outlive_connection();
                 if is_gone || refusals == 0 {
                     return Err(error);
                 }
-                with.connection.lose(Instant::now(), Duration::ZERO);
-                with.connection.reopen(Instant::now())?;
+                turn.connection.lose(Instant::now(), Duration::ZERO);
+                turn.connection.reopen(Instant::now())?;
             }
         }
-        extend_in_time(outcomes, &mut with)?;
+        extend_in_time(outcomes, &mut turn)?;
     }
 }
 
-fn extend_in_time(outcomes: &mut Outcomes, with: &mut Turn<'_>) -> Result<()> {
-    if Instant::now() < with.schedule.extend_at() { Ok(()) } else { outcomes.extend(with, None) }
+fn extend_in_time(outcomes: &mut Outcomes, turn: &mut Turn<'_>) -> Result<()> {
+    if Instant::now() < turn.schedule.extend_at() { Ok(()) } else { outcomes.extend(turn, None) }
 }
 
 /// What the failed jobs don't take by the end is put back.
 fn write_failed(worker: &mut EventLoop) {
     let deadline = Instant::now() + LAST_WAIT;
     loop {
-        let (outcomes, mut with) = worker.exchange();
-        if extend_in_time(outcomes, &mut with).is_err() {
+        let (outcomes, mut turn) = worker.outcomes_and_turn();
+        if extend_in_time(outcomes, &mut turn).is_err() {
             return;
         }
         outcomes.failed.retry_now(Instant::now());
-        match outcomes.write_failed(&mut with, Instant::now()) {
+        match outcomes.write_failed(&mut turn, Instant::now()) {
             Ok(true) => continue,
             Ok(false) if outcomes.failed.is_sent() => {}
             Ok(false) | Err(_) => return,
         }
         let wakes = deadline.min(worker.schedule.extend_at());
         match worker.inbox.recv_timeout(wakes.saturating_duration_since(Instant::now())) {
-            Ok(wakeup) => worker.read(wakeup),
+            Ok(wakeup) => worker.handle(wakeup),
             Err(_) if Instant::now() < deadline => {}
             Err(_) => return,
         }
@@ -123,7 +123,7 @@ fn write_failed(worker: &mut EventLoop) {
 
 /// A worker inside a program that goes on: the threads may still run, so the holds are kept alive.
 fn keep_holds_until_threads_end(mut worker: EventLoop) {
-    worker.setup.process_ends = false;
+    worker.options.process_ends = false;
     let keeper = std::thread::Builder::new().name("craft-keeper".into()).spawn(move || {
         worker.run();
         // The error would be this worker's own, which its owner has been told.

@@ -26,7 +26,7 @@ fn holds_are_renewed_while_jobs_run_and_a_lost_one_is_told_to_its_job() {
         }
         Ok(())
     });
-    play.setup.lease = Duration::from_millis(300);
+    play.options.lease = Duration::from_millis(300);
     let report = play.run().unwrap();
     assert_eq!((report.done, report.lost), (0, 1));
     assert_eq!(stage.settled(), [], "what the run returned is dropped");
@@ -100,9 +100,9 @@ fn a_suspect_runs_alone() {
     });
     // The looks of the first third of the lease, which leave suspects alone, find nothing.
     stage.script().finds_from_first_suspects = true;
-    play.setup.lease = Duration::from_millis(600);
-    play.setup.poll = Duration::from_millis(10);
-    play.setup.bounds.when_empty = false;
+    play.options.lease = Duration::from_millis(600);
+    play.options.poll = Duration::from_millis(10);
+    play.options.bounds.when_empty = false;
     let stopper = play.stopper();
     let worker = play.start();
     let settles = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Settle(..))).count();
@@ -124,9 +124,9 @@ fn a_suspect_runs_alone() {
 fn suspects_are_left_alone_for_a_third_of_the_lease_after_a_connect() {
     let stage = Stage::default();
     let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.setup.lease = Duration::from_millis(600);
-    play.setup.poll = Duration::from_millis(20);
-    play.setup.bounds.when_empty = false;
+    play.options.lease = Duration::from_millis(600);
+    play.options.poll = Duration::from_millis(20);
+    play.options.bounds.when_empty = false;
     let stopper = play.stopper();
     let started = Instant::now();
     let worker = play.start();
@@ -145,8 +145,8 @@ fn a_worker_that_ends_when_all_is_done_leaves_no_suspect_behind() {
     let suspect = crate::reserved::Reserved { suspect: true, ..job(1, "suspect") };
     stage.script().suspect = Some(suspect);
     let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.setup.lease = Duration::from_millis(600);
-    play.setup.poll = Duration::from_millis(20);
+    play.options.lease = Duration::from_millis(600);
+    play.options.poll = Duration::from_millis(20);
     let started = Instant::now();
     assert_eq!(play.run().unwrap().done, 1);
     assert!(started.elapsed() >= Duration::from_millis(200), "the living had no time to renew");
@@ -232,7 +232,7 @@ fn a_hold_that_is_lost_is_told_once() {
         seen.wait_until("a try to open it", |calls| calls.iter().filter(opens).count() >= 2);
         Ok(())
     });
-    play.setup.lease = Duration::from_millis(600);
+    play.options.lease = Duration::from_millis(600);
     let report = play.run().unwrap();
     assert_eq!((report.done, report.lost), (0, 1));
 }
