@@ -172,21 +172,21 @@ fn log_event(event: &Event<'_>) {
         }
         // A deploy that is behind may put off thousands.
         Event::Again { job, after, counted: false, error } => {
-            log::debug!(target: LOG_TARGET, "{job} is put off for {after:.1?}: {}", escaped(error));
+            log::debug!(target: LOG_TARGET, "{job} is put back for {after:.1?}: {}", escaped(error));
         }
         Event::Buried { job, failed_id: Some(id), error } => {
-            log::error!(target: LOG_TARGET, "{job} is dead, and kept as failed job {id}: {}", escaped(error));
+            log::error!(target: LOG_TARGET, "{job} is dead, stored as failed job {id}: {}", escaped(error));
         }
         Event::Buried { job, failed_id: None, error } => {
             log::error!(target: LOG_TARGET, "{job} is dead: {}", escaped(error))
         }
         Event::PutAside { job, after, error } => {
-            let when = format!("is not run again, and could not be kept yet: tried again in {after:.1?}");
+            let when = format!("has no attempt left and is not stored as a failed job yet, next try in {after:.1?}");
             log::error!(target: LOG_TARGET, "{job} {when}: {}", escaped(error));
         }
-        Event::Returned(job) => log::debug!(target: LOG_TARGET, "{job} is given back"),
+        Event::Returned(job) => log::debug!(target: LOG_TARGET, "{job} is released"),
         Event::Lost(job) => {
-            log::warn!(target: LOG_TARGET, "{job} lost its hold: the result of its run is dropped")
+            log::warn!(target: LOG_TARGET, "the hold on {job} is lost: the result of its run is dropped")
         }
         Event::Disconnected { error, retry_in } => {
             log::warn!(target: LOG_TARGET, "back end unavailable, next try in {retry_in:.1?}: {error}");

@@ -258,7 +258,7 @@ impl Overrides {
 /// Checks the name of a job or a queue, or a unique key: 1 to 255 bytes, no control characters.
 ///
 /// # Errors
-/// The name is none of that; `what` and the name stand in the message.
+/// The name is none of that; `what` and the name are part of the message.
 pub fn check_name(what: &str, name: &str) -> Result<()> {
     if name.is_empty() {
         return Err(Error::invalid(format!("the {what} is empty")));
@@ -280,7 +280,7 @@ pub fn check_name(what: &str, name: &str) -> Result<()> {
 /// list with commas can hold it. Back ends carry any name, so that what is there can be shown and cleared.
 ///
 /// # Errors
-/// The name is none of that; `what` and the name stand in the message.
+/// The name is none of that; `what` and the name are part of the message.
 pub(crate) fn check_queue(what: &str, name: &str) -> Result<()> {
     check_name(what, name)?;
     let wrong = match name {

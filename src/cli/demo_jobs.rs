@@ -9,8 +9,7 @@ use crate::context::Context;
 use crate::job::{JobError, JobResult, Queueable};
 use crate::registry::Jobs;
 
-/// Prints its payload to stdout, as JSON: it is the job's work, and whoever may push cannot make it look like a
-/// log line.
+/// Prints its payload to stdout, as JSON: it is the job's output, and JSON cannot look like a log line.
 #[derive(Serialize, Deserialize)]
 struct Echo(serde_json::Value);
 

@@ -56,7 +56,7 @@ fn is_harmful(c: char) -> bool {
         ' '..='~' => false,
         // C0 and C1 control characters, and delete.
         _ if c.is_control() => true,
-        // Characters that reorder what stands beside them.
+        // Characters that reorder the text around them.
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}' => true,
         // Line ends to some readers of JSON and logs.
         '\u{2028}' | '\u{2029}' => true,

@@ -73,7 +73,7 @@ fn look(queue: &Queue, queues: &[String], bound: u64) -> Result<Vec<Line>> {
     let mut sizes = sizes(queue, queues, bound)?;
     let driver = &queue.config().default;
     // Without a table of failed jobs there is nothing to count, which is not this command's trouble. Nor is it
-    // when the control table lies in another database, which cannot be reached.
+    // when the control table is in another database, which cannot be reached.
     let counted = match bound {
         u64::MAX => queue.failed().count(),
         bound => queue.failed().count_up_to(bound),

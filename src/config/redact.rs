@@ -2,7 +2,7 @@
 
 use strsim::osa_distance;
 
-/// What stands in place of a secret.
+/// Shown in place of a secret.
 pub(crate) const MASK: &str = "***";
 
 const SECRET_WORDS: [&str; 7] = ["pass", "pw", "secret", "token", "key", "credential", "auth"];

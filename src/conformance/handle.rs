@@ -43,7 +43,7 @@ impl<'a> Handle<'a> {
     pub(super) fn add(&mut self, message: Message) -> JobId {
         match &self.push(&[message])[..] {
             [Pushed::Added(id)] => id.clone(),
-            other => panic!("a job that nothing stands in the way of is added, not {other:?}"),
+            other => panic!("a job without a duplicate is added, not {other:?}"),
         }
     }
 

@@ -75,7 +75,7 @@ impl Subject {
         subject
     }
 
-    /// A back end and the failed jobs that lie beside it. Where the two share no transaction, set
+    /// A back end and its failed jobs. Where the two share no transaction, set
     /// [`Can::bury`] to false.
     pub fn with_failed_jobs<B, F>(make: impl Fn() -> (B, F) + Send + Sync + 'static) -> Self
     where

@@ -1,8 +1,8 @@
 //! Where jobs wait: the seam between the worker and a back end.
 //!
 //! A driver stores and never decides: it knows nothing of attempt limits, backoff or job types, and it
-//! never opens a payload. It never loops and never reconnects: on an error it is dropped, and whoever
-//! held it opens a new one. The contract below is a test suite, `craft_queue::conformance`; a driver
+//! never opens a payload. It never loops and never reconnects: on an error it is dropped, and its
+//! owner opens a new one. The contract below is a test suite, `craft_queue::conformance`; a driver
 //! that passes it is one the worker can trust.
 //!
 //! 1. **Nothing lost.** When [`Driver::push`] returns `Ok`, the message is kept, as durably as the back
@@ -49,8 +49,8 @@ pub use crate::reserved::{Receipt, Reserved};
 pub trait Backend: Send + Sync {
     /// Opens a driver. Called again after an error; the caller waits between tries.
     ///
-    /// The driver rings `notifier` when a reserve may now find something. It may ring too often, and never
-    /// needs to ring: a worker that hears nothing looks by itself.
+    /// The driver calls `notifier` when a reserve may now find something. It may do so too often, and never needs
+    /// to: a worker polls by itself.
     ///
     /// # Errors
     /// The back end can't be reached ([`is_unavailable`](crate::Error::is_unavailable)), or can't be used
@@ -60,8 +60,8 @@ pub trait Backend: Send + Sync {
     /// How the back end is shown to people, without secrets: `sqlite database.sqlite3`.
     fn describe(&self) -> String;
 
-    /// How long a job may be held, whatever signs of life its worker gives, and the option that says so.
-    /// Provided: `None`, for as long as there are such signs.
+    /// How long a job may be held, however often its worker extends the hold, and the option that says so.
+    /// Provided: `None`, for as long as it is extended.
     fn longest_hold(&self) -> Option<(Duration, &'static str)> {
         None
     }
@@ -90,8 +90,8 @@ pub trait Backend: Send + Sync {
         None
     }
 
-    /// How long after opening suspects are left alone: whoever lost the same back end at the same moment, and
-    /// lives, gets that long to renew its holds. Provided: a third of the lease, which is how often it renews.
+    /// How long after opening suspects are left alone: a worker that lost the same back end at the same moment
+    /// gets that long to renew its holds. Provided: a third of the lease, which is how often it renews.
     fn settling_in(&self, lease: Duration) -> Duration {
         lease / 3
     }

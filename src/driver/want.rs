@@ -15,7 +15,7 @@ pub struct Want<'a> {
     pub fresh: usize,
     /// What to do about suspects.
     pub suspects: Suspects,
-    /// How long they are held without a sign of life.
+    /// How long they are held without an extend.
     pub lease: Duration,
 }
 

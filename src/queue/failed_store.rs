@@ -96,8 +96,8 @@ impl FailedStore {
     }
 }
 
-/// The open place, if it has a table. One that is away is an error: were the other place used meanwhile,
-/// the dead would lie in two.
+/// The open store, if it has a table. One that is away is an error: were the other one used meanwhile, failed jobs
+/// would be in both.
 fn found(driver: &str, place: &Arc<dyn FailedBackend>) -> Result<Option<Box<dyn FailedJobs>>> {
     match place.open() {
         Ok(open) => Ok(Some(open)),

@@ -67,7 +67,7 @@ impl Deref for Shared {
     fn deref(&self) -> &[AtomicU64] {
         // SAFETY: the mapping is page-aligned, `count` words long (its file was checked to be, and only our
         // own processes have it, which never shorten it), and lives as long as `self`. Every bit pattern is
-        // a number, and whoever writes does so atomically.
+        // a number, and each write is atomic.
         unsafe { std::slice::from_raw_parts(self.words.as_ptr(), self.count) }
     }
 }
@@ -122,7 +122,7 @@ pub(super) fn adopt(descriptor: RawFd) -> io::Result<OwnedFd> {
 pub(crate) fn stdout_becomes_stderr() -> io::Result<OwnedFd> {
     let own = io::stdout().as_fd().try_clone_to_owned()?;
     // SAFETY: no memory is involved. Both descriptors are the process's for as long as it lives, and nobody owns
-    // them: whoever writes to stdout meanwhile writes to the one stream or to the other.
+    // them: a write to stdout meanwhile goes to the one stream or to the other.
     match unsafe { libc::dup2(libc::STDERR_FILENO, libc::STDOUT_FILENO) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(own),
@@ -249,7 +249,7 @@ unsafe fn close_all_from(first: RawFd, at_exec: bool) {
 }
 
 /// Forks a process that outlives this one by a moment: when the other end of `alive` closes, it kills the
-/// process groups that stand in `groups`, and ends.
+/// process groups in `groups`, and ends.
 pub(super) fn fork_reaper(alive: &OwnedFd, groups: &'static Shared) -> io::Result<()> {
     let groups: &'static [AtomicU64] = groups;
     let alive = alive.as_raw_fd();

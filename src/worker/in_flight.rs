@@ -144,7 +144,7 @@ impl InFlight {
         self.in_question > 0
     }
 
-    /// The connection is gone, and the holds with it: all jobs are told.
+    /// The connection is gone, and the holds with it: `Context::lost` says so to all jobs.
     pub(super) fn holds_are_in_question(&mut self) {
         for held in self.jobs.values_mut().filter(|held| !held.in_question) {
             held.in_question = true;
@@ -193,7 +193,7 @@ impl InFlight {
         let Some(driver) = turn.connection.driver() else { return Ok(Extended::default()) };
         let kept: Vec<_> = self.kept().filter(is_meant).map(Held::job).collect();
         // Also with nothing to renew: a worker that only reads would not notice that nobody can write, and would
-        // take the jobs of the living at the moment when they all can again.
+        // take the jobs of running workers at the moment when they all can again.
         let extended = driver.extend_around_locks(&kept, lease)?;
         turn.connection.works();
         if some.is_none() {

@@ -79,7 +79,7 @@ impl WorkerOptions {
         if !too_long.is_empty() {
             let warning = format!(
                 "{} may run for as long as {option} or longer, which is {}: then the job is taken away and run \
-                 again. Give it a shorter timeout, or raise {option} and the limit that it stands for",
+                 again. Give it a shorter timeout, or raise {option} and the broker's limit",
                 too_long.join(", "),
                 time::format_duration(longest),
             );

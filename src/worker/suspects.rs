@@ -23,7 +23,7 @@ pub(super) struct Found {
     pub(super) took: bool,
     /// Whether more are due.
     pub(super) due: bool,
-    /// Whether they may be taken: the living had the time to renew their holds.
+    /// Whether they may be taken: running workers had the time to renew their holds.
     pub(super) settled_in: bool,
     /// Whether suspects run beside other jobs.
     pub(super) isolates: bool,

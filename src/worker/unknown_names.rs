@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often the counts are told.
+/// How often a warning has the counts.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// More names than this are told together.
+/// Further names are counted together.
 const MOST: usize = 100;
 
 #[derive(Default)]

@@ -171,7 +171,7 @@ fn a_worker_in_a_program_logs_by_itself() {
     };
     work("quiet", log::LevelFilter::Warn);
     let quiet = logged("\"quiet\"");
-    let dead = "of queue \"quiet\", attempt 2 of 2 is dead, and kept as failed job 1: it does not work";
+    let dead = "of queue \"quiet\", attempt 2 of 2 is dead, stored as failed job 1: it does not work";
     assert!(quiet.len() == 1 && quiet[0].starts_with("ERROR Act ") && quiet[0].ends_with(dead), "{quiet:?}");
     work("loud", log::LevelFilter::Debug);
     let loud = logged("\"loud\"");

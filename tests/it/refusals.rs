@@ -116,7 +116,7 @@ fn a_file_elsewhere_means_the_folder_that_it_lies_in() {
     std::fs::remove_file(site.join("database.sqlite3")).unwrap();
     out(&elsewhere, &["queue:install"]);
     let moved = say(&elsewhere, &["--config", path, "queue:push", "Echo"]);
-    assert_said(&moved, 1, &["has no table \"jobs\"", "database.sqlite3 lies in the current folder"]);
+    assert_said(&moved, 1, &["has no table \"jobs\"", "database.sqlite3 is in the current folder"]);
     assert_eq!(out(&elsewhere, &["queue:push", "Echo"]), "1\n", "without a file it is the working folder");
 }
 

@@ -89,7 +89,7 @@ fn a_guarded_server(guarded: &Guarded) {
     let (error, help) = refused(&elsewhere);
     assert!(error.contains("127.0.0.2") && error.contains("can't be trusted"), "{error}");
     assert!(error.contains("not valid for"), "{error}");
-    assert_eq!(help, "use a name in host that stands in its certificate");
+    assert_eq!(help, "use a name in host that its certificate has");
     // Who only wants it encrypted does not ask for the name.
     works(&format!("{}?sslmode=require", url.replace("127.0.0.1", "127.0.0.2")));
 

@@ -1,6 +1,6 @@
 //! URLs of servers, parsed and written.
 //!
-//! A user's password may stand in a URL as it is, `@`, `:` and `/` included; only `?`, and a `%` before
+//! A URL may hold a user's password as it is, `@`, `:` and `/` included; only `?`, and a `%` before
 //! two hexadecimal digits, must be percent-encoded. The client libraries are stricter, so the URL is always
 //! written anew.
 

@@ -31,7 +31,7 @@ impl ValueError {
         self
     }
 
-    /// The error for a value that stands at `place`: a key, a variable, or a flag.
+    /// The error for a value at `place`: a key, a variable, or a flag.
     pub(crate) fn at(self, place: &str) -> Error {
         self.into_error(|message| format!("{place}: {message}"))
     }

@@ -61,7 +61,7 @@ impl Document {
     }
 }
 
-/// The number of the line, from 1, that the byte `offset` lies in.
+/// The number of the line, from 1, of the byte at `offset`.
 pub(super) fn line_number(text: &str, offset: usize) -> usize {
     1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
 }
@@ -157,7 +157,7 @@ impl Origins {
         self.by_key.get(key).is_some_and(|origin| origin.secret)
     }
 
-    /// Where the value of `key` stands in the document.
+    /// The place of the value of `key` in the document.
     pub(super) fn place(&self, key: &str) -> Option<(&Document, Range<usize>)> {
         Some((self.document.as_deref()?, self.by_key.get(key)?.span.clone()))
     }

@@ -9,7 +9,7 @@ use crate::config::redact::MASK;
 use crate::error::Error;
 
 impl Document {
-    /// The error for what stands at `span`.
+    /// The error for the text at `span`.
     pub(crate) fn error(&self, key: &str, span: Range<usize>, wrong: ValueError) -> Error {
         self.error_in(key, span, wrong, true)
     }

@@ -96,7 +96,7 @@ fn key(before: &str, path: &str, valid: bool) -> Key {
     if meant.is_some_and(is_plain) { Key::Plain } else { Key::Secret }
 }
 
-/// The section that a line stands in.
+/// The section of a line.
 fn section(before: &str) -> Vec<&str> {
     let header = before.lines().map(str::trim).rfind(|line| line.starts_with('['));
     let name = header.map(|header| header.trim_start_matches('[').split(']').next().unwrap_or_default());

@@ -94,7 +94,7 @@ pub(crate) fn load_from(path: &Path, environment: &Environment<'_>) -> Result<Co
 }
 
 /// As [`parse`], with the paths of jobs made absolute: they must not depend on where a job runs. Those of
-/// databases and the like are as people write them, when the file lies in the working folder.
+/// databases and the like are as people write them, when the file is in the working folder.
 fn parse_at(text: String, path: &Path, environment: &Environment<'_>) -> Result<Config> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let of_jobs = match folder.as_os_str().is_empty() {

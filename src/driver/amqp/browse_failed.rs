@@ -39,7 +39,7 @@ impl Dead {
     }
 
     /// Recorded twice for one job: its worker died between the record and the word that the job is over. An id that
-    /// is no uuid says nothing, whoever sent it.
+    /// is no uuid says nothing.
     fn is_record_of(&self, other: &Arrival) -> bool {
         let (one, other) = ((&self.arrival.envelope, &self.arrival.body), (&other.envelope, &other.body));
         let id = one.0.message_id.as_deref().unwrap_or_default();
@@ -138,7 +138,7 @@ impl Browser {
         self.acknowledge(gone)
     }
 
-    /// Moves what lies in a queue of another kind to where looks do not wear it out.
+    /// Moves messages from a queue that looks wear out to one that they do not.
     fn carry_over(
         &mut self,
         keeping: &Keeping,

@@ -1,6 +1,6 @@
 //! Short names that every process makes alike of long ones.
 
-/// 16 hexadecimal digits that stand for a name (FNV-1a). Other processes compute the same.
+/// A name as 16 hexadecimal digits (FNV-1a). Other processes compute the same.
 pub(super) fn digest(name: &str) -> String {
     digest_of(name.as_bytes())
 }

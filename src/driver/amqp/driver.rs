@@ -371,7 +371,7 @@ impl Driver for AmqpDriver {
 }
 
 fn shows_no_jobs() -> Error {
-    Error::unsupported("a broker shows a message only to whoever takes it").with_help(
+    Error::unsupported("a broker shows a message only to a consumer that takes it").with_help(
         "craft queue:status counts them; RabbitMQ's management page can get messages and put them back, out of order",
     )
 }

@@ -1,6 +1,6 @@
 //! What a broker says when it refuses, as an error for a person.
 //!
-//! What no second try can change is not "unavailable": whoever holds the driver stops and shows it.
+//! What no second try can change is not "unavailable": the owner of the driver stops and shows it.
 
 use super::options::AmqpOptions;
 use crate::error::Error;

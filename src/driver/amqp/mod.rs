@@ -166,7 +166,7 @@ impl Backend for AmqpBackend {
         Some(self.options.publish_timeout)
     }
 
-    /// Whoever lost the connection has lost its holds, and there is no lease to wait for. Its short jobs get the
+    /// A worker that lost the connection has lost its holds, and there is no lease to wait for. Its short jobs get the
     /// time to end, and one that comes back to this process goes on.
     fn settling_in(&self, lease: Duration) -> Duration {
         driver::SETTLING.min(lease / 3)

@@ -16,7 +16,7 @@ use crate::driver::Receipt;
 use crate::message::new_uuid;
 
 /// What tells a message from others when it comes again: a digest of its id, name and body. Two that are equal in
-/// all of these may stand for each other.
+/// all of these may be taken for each other.
 pub(super) type Print = u64;
 
 /// How long what a lost connection left is remembered: the worker may be waiting for the broker.

@@ -119,7 +119,7 @@ impl Publisher {
             }
             sent?;
             if !tally.is_complete() {
-                // What the broker has answered, or was not sent, is sent by whoever asks again.
+                // What the broker has answered, or was not sent, is sent by the next call.
                 let ids = letters.iter().map(|letter| letter.publish.envelope.message_id.as_deref());
                 let open =
                     tally.open(ids).into_iter().map(|(at, came_back)| (at, first + at as u64, came_back));
@@ -357,7 +357,7 @@ const PAUSES: [u64; 6] = [100, 300, 900, 2_000, 3_000, 3_000];
 
 /// A publish with its address.
 struct Letter<'a> {
-    /// Where it stands in the call.
+    /// Its index in the call.
     index: usize,
     address: Address,
     publish: &'a Publish<'a>,

@@ -1,6 +1,6 @@
 //! What a job has lived through, as the text that its message carries.
 //!
-//! It stands in the property `app_id`, never in a header: a foreign header that is not UTF-8 makes the
+//! It is in the property `app_id`, never in a header: a foreign header that is not UTF-8 makes the
 //! client drop all headers behind it without a word, and a job that forgets its attempts runs for ever.
 
 use std::fmt;

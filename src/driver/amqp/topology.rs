@@ -1,4 +1,4 @@
-//! Which queues stand beside a work queue, and how they are declared.
+//! Which queues belong to a work queue, and how they are declared.
 //!
 //! | queue | for |
 //! |---|---|
@@ -41,7 +41,7 @@ pub(super) fn failed_of(queue: &str) -> String {
     beside(queue, ".failed")
 }
 
-/// Refuses the names of queues that stand beside others, or that the broker keeps for itself: a job pushed there
+/// Refuses the names of queues that belong to others, or that the broker keeps for itself: a job pushed there
 /// would never run as what it is.
 ///
 /// # Errors
@@ -106,7 +106,7 @@ pub(super) fn work(options: &AmqpOptions, queue: &str) -> Vec<Object> {
 
 /// Where failed jobs, or the names of the queues that have some, are kept: in a queue that looks do not wear out.
 /// One of that name that an earlier version declared may do so, or the vhost's default type may have changed. Then
-/// another queue beside it is used, and what lies in the first one is moved there by whoever looks.
+/// another queue beside it is used, and each look moves what is in the first one there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Keeping {
     /// The queue to publish to.

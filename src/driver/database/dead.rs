@@ -88,7 +88,7 @@ impl<'a> Dead<'a> {
         ]
     }
 
-    /// Whether it lies among the failed jobs as it lies among the jobs, and can be read there.
+    /// Whether its payload is plain text, which the failed jobs keep as it is.
     pub(super) fn is_text(&self) -> bool {
         self.job.unreadable.is_none() && payload::is_kept(&self.job.message.payload)
     }
@@ -103,7 +103,7 @@ pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii() && c != '\0' { c } else { '?' }).collect()
 }
 
-/// The options of a job with those that stand in columns of their own, which failed jobs don't have.
+/// The options of a job with those that the jobs have columns for and the failed jobs have not.
 fn kept_options(message: &Message) -> Option<Cow<'_, str>> {
     let written = message.overrides.as_deref();
     if message.priority == 0 && message.unique_key.is_none() {

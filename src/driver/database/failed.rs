@@ -11,7 +11,7 @@ use crate::time::{Timestamp, Zone};
 
 pub(super) struct FailedTable {
     pub(super) adapter: Box<dyn Adapter>,
-    /// Whether the jobs lie in the same database, so that one transaction moves a job between the two.
+    /// Whether the jobs are in the same database, so that one transaction moves a job between the two.
     pub(super) shares_jobs: bool,
     pub(super) zone: Zone,
 }

@@ -77,7 +77,7 @@ pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The uuid that stands for one that is no text. Two rows whose bytes differ never share one.
+/// A uuid in place of one that is no text. Two rows whose bytes differ never share one.
 #[cfg(feature = "sqlite")]
 pub(super) fn stand_in(bytes: &[u8]) -> Arc<str> {
     // FNV-1a with 128 bits.

@@ -49,7 +49,7 @@ fn first_piece(sql: &str) -> Option<(Piece<'_>, &str)> {
     Some((kind(piece), after))
 }
 
-/// A doubled quote stands for itself, and so does one behind a backslash, which only MySQL reads so: in the
+/// A doubled quote is a quote, and so does one behind a backslash, which only MySQL reads so: in the
 /// other databases a text that ends with a backslash is read as a longer one.
 fn end_of_quotes(sql: &str, quote: u8) -> usize {
     let bytes = sql.as_bytes();

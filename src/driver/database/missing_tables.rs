@@ -7,13 +7,13 @@ use crate::config::Connection;
 use crate::error::Error;
 
 impl Database {
-    /// Version 0.1.0 took relative paths from the current folder, wherever the file lay that had them.
+    /// Version 0.1.0 took relative paths from the current folder, whatever the folder of the file that had them.
     fn file_elsewhere(&self) -> Option<String> {
         let Connection::Sqlite { database } = &self.connection else { return None };
         let before = Path::new(database.file_name()?);
         (!database.exists() && database.is_absolute() && before.exists()).then(|| {
             format!(
-                "{} is not there, and {} lies in the current folder: a relative path starts at the folder of queue.toml; move that file, or write its whole path",
+                "{} is not there, and {} is in the current folder: a relative path starts at the folder of queue.toml; move that file, or write its whole path",
                 database.display(),
                 before.display()
             )

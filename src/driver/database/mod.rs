@@ -191,7 +191,7 @@ impl Database {
         Ok(rows.iter().map(|row| row.text(0)).collect())
     }
 
-    /// Checks the table of what workers are told.
+    /// Checks the table of control messages.
     ///
     /// # Errors
     /// It is missing, or the database can't be reached.
@@ -221,7 +221,7 @@ impl Database {
     fn connect(&self, open: Open) -> Result<Box<dyn Adapter>> {
         // Only a file can be made; only a file has a durability of ours.
         let _ = (open, self.durability);
-        // A migration may rewrite a large table; whoever waits for it waits as long.
+        // A migration may rewrite a large table; and another migration that waits for it waits as long.
         let limit = Some(self.patience).filter(|_| open != Open::Migrate);
         match &self.connection {
             #[cfg(feature = "sqlite")]

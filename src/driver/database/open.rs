@@ -10,5 +10,5 @@ pub(super) enum Open {
     Migrate,
 }
 
-/// How long whoever changes tables waits for another one who does.
+/// How long a process that changes tables waits for another one.
 pub(super) const LONG: Duration = Duration::from_secs(3_600);

@@ -103,7 +103,7 @@ impl Statements {
 /// Puts table names in where the files say `jobs` and `failed_jobs`, alone or at the beginning of an
 /// index's name. The files stay valid SQL, to be pasted into a shell.
 ///
-/// A name that was chosen may be a word of the language, so it stands in quotes; within a text, where a
+/// A name that was chosen may be a word of the language, so it is put in quotes; within a text, where a
 /// catalog is asked for it, it stands as the catalog has it.
 fn with_names(sql: &str, dialect: Dialect, jobs: &str, failed: &str) -> String {
     let mut named = String::with_capacity(sql.len());

@@ -127,7 +127,7 @@ pub(super) fn refusal(server: &str, cause: &(dyn StdError + 'static)) -> Option<
         }
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => refused(&cause.to_string()).with_help("use a name in host that stands in its certificate"),
+        ) => refused(&cause.to_string()).with_help("use a name in host that its certificate has"),
         rustls::Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         ) => refused(&cause.to_string())

@@ -1,7 +1,7 @@
 //! Jobs that are programs: `[jobs.X] command` of queue.toml. The payload is the program's stdin, its exit
 //! status the outcome, the end of its stderr the exception.
 //!
-//! The program is started as it stands in the configuration, without a shell; nothing of it comes from a
+//! The program is started as it is configured, without a shell; nothing of it comes from a
 //! payload. It gets a process group of its own, and everything in that is gone when the job is over.
 
 mod output;

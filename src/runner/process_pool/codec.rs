@@ -1,7 +1,7 @@
 //! Messages as bytes. A frame is the length of its body in four bytes, and the body: fields in order, numbers
 //! little-endian, lists and text after their length, the variant of an enum in one byte.
 //!
-//! Written by hand for speed: a job is written and read in about 0.1 µs, and as JSON in 1.1 µs, of the 4 µs that
+//! Written by hand for speed: a job is written and read in 0.13 to 0.17 µs, and as JSON in 1.1 µs, of the 4 µs that
 //! pushing and running it takes in all.
 
 use std::time::{Duration, Instant};

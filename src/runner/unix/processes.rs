@@ -36,7 +36,7 @@ pub(in crate::runner) fn ask_process(id: u32, what: Ask, is_it: impl FnOnce() ->
     let Some(process) = end_of(id) else { return };
     if is_it() {
         #[cfg(target_os = "linux")]
-        // SAFETY: a signal to another process; the null pointer stands for no further words about it.
+        // SAFETY: a signal to another process; the null pointer asks for no details.
         unsafe {
             let about: *const libc::siginfo_t = std::ptr::null();
             libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), what.signal(), about, 0);

@@ -37,7 +37,7 @@ pub(crate) fn is_ignored(signal: Ignored) -> bool {
     }
 }
 
-/// Has the system tell this process how its children end, which whoever started it may have switched off. For a
+/// Has the system tell this process how its children end, which its parent may have switched off. For a
 /// program that is a worker; a library leaves its host's signals alone.
 #[cfg(feature = "cli")]
 pub(crate) fn hear_of_children() {

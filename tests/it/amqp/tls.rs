@@ -78,7 +78,7 @@ fn a_broker_is_spoken_to_by_tls_as_strictly_as_was_asked() {
     let nobody_known = AmqpOptions { tls: asks(TlsMode::VerifyFull), ..any(&broker) };
     is_refused(&nobody_known, "an unknown authority signed its certificate", "sslrootcert");
     let elsewhere = AmqpOptions { host: "127.0.0.2".into(), ..trusting(&broker) };
-    is_refused(&elsewhere, "not valid for", "use a name in host that stands in its certificate");
+    is_refused(&elsewhere, "not valid for", "use a name in host that its certificate has");
     let mut nowhere = trusting(&broker);
     nowhere.tls.authorities = Some("/nowhere/ca.pem".into());
     is_refused(&nowhere, "cannot use the certificates in `/nowhere/ca.pem` (sslrootcert)", "PEM file");

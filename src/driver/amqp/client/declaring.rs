@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// What is done on a channel that a refusal may close.
 type OnChannel<'a> = &'a dyn Fn(&Channel) -> Result<(), AmqpError>;
 
-/// Declares all. A queue that is there with another type than the stated one, because whoever declared it left that
+/// Declares all. A queue that is there with another type than the stated one, because its declaration left that
 /// to the broker, is taken as it is; and so is the one of strays, which every program of a vhost uses.
 pub(super) fn all(
     options: &AmqpOptions,

@@ -10,7 +10,7 @@ use crossbeam::channel::{self, RecvTimeoutError};
 /// How long a connection may take to say good-bye.
 pub(super) const GOODBYE: Duration = Duration::from_millis(500);
 
-/// A second handle of a connection's socket. Shutting that down frees whoever waits for the broker.
+/// A second handle of a connection's socket. Shutting that down frees a thread that waits for the broker.
 #[derive(Clone)]
 pub(super) struct KillSwitch(pub(super) Arc<TcpStream>);
 

@@ -25,7 +25,7 @@ pub(super) struct Secure {
 }
 
 impl Secure {
-    /// Makes sure of the peer. It waits; whoever may not wait for ever has to shut the socket down meanwhile.
+    /// Makes sure of the peer. It waits; a caller that may not wait for ever shuts the socket down from another thread.
     ///
     /// # Errors
     /// The peer is not the one, has no TLS, or went away. What TLS says is within the error.

@@ -79,7 +79,7 @@ impl Sending {
         })
     }
 
-    /// Why nothing comes any more. The channel still has the cause, for whoever asks it first.
+    /// Why nothing comes any more. The channel still has the cause, for the first call that asks.
     fn lost(&self) -> Result<Error> {
         let channel = self.channel()?;
         let asked = self.kill.within(self.options.answer_timeout, || channel.qos(0, 0, false));

@@ -61,7 +61,7 @@ pub(super) fn explain_connect(cause: &Cause, opts: &Opts, asked: &Tls) -> Error 
                 .with_help("set sslmode = \"require\", with craft-queue's feature \"tls\""),
             _ => explain(cause),
         },
-        // The address stands in the sentence already.
+        // The sentence already has the address.
         Cause::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
             Error::unavailable(format!("MySQL at {server} can't be reached: {why}"))
                 .with_help("is it running, and do host and port of the connection lead to it?")

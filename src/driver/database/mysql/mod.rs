@@ -131,7 +131,7 @@ impl Mysql {
         }
     }
 
-    /// A server hangs up on whoever sends more than it takes.
+    /// A server closes a connection that sends more than it takes.
     fn check_size(&self, values: &[Value]) -> Result<()> {
         let size = |value: &Value| match value {
             Value::Text(text) => text.len() + 16,

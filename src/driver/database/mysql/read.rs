@@ -15,7 +15,7 @@ use crate::reserved::Reserved;
 /// The column of `take.sql` that says when a job was due.
 pub(super) const AVAILABLE_AT: usize = 12;
 
-/// A job as it lies in the table; what the take changes is added: how many attempts more.
+/// A job as the table has it; what the take changes is added: how many attempts more.
 pub(super) fn reserved(row: ServerRow, take: &Take<'_>, more: impl Fn(bool) -> i64) -> Result<Reserved> {
     let columns = row.unwrap();
     let [

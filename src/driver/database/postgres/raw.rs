@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use ::postgres::types::{FromSql, Type};
 
-/// Text as it lies in the table: where the server converts nothing (`SQL_ASCII`), it may be in any encoding.
+/// Text as the table has it: where the server converts nothing (`SQL_ASCII`), it may be in any encoding.
 pub(super) struct Raw<'a>(pub(super) &'a [u8]);
 
 impl<'a> FromSql<'a> for Raw<'a> {

@@ -85,7 +85,7 @@ pub(super) fn reserved(rows: &[ServerRow], take: &Take<'_>) -> Result<Vec<Reserv
     Ok(taken.into_iter().map(|(_, job)| job).collect())
 }
 
-/// Where a job stands in its line: when it was due, and its id.
+/// A job's place in its queue: when it was due, and its id.
 pub(super) type Place = (Instant, i64);
 
 pub(super) const BEFORE_ALL: Place = (Instant::BEFORE_ALL, i64::MIN);
