@@ -181,7 +181,8 @@ fn log_event(event: &Event<'_>) {
             log::error!(target: LOG_TARGET, "{job} is dead: {}", escaped(error))
         }
         Event::PutAside { job, after, error } => {
-            let when = format!("has no attempt left and is not stored as a failed job yet, next try in {after:.1?}");
+            let when =
+                format!("has no attempt left and is not stored as a failed job yet, next try in {after:.1?}");
             log::error!(target: LOG_TARGET, "{job} {when}: {}", escaped(error));
         }
         Event::Returned(job) => log::debug!(target: LOG_TARGET, "{job} is released"),

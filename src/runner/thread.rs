@@ -18,7 +18,7 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    /// RestartBackoff `count` threads.
+    /// Starts `count` threads.
     ///
     /// # Errors
     /// The system gives no more threads.

@@ -86,7 +86,7 @@ impl Call<'_> {
         run_env.stopping.load(Ordering::Acquire) || run_env.killed.load(Ordering::Acquire)
     }
 
-    /// RestartBackoff it; `waited` is how long that took so far, which is not of its own time.
+    /// Starts it; `waited` is how long that took so far, which is not of its own time.
     fn start(&self, waited: Duration) -> std::io::Result<Started<'_>> {
         let (its_input, input) = pipe()?;
         let (out, its_out) = pipe()?;

@@ -1,4 +1,4 @@
-//! A child as its parent sees it: the work it was given, the line to it, and what it leaves.
+//! A child as its parent sees it: the work it was given, the socket to it, and what it leaves.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read};
@@ -19,15 +19,15 @@ use crate::runner::work::Work;
 /// How long a process has between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(2);
 
-/// A child whose line is closed but that still lives gets this long to end.
-const LINE_GRACE: Duration = Duration::from_millis(500);
+/// A child that closed its socket and still lives gets this long to end.
+const CLOSED_GRACE: Duration = Duration::from_millis(500);
 
 /// How soon to look for the end of a process that is about to end.
 const SOON: Duration = Duration::from_millis(1);
 
 pub(super) struct Child {
     process: ChildProcess,
-    line: UnixStream,
+    socket: UnixStream,
     shared: SharedState,
     incoming: Incoming,
     outgoing: Vec<u8>,
@@ -40,7 +40,7 @@ pub(super) struct Child {
     pub(super) is_ready: bool,
     state: State,
     /// Nothing more comes from it.
-    line_ended: bool,
+    is_closed: bool,
     /// When it last took or answered something.
     pub(super) moved: Instant,
     /// What it sent that is no message.
@@ -56,7 +56,7 @@ enum State {
         limit: Duration,
         dies_at: Instant,
     },
-    /// Its line is closed, by either side; it dies at this moment.
+    /// Its socket is closed, by either side; it dies at this moment.
     Leaves {
         dies_at: Instant,
     },
@@ -73,12 +73,12 @@ pub(super) struct Remains {
 }
 
 impl Child {
-    /// RestartBackoff one, for at most so much work, on the thread with which it shall die.
+    /// Starts one, for at most so much work, on the thread with which it shall die.
     pub(super) fn start(callback: &str, memory: Option<u64>, most: u32) -> io::Result<Self> {
-        let (process, line, shared) = ChildProcess::start(memory)?;
+        let (process, socket, shared) = ChildProcess::start(memory)?;
         let mut child = Self {
             process,
-            line,
+            socket,
             shared,
             incoming: Incoming::of(longest_to_parent),
             outgoing: Vec::new(),
@@ -87,7 +87,7 @@ impl Child {
             most,
             is_ready: false,
             state: State::Works,
-            line_ended: false,
+            is_closed: false,
             moved: Instant::now(),
             unreadable: None,
             lost: None,
@@ -106,7 +106,7 @@ impl Child {
 
     /// Whether it may have ended, as far as that is to be seen from here.
     pub(super) fn may_have_ended(&self) -> bool {
-        self.line_ended || !self.works()
+        self.is_closed || !self.works()
     }
 
     pub(super) fn load(&self) -> usize {
@@ -124,7 +124,7 @@ impl Child {
     }
 
     /// Gives it work, after what it has. Work that does not fit into a message comes back.
-    pub(super) fn give(&mut self, work: Work) -> Result<(), (Work, TooLong)> {
+    pub(super) fn dispatch(&mut self, work: Work) -> Result<(), (Work, TooLong)> {
         let (number, round) = (self.last_number + 1, self.shared.turn().round);
         let message = match &work {
             Work::Run(task) => ToChild::Run { job: Job::of(task, number, round) },
@@ -224,16 +224,16 @@ impl Child {
         waiting.any(|(_, work)| task(work).is_some_and(|task| task.hold.is_over(now)))
     }
 
-    /// What to wait for. A line that has ended would be ready for ever.
+    /// What to wait for. A closed socket would be ready for ever.
     pub(super) fn watched(&self) -> Option<Watched<'_>> {
-        (!self.line_ended).then(|| Watched::new(&self.line, true, !self.outgoing.is_empty()))
+        (!self.is_closed).then(|| Watched::new(&self.socket, true, !self.outgoing.is_empty()))
     }
 
-    /// Writes as much as the line takes.
+    /// Writes as much as the socket takes.
     pub(super) fn write(&mut self) {
         let mut written = 0;
         while written < self.outgoing.len() {
-            match send(&self.line, &self.outgoing[written..]) {
+            match send(&self.socket, &self.outgoing[written..]) {
                 Ok(count) => written += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -246,8 +246,8 @@ impl Child {
 
     /// Reads a piece of what is there, and says whether there was anything.
     pub(super) fn read(&mut self, room: &mut [u8]) -> bool {
-        while !self.line_ended {
-            match self.line.read(room) {
+        while !self.is_closed {
+            match self.socket.read(room) {
                 Ok(count @ 1..) => {
                     self.incoming.add(&room[..count]);
                     return true;
@@ -282,17 +282,17 @@ impl Child {
         self.kill();
     }
 
-    /// Its line is no good any more: it ends by itself, or is ended.
+    /// Its socket is of no use any more: it ends by itself, or is ended.
     fn leave(&mut self) {
-        self.line_ended = true;
+        self.is_closed = true;
         if self.works() {
-            self.state = State::Leaves { dies_at: Instant::now() + LINE_GRACE };
+            self.state = State::Leaves { dies_at: Instant::now() + CLOSED_GRACE };
         }
     }
 
-    /// Has it end when it is idle: it sees the end of its line.
+    /// Has it end when it is idle: it sees that its socket is closed.
     pub(super) fn dismiss(&mut self) {
-        let _ = self.line.shutdown(std::net::Shutdown::Write);
+        let _ = self.socket.shutdown(std::net::Shutdown::Write);
         self.state = State::Leaves { dies_at: Instant::now() + TERM_GRACE };
     }
 
@@ -315,8 +315,8 @@ impl Child {
         if now >= dies_at {
             self.kill();
         }
-        // A process whose line has ended has all but ended itself.
-        Some(if self.line_ended || now >= dies_at { now + SOON } else { dies_at })
+        // A process that closed its socket has all but ended.
+        Some(if self.is_closed || now >= dies_at { now + SOON } else { dies_at })
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -324,13 +324,13 @@ impl Child {
     }
 
     /// Reaps a child that has ended, and sorts its work.
-    pub(super) fn bury(mut self, now: Instant) -> Remains {
+    pub(super) fn reap(mut self, now: Instant) -> Remains {
         let is_killed = self.process.is_killed;
         let exit = self.process.reap();
         let how = match (&self.unreadable, &self.state, is_killed) {
             (Some(unreadable), ..) => why_killed(unreadable),
             (None, State::Leaves { .. }, true) => {
-                "it closed its line to the worker, and was killed".to_owned()
+                "it closed its connection to the worker, and was killed".to_owned()
             }
             _ => exit.how,
         };

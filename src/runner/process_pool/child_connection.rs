@@ -1,4 +1,4 @@
-//! The child's end of the line: answers gather into batches, and pushes wait for their answers.
+//! The child's end of the connection: answers gather into batches, and pushes wait for their answers.
 
 use std::collections::HashMap;
 use std::io::Write;

@@ -32,13 +32,13 @@ pub(super) struct Exit {
 }
 
 impl ChildProcess {
-    /// RestartBackoff one, with at most so many MB of memory. Called on the supervisor's thread only, because a child dies
+    /// Starts one, with at most so many MB of memory. Called on the supervisor's thread only, because a child dies
     /// with the thread that started it.
     pub(super) fn start(memory: Option<u64>) -> io::Result<(Self, UnixStream, SharedState)> {
-        let (line, childs_line) = UnixStream::pair()?;
-        line.set_nonblocking(true)?;
+        let (socket, childs_socket) = UnixStream::pair()?;
+        socket.set_nonblocking(true)?;
         let (state, childs_state) = SharedState::new()?;
-        let inherited = [childs_line.as_raw_fd(), childs_state.as_raw_fd()];
+        let inherited = [childs_socket.as_raw_fd(), childs_state.as_raw_fd()];
         let mut command = Command::new(program()?);
         command
             .args([MARK, &inherited[0].to_string(), &inherited[1].to_string()])
@@ -52,7 +52,7 @@ impl ChildProcess {
         let process = command.spawn()?;
         watch.note(process.id());
         let process = Self { process, watch: Some(watch), escaped: Escaped::default(), is_killed: false };
-        Ok((process, line, state))
+        Ok((process, socket, state))
     }
 
     pub(super) fn id(&self) -> u32 {

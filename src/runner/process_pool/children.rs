@@ -28,7 +28,7 @@ const END_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(super) struct Children {
     pub(super) all: Vec<Child>,
-    next_roll_call: Option<Instant>,
+    next_check_of_all: Option<Instant>,
 }
 
 impl Children {
@@ -122,14 +122,14 @@ impl Children {
         self.all.iter_mut().for_each(|child| waiting.extend(child.take_back()));
     }
 
-    /// Those that have ended, from the last to the first. The end of a line tells of its child's end, unless a process
+    /// Those that have ended, from the last to the first. A closed socket tells of its child's end, unless a process
     /// that the child forked keeps it open; so all are asked once in a while.
     pub(super) fn ended(&mut self, now: Instant) -> Vec<usize> {
-        let roll_call = self.next_roll_call.is_none_or(|at| now >= at);
-        if roll_call {
-            self.next_roll_call = Some(now + LONGEST_LOOK);
+        let checks_all = self.next_check_of_all.is_none_or(|at| now >= at);
+        if checks_all {
+            self.next_check_of_all = Some(now + LONGEST_LOOK);
         }
-        let has_ended = |child: &Child| (roll_call || child.may_have_ended()) && child.has_ended();
+        let has_ended = |child: &Child| (checks_all || child.may_have_ended()) && child.has_ended();
         (0..self.all.len()).rev().filter(|index| has_ended(&self.all[*index])).collect()
     }
 
@@ -140,17 +140,17 @@ impl Children {
     /// Kills all, whatever they run.
     pub(super) fn kill(&mut self, waiting: &mut VecDeque<Work>) {
         self.all.iter_mut().for_each(Child::kill);
-        self.bury(waiting);
+        self.wait_for_end(waiting);
     }
 
-    /// Ends all; those that are idle end by themselves when their line does.
+    /// Ends all; those that are idle end by themselves when their socket is closed.
     pub(super) fn dismiss(&mut self, waiting: &mut VecDeque<Work>) {
         self.all.iter_mut().for_each(Child::dismiss);
-        self.bury(waiting);
+        self.wait_for_end(waiting);
     }
 
     /// Waits for the end of all; what they had not begun comes back.
-    fn bury(&mut self, waiting: &mut VecDeque<Work>) {
+    fn wait_for_end(&mut self, waiting: &mut VecDeque<Work>) {
         let patience = Instant::now() + END_PATIENCE;
         while Instant::now() < patience && !self.all.iter().all(Child::has_ended) {
             std::thread::sleep(Duration::from_millis(1));
@@ -159,7 +159,7 @@ impl Children {
             if !child.has_ended() {
                 child.kill();
             }
-            waiting.extend(child.bury(Instant::now()).rest);
+            waiting.extend(child.reap(Instant::now()).rest);
         }
     }
 }

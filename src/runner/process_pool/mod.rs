@@ -1,4 +1,4 @@
-//! Jobs in child processes: the running program, started again, which takes jobs over a line and lives for
+//! Jobs in child processes: the running program, started again, which takes jobs over a socket and lives for
 //! many of them.
 //!
 //! A bare `fork` is unsound once threads exist, so a child executes the program anew; its `main` must turn
@@ -7,9 +7,10 @@
 //! those that take too long, and sorts the work of those that died. It waits in one place, for all of that at once.
 //!
 //! Both sides: `protocol` is what is said, and `codec` how; `shared_state` is the little memory that both share.
-//! The parent: `supervisor` is the loop, told by `orders`; `children` are all of them and `child` is one, whose process
-//! is `child_process`; `starts` and `deaths` decide what is tried and told; `blocking_threads` wait for what the loop
-//! must not wait for. The child: `serve` takes jobs from the line and runs them, `child_connection` is its end of it.
+//! The parent: `supervisor` is the loop, which takes `orders`; `children` are all of them and `child` is one, whose
+//! process is `child_process`; `restart_backoff` says when one is started again, and `child_deaths` what becomes of the
+//! jobs of one that died; `blocking_threads` wait for what the loop must not wait for. The child: `serve` takes jobs from
+//! the socket and runs them, `child_connection` is its end of it.
 
 mod blocking_threads;
 mod child;
@@ -70,7 +71,7 @@ impl Processes {
         ))
     }
 
-    /// RestartBackoff the first child, and the others when there is work for them.
+    /// Starts the first child, and the others when there is work for them.
     ///
     /// # Errors
     /// As [`Processes::check`]; or the first child can't be started.

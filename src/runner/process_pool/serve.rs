@@ -79,30 +79,30 @@ fn serve(jobs: Jobs, mut arguments: impl Iterator<Item = OsString>) -> Result<()
     };
     let stream = UnixStream::from(inherited()?);
     let cannot = |cause| Error::other("cannot use what the worker handed down").because(&cause);
-    let card = SharedState::of(&inherited()?).map_err(cannot)?;
+    let shared = SharedState::of(&inherited()?).map_err(cannot)?;
     let (kinds, state) = jobs.into_parts()?;
-    let line = Arc::new(ChildConnection::new(stream.try_clone().map_err(cannot)?));
+    let connection = Arc::new(ChildConnection::new(stream.try_clone().map_err(cannot)?));
     let (sender, work) = unbounded();
-    let (listens, sends) = (line.clone(), line.clone());
+    let (listens, sends) = (connection.clone(), connection.clone());
     let thread = |name: &str| std::thread::Builder::new().name(name.into());
     thread("craft-listens").spawn(move || listen(stream, &listens, &sender)).map_err(cannot)?;
     thread("craft-answers").spawn(move || sends.send_what_is_left()).map_err(cannot)?;
-    let enqueue = Arc::new(ParentQueue(line.clone()));
+    let enqueue = Arc::new(ParentQueue(connection.clone()));
     let run_env = Arc::new(RunEnv::new(state, enqueue, Arc::default()));
-    let mut runner = ChildRunner { line, card, kinds, run_env, callback: String::new() };
+    let mut runner = ChildRunner { connection, shared, kinds, run_env, callback: String::new() };
     runner.answer(&ToParent::Ready {});
     loop {
         if work.is_empty() {
-            runner.line.flush();
+            runner.connection.flush();
         }
-        // The end of the line, and nothing runs: a child ends as any program does.
+        // The socket is closed, and nothing runs: a child ends as any program does.
         let Ok(batch) = work.recv() else { return Ok(()) };
         runner.work_off(batch).map_err(|_| Error::other("the worker sent what is no message"))?;
     }
 }
 
 /// Reads what the parent says, also while a job runs, and so sees at once when the parent is gone.
-fn listen(mut stream: UnixStream, line: &ChildConnection, work: &Sender<Incoming>) {
+fn listen(mut stream: UnixStream, connection: &ChildConnection, work: &Sender<Incoming>) {
     let mut room = vec![0; 64 * 1024];
     let mut incoming = Incoming::default();
     while let Ok(count @ 1..) = stream.read(&mut room) {
@@ -112,8 +112,8 @@ fn listen(mut stream: UnixStream, line: &ChildConnection, work: &Sender<Incoming
             match incoming.next() {
                 Ok(Some(body)) if is_for_main_thread(body) => batch.pass_on(body),
                 Ok(Some(body)) => match read(body) {
-                    Ok(ToChild::Hold { number, lost }) => line.hold(number, lost),
-                    Ok(ToChild::Pushed { number, answer }) => line.pushed(number, answer),
+                    Ok(ToChild::Hold { number, lost }) => connection.hold(number, lost),
+                    Ok(ToChild::Pushed { number, answer }) => connection.pushed(number, answer),
                     _ => break false,
                 },
                 Ok(None) => break true,
@@ -124,13 +124,13 @@ fn listen(mut stream: UnixStream, line: &ChildConnection, work: &Sender<Incoming
             break;
         }
     }
-    line.end();
+    connection.end();
 }
 
 /// Where jobs are run.
 struct ChildRunner {
-    line: Arc<ChildConnection>,
-    card: SharedState,
+    connection: Arc<ChildConnection>,
+    shared: SharedState,
     kinds: JobTypes,
     run_env: Arc<RunEnv>,
     callback: String,
@@ -151,7 +151,7 @@ impl ChildRunner {
 
     /// Sends an answer. One that is too long there is not, as all texts in them are bounded.
     fn answer(&self, message: &ToParent) {
-        let sent = self.line.say(message);
+        let sent = self.connection.say(message);
         debug_assert!(sent.is_ok(), "{sent:?}");
     }
 
@@ -161,7 +161,7 @@ impl ChildRunner {
         }
         let begun = Instant::now();
         let context = self.context(run, begun);
-        self.line.runs(run.number, &context.hold);
+        self.connection.runs(run.number, &context.hold);
         let outcome = match self.kinds.get(run.name) {
             Some(kind) => match inside_a_job(|| kind.run(run.payload, &self.callback, &context)) {
                 Ok(outcome) => outcome,
@@ -177,7 +177,7 @@ impl ChildRunner {
                 .bounded(),
             ),
         };
-        self.line.over();
+        self.connection.over();
         self.answer(&ToParent::Ran { number: run.number, took: begun.elapsed(), outcome });
     }
 
@@ -203,17 +203,17 @@ impl ChildRunner {
         context.deadline = None;
         let call = |kind: &Arc<dyn Kind>| kind.failed(job.payload, &error, &context).err();
         let wrong = inside_a_job(|| self.kinds.get(job.name).and_then(call));
-        self.line.over();
+        self.connection.over();
         // The parent logs it: a child that serves before anything else has no logger yet.
         self.answer(&ToParent::Hooked { number: job.number, wrong });
     }
 
     /// Whether work may be begun; then it is.
     fn begins(&self, number: u32, round: u32) -> bool {
-        self.line.begin();
-        let begin = self.card.begin(number, round);
+        self.connection.begin();
+        let begin = self.shared.begin(number, round);
         if begin != Begin::Now {
-            self.line.over();
+            self.connection.over();
         }
         if begin == Begin::TooLate {
             self.answer(&ToParent::TooLate { number });

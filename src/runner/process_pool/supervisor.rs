@@ -124,7 +124,7 @@ impl Supervisor {
         self.children.dismiss(&mut self.waiting);
     }
 
-    /// RestartBackoff the first child and waits until it is ready, so that a program that can't serve is an error now, and not
+    /// Starts the first child and waits until it is ready, so that a program that can't serve is an error now, and not
     /// when the first job is held.
     fn start_first(&mut self) -> Result<()> {
         let cannot = |cause| Error::other("cannot start a child process").because(&cause);
@@ -205,7 +205,7 @@ impl Supervisor {
         for index in self.children.ended(now) {
             // What it said before it died counts.
             while self.read(index) {}
-            let remains = self.children.all.swap_remove(index).bury(now);
+            let remains = self.children.all.swap_remove(index).reap(now);
             failed_start = remains.failed_start.or(failed_start);
             if let Some(death) = remains.death {
                 self.deaths.add(death, now);
@@ -284,14 +284,14 @@ impl Supervisor {
                     return self.waiting.push_front(work);
                 };
                 let share = (self.waiting.len() / self.rules.slots).min(ahead);
-                self.give(index, work);
-                self.give_more(index, share, ahead, now);
+                self.dispatch_to(index, work);
+                self.dispatch_more(index, share, ahead, now);
             }
         }
     }
 
     /// A child's fair share of what waits, in one go.
-    fn give_more(&mut self, index: usize, share: usize, ahead: usize, now: Instant) {
+    fn dispatch_more(&mut self, index: usize, share: usize, ahead: usize, now: Instant) {
         let fits = |work: &Work| {
             let is_held = !matches!(work, Work::Run(task) if task.hold.is_over(now));
             is_held && !work.is_program()
@@ -301,12 +301,12 @@ impl Supervisor {
                 return;
             }
             let Some(work) = self.waiting.pop_front() else { return };
-            self.give(index, work);
+            self.dispatch_to(index, work);
         }
     }
 
-    fn give(&mut self, index: usize, work: Work) {
-        if let Err((work, too_long)) = self.children.all[index].give(work) {
+    fn dispatch_to(&mut self, index: usize, work: Work) {
+        if let Err((work, too_long)) = self.children.all[index].dispatch(work) {
             self.deaths.refuse(work, &too_long);
         }
     }

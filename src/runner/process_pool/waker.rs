@@ -5,24 +5,24 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) struct Waker {
-    rings: UnixStream,
-    heard: UnixStream,
+    sender: UnixStream,
+    receiver: UnixStream,
     /// Only a thread that sleeps, or is about to, costs a system call.
     asleep: AtomicBool,
 }
 
 impl Waker {
     pub(super) fn new() -> io::Result<Self> {
-        let (rings, heard) = UnixStream::pair()?;
-        rings.set_nonblocking(true)?;
-        heard.set_nonblocking(true)?;
-        Ok(Self { rings, heard, asleep: AtomicBool::new(false) })
+        let (sender, receiver) = UnixStream::pair()?;
+        sender.set_nonblocking(true)?;
+        receiver.set_nonblocking(true)?;
+        Ok(Self { sender, receiver, asleep: AtomicBool::new(false) })
     }
 
     pub(super) fn wake(&self) {
         if self.asleep.swap(false, Ordering::SeqCst) {
-            // When it is full, it will be heard as well.
-            let _ = (&self.rings).write(&[0]);
+            // A full socket wakes the thread as well.
+            let _ = (&self.sender).write(&[0]);
         }
     }
 
@@ -34,11 +34,11 @@ impl Waker {
     /// The thread is awake.
     pub(super) fn unset(&self) {
         self.asleep.store(false, Ordering::SeqCst);
-        while (&self.heard).read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+        while (&self.receiver).read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
     }
 
     /// What to wait for.
     pub(super) fn descriptor(&self) -> &UnixStream {
-        &self.heard
+        &self.receiver
     }
 }
