@@ -14,7 +14,7 @@ use crate::event::{self, Event, Listener};
 use crate::message::check_queue;
 use crate::runner::{MakeRunner, Threads};
 #[cfg(unix)]
-use crate::runner::{Processes, Rules, hears_of_ends};
+use crate::runner::{Processes, Rules, check_exit_statuses};
 use crate::worker::{self, Bounds, Inbox, Report, Stopper, WorkerOptions};
 
 type Change = Box<dyn FnOnce(&mut Settings) + Send + Sync>;
@@ -267,7 +267,7 @@ fn make_runner(inner: &QueueInner, driver: &str, settings: &Settings, inbox: &In
     let run_env = inner.run_env(driver, inbox.stopping());
     #[cfg(unix)]
     if inner.kinds.values().any(|kind| kind.is_program()) {
-        hears_of_ends()?;
+        check_exit_statuses()?;
     }
     match settings.mode {
         Mode::Threading => {

@@ -1,17 +1,25 @@
-//! How a process ended, in words, and whether that can be told.
+//! How a process ended, in words, and whether this process can learn it.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use super::unix::{Ignored, is_ignored};
 use crate::error::{Error, Result};
 
-/// Whether this process is told how its children end, those that are programs included.
+/// How long a process has between SIGTERM and SIGKILL.
+pub(super) const TERM_GRACE: Duration = Duration::from_secs(2);
+
+/// How long a signal that ends a job's process may take to reach the worker too: a service manager sends it to one
+/// process after the other.
+pub(super) const SAME_SIGNAL: Duration = Duration::from_secs(2);
+
+/// Checks that this process can learn how its children end, those that are programs included.
 ///
 /// # Errors
 /// It ignores SIGCHLD: then the system forgets how they ended.
 #[cfg(unix)]
-pub(crate) fn hears_of_ends() -> Result<()> {
+pub(crate) fn check_exit_statuses() -> Result<()> {
     if !is_ignored(Ignored::Child) {
         return Ok(());
     }
@@ -33,7 +41,7 @@ pub(super) fn cause(status: ExitStatus) -> String {
     }
 }
 
-/// Whether this is a signal by which those who start and stop programs ask for their end.
+/// Whether this is one of the signals that ask programs to end.
 pub(super) fn asks_to_stop(signal: Option<i32>) -> bool {
     matches!(signal, Some(libc::SIGTERM | libc::SIGINT | libc::SIGHUP | libc::SIGQUIT))
 }

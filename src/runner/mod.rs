@@ -31,7 +31,7 @@ mod work;
 #[cfg(unix)]
 pub(crate) use command::Program;
 #[cfg(unix)]
-pub(crate) use exit_status::hears_of_ends;
+pub(crate) use exit_status::check_exit_statuses;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use orphans::reap_orphans;
 #[cfg(unix)]

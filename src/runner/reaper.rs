@@ -1,9 +1,9 @@
 //! Nothing that a worker starts outlives it: a small process beside it waits for its end, and kills the
 //! process groups that it left.
 //!
-//! The system can tell a child that its parent died, but not the child's own children; and a program that
-//! is a job can be told nothing at all. So somebody has to outlive the worker, and to know the groups. He
-//! knows them from memory that he shares with the worker: to note one costs a store and no system call.
+//! The system can signal a child when its parent dies, but not the child's own children, and not a program that is a
+//! job. So one process has to outlive the worker and to know the groups. It has them in memory that it shares with the
+//! worker: to note one costs a store and no system call.
 
 use std::io::{self, PipeWriter};
 use std::os::fd::OwnedFd;
@@ -17,12 +17,12 @@ use super::unix::{Shared, fork_reaper};
 const PLACES: usize = 16_384;
 
 /// One for a whole process; it ends with the process, not before.
-static WARDEN: OnceLock<Reaper> = OnceLock::new();
+static REAPER: OnceLock<Reaper> = OnceLock::new();
 
 /// What it shares with this process, also when it has to be started once more.
 static GROUPS: OnceLock<Shared> = OnceLock::new();
 
-/// Held while it is started; true when it can't be, and that was told.
+/// Held while it is started; true when it can't be, and a warning said so.
 static REFUSED: Mutex<bool> = Mutex::new(false);
 
 struct Reaper {
@@ -46,12 +46,12 @@ impl Watch {
         Ok(Self(reaper()?.and_then(place)))
     }
 
-    /// Notes the group, named after its first process: at once after its start, as nobody ends it if this
-    /// process is killed in between. (To have it note itself takes a fork, where the system has quicker ways
+    /// Notes the group, named after its first process: at once after its start, as it would survive if this
+    /// process were killed in between. (To have it note itself takes a fork, where the system has quicker ways
     /// to start a program: 1,560 a second instead of 2,500.) Drop the watch before that process is reaped:
     /// then its number can't be another's yet.
     pub(super) fn note(&self, leader: u32) {
-        if let (Some(place), Some(reaper)) = (self.0, WARDEN.get()) {
+        if let (Some(place), Some(reaper)) = (self.0, REAPER.get()) {
             reaper.groups[place].store(leader.into(), Ordering::Release);
         }
     }
@@ -59,31 +59,31 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let (Some(place), Some(reaper)) = (self.0, WARDEN.get()) {
+        if let (Some(place), Some(reaper)) = (self.0, REAPER.get()) {
             reaper.groups[place].store(0, Ordering::Release);
             reaper.free.lock().unwrap_or_else(PoisonError::into_inner).push(place);
         }
     }
 }
 
-/// Whether it is the first process of a group that is running: somebody of this crate waits for it.
+/// Whether it is the first process of a group that is running: a thread of this crate waits for it.
 #[cfg(feature = "cli")]
 pub(super) fn is_watched(leader: u32) -> bool {
-    WARDEN.get().is_some_and(|reaper| {
+    REAPER.get().is_some_and(|reaper| {
         reaper.groups.iter().any(|group| group.load(Ordering::Acquire) == u64::from(leader))
     })
 }
 
 fn reaper() -> io::Result<Option<&'static Reaper>> {
-    if let Some(reaper) = WARDEN.get() {
+    if let Some(reaper) = REAPER.get() {
         return Ok(Some(reaper));
     }
     let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
-    if *refused || WARDEN.get().is_some() {
-        return Ok(WARDEN.get());
+    if *refused || REAPER.get().is_some() {
+        return Ok(REAPER.get());
     }
     match Reaper::start() {
-        Ok(reaper) => Ok(Some(WARDEN.get_or_init(|| reaper))),
+        Ok(reaper) => Ok(Some(REAPER.get_or_init(|| reaper))),
         Err(cause) if is_shortage(&cause) => Err(cause),
         Err(cause) => {
             log::warn!("programs that are jobs may outlive this worker if it is killed: {cause}");

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often a shortage is told, however many jobs it meets.
-const TOLD: Duration = Duration::from_secs(60);
+/// The shortest time between two warnings, however many jobs meet the shortage.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// Whether an error of the system says that something has run out, or is in use, and may be there again soon.
 pub(super) fn is_shortage(error: &io::Error) -> bool {
@@ -23,14 +23,14 @@ pub(super) fn is_shortage(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| passing.contains(&code))
 }
 
-/// Tells of a shortage, once in a while.
-pub(super) fn tell(what: &str, cause: &io::Error) {
+/// Warns of a shortage, once in a while.
+pub(super) fn warn_of_shortage(what: &str, cause: &io::Error) {
     static LAST: Mutex<Option<Instant>> = Mutex::new(None);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if last.is_none_or(|last| last.elapsed() >= TOLD) {
+    if last.is_none_or(|last| last.elapsed() >= PAUSE) {
         *last = Some(Instant::now());
         log::warn!(
-            "{what}: {cause}. Jobs wait for it and no attempt of theirs is used; raise the limit (ulimit -n, \
+            "{what}: {cause}. Jobs wait, and none of their attempts is used; raise the limit (ulimit -n, \
              ulimit -u, the memory or the tasks of its container), or give the worker fewer slots"
         );
     }

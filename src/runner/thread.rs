@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::run::perform;
 use super::task::Task;
-use super::work::{OnFinished, Runner, Work};
+use super::work::{OnFinished, Runner, Work, take_back};
 use crate::context::RunEnv;
 use crate::error::{Error, Result};
 
@@ -50,16 +50,7 @@ impl Runner for Threads {
     }
 
     fn take_back(&mut self, most: usize) -> Vec<Arc<Task>> {
-        let mut waiting = self.queue.lock();
-        let mut taken = Vec::new();
-        while taken.len() < most
-            && let Some(last) = waiting.work.iter().rposition(|work| matches!(work, Work::Run(_)))
-        {
-            if let Some(Work::Run(task)) = waiting.work.remove(last) {
-                taken.push(task);
-            }
-        }
-        taken
+        take_back(&mut self.queue.lock().work, most)
     }
 
     fn kill(&mut self) {

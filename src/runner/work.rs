@@ -1,5 +1,6 @@
-//! What is to be done, what became of it, and the port of those that do it.
+//! Work: a job to run or a hook to call, how it ended, and the port of the runners.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,10 +26,10 @@ pub(crate) trait Runner: Send {
     fn kill(&mut self) {}
 }
 
-/// Makes a runner, which tells what becomes of its work through the given function.
+/// Makes a runner, which calls the given function with each piece of work that is over.
 pub(crate) type MakeRunner = Box<dyn FnOnce(OnFinished) -> Result<Box<dyn Runner>> + Send>;
 
-/// Where a runner tells that a piece of work is over.
+/// Called with each piece of work that is over.
 pub(crate) type OnFinished = Arc<dyn Fn(Finished) + Send + Sync>;
 
 /// A piece of work.
@@ -44,6 +45,19 @@ impl Work {
         let (Self::Run(task) | Self::Hook(task, _)) = self;
         task.kind.as_ref().is_some_and(|kind| kind.is_program())
     }
+}
+
+/// Takes jobs out that wait, those that came last first; at most this many.
+pub(super) fn take_back(waiting: &mut VecDeque<Work>, most: usize) -> Vec<Arc<Task>> {
+    let mut taken = Vec::new();
+    while taken.len() < most
+        && let Some(last) = waiting.iter().rposition(|work| matches!(work, Work::Run(_)))
+    {
+        if let Some(Work::Run(task)) = waiting.remove(last) {
+            taken.push(task);
+        }
+    }
+    taken
 }
 
 /// A piece of work that is over.

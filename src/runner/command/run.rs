@@ -12,14 +12,12 @@ use super::{Call, status};
 use crate::job::JobError;
 use crate::policy::{NotRun, Outcome};
 use crate::runner::escaped::{Escaped, reap_what_it_left};
+use crate::runner::exit_status::{SAME_SIGNAL, TERM_GRACE};
 use crate::runner::reaper::Watch;
-use crate::runner::shortage::{is_shortage, tell as tell_shortage};
+use crate::runner::shortage::{is_shortage, warn_of_shortage};
 use crate::runner::unix::{
     Ask, Watched, ask_group, end_of, has_ended, is_stopped_by_terminal, never_wait, wait, write,
 };
-
-/// How long a process has between SIGTERM and SIGKILL.
-const TERM_GRACE: Duration = Duration::from_secs(2);
 
 /// How often to look whether everything shall end; and for its end, where the system does not tell of it.
 const LOOK: Duration = Duration::from_millis(50);
@@ -32,9 +30,6 @@ const MOST_LEFT: usize = 64;
 /// Where something has run out: how long to wait before the second try, and before the job is given back.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
-
-/// How long the same signal may take to reach the worker.
-const SAME_SIGNAL: Duration = Duration::from_secs(2);
 
 const NO_TERMINAL: &str = "it was stopped by the system when it wanted to use the terminal (SIGTTIN or SIGTTOU), and \
                            ended: a job has no terminal, what it needs to know belongs into its payload";
@@ -66,17 +61,19 @@ impl Call<'_> {
         let begun = Instant::now();
         loop {
             match self.start(begun.elapsed()) {
-                Ok(started) => return self.see_through(started),
+                Ok(started) => return self.run_to_end(started),
                 Err(cause) if is_shortage(&cause) => {
-                    tell_shortage(&format!("cannot start {}", self.program.job.command[0]), &cause);
-                    // Its slot waits with it: what the other slots return when they are done is all that it needs.
+                    warn_of_shortage(&format!("cannot start {}", self.program.job.command[0]), &cause);
+                    // Its slot waits too: it needs no more than what the other slots free when their jobs end.
                     if wait > LONGEST_WAIT || self.is_ending() {
                         return Err(NotRun { after: LONGEST_WAIT.mul_f64(1.0 + fastrand::f64()) });
                     }
                     std::thread::sleep(wait);
                     wait *= 2;
                 }
-                Err(cause) => return Ok(Outcome::Failed(JobError::new(self.why_not_started(&cause)))),
+                Err(cause) => {
+                    return Ok(Outcome::Failed(JobError::new(self.program.why_not_started(&cause))));
+                }
             }
         }
     }
@@ -116,7 +113,7 @@ impl Call<'_> {
         Ok(Started { child, watch, running })
     }
 
-    fn see_through(&self, started: Started<'_>) -> Result<Outcome, NotRun> {
+    fn run_to_end(&self, started: Started<'_>) -> Result<Outcome, NotRun> {
         let Started { mut child, watch, mut running } = started;
         running.attend(self);
         // Its number is its own until it is reaped, so this ends what it left and nothing else.
@@ -136,15 +133,15 @@ impl Call<'_> {
             }
         };
         let own_doing = running.asked || self.context.run_env.killed.load(Ordering::Acquire);
-        if !own_doing && status::may_be_told_to_stop(status) && self.is_told_to_stop() {
+        if !own_doing && status::may_be_asked_to_stop(status) && self.is_asked_to_stop() {
             return Err(NotRun { after: Duration::ZERO });
         }
         Ok(status::outcome(status, &said))
     }
 
-    /// Whether the worker is told to stop, too. A service manager sends its signal to all processes of a unit, to one after
+    /// Whether the worker is asked to stop, too. A service manager sends its signal to all processes of a unit, to one after
     /// the other, and the program may be quicker to end than the worker to hear of it.
-    fn is_told_to_stop(&self) -> bool {
+    fn is_asked_to_stop(&self) -> bool {
         let patience = Instant::now() + SAME_SIGNAL;
         while !self.is_ending() && Instant::now() < patience {
             std::thread::sleep(Duration::from_millis(5));

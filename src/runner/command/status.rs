@@ -15,7 +15,7 @@ const FAIL_NOW: i32 = 65;
 
 /// Whether it may have ended because it was told to stop: by one of the signals that ask for that, or with the
 /// status that shells and programs make of one.
-pub(super) fn may_be_told_to_stop(status: ExitStatus) -> bool {
+pub(super) fn may_be_asked_to_stop(status: ExitStatus) -> bool {
     exit_status::asks_to_stop(status.signal().or_else(|| status.code().map(|code| code - 128)))
 }
 
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn who_was_told_to_stop_ends_by_that_signal_or_with_its_status() {
-        let told = |status| may_be_told_to_stop(ExitStatus::from_raw(status));
+        let told = |status| may_be_asked_to_stop(ExitStatus::from_raw(status));
         for status in [15, 2, 1, 3, 143 << 8, 130 << 8, 129 << 8, 131 << 8] {
             assert!(told(status), "{status}");
         }

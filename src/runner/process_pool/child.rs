@@ -12,12 +12,10 @@ use super::protocol::{Job, ToChild, ToParent, longest_to_parent};
 use super::shared_state::SharedState;
 use crate::error::{Error, Result};
 use crate::message::Pushed;
+use crate::runner::exit_status::TERM_GRACE;
 use crate::runner::task::Task;
 use crate::runner::unix::{Watched, send};
 use crate::runner::work::Work;
-
-/// How long a process has between SIGTERM and SIGKILL.
-const TERM_GRACE: Duration = Duration::from_secs(2);
 
 /// A child that closed its socket and still lives gets this long to end.
 const CLOSED_GRACE: Duration = Duration::from_millis(500);

@@ -7,12 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::codec::{LONGEST, TooLong};
 use crate::policy::{NotRun, Outcome};
+use crate::runner::exit_status::SAME_SIGNAL;
 use crate::runner::run::log_hook;
 use crate::runner::task::Task;
 use crate::runner::work::{Finished, OnFinished, Work};
-
-/// How long the signal that a child died of may take to reach the worker.
-const SAME_SIGNAL: Duration = Duration::from_secs(2);
 
 /// How often to look whether it has.
 const LOOK: Duration = Duration::from_millis(5);

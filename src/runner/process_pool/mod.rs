@@ -38,7 +38,7 @@ use self::orders::{Order, OrderSender};
 pub(crate) use self::supervisor::Rules;
 use self::supervisor::Supervisor;
 use self::waker::Waker;
-use super::exit_status::hears_of_ends;
+use super::exit_status::check_exit_statuses;
 use super::task::Task;
 use super::work::{Finished, OnFinished, Runner, Work};
 use crate::context::RunEnv;
@@ -58,7 +58,7 @@ impl Processes {
     /// It never called [`Jobs::serve_if_child`](crate::Jobs::serve_if_child): its children would be the whole
     /// program once more, with children of their own.
     pub(crate) fn check() -> Result<()> {
-        hears_of_ends()?;
+        check_exit_statuses()?;
         if serve::can_serve() {
             return Ok(());
         }

@@ -17,10 +17,10 @@ use super::restart_backoff::{RestartBackoff, cannot_serve};
 use crate::context::RunEnv;
 use crate::error::{Error, Result};
 use crate::runner::run::log_hook;
-use crate::runner::shortage::{is_shortage, tell as tell_shortage};
+use crate::runner::shortage::{is_shortage, warn_of_shortage};
 use crate::runner::task::Task;
 use crate::runner::unix::{Watched, wait};
-use crate::runner::work::{Finished, OnFinished, Work};
+use crate::runner::work::{Finished, OnFinished, Work, take_back};
 
 /// The first child must be ready by then.
 const START_PATIENCE: Duration = Duration::from_secs(60);
@@ -173,15 +173,7 @@ impl Supervisor {
 
     fn take_back(&mut self, most: usize) -> Vec<Arc<Task>> {
         self.children.take_back(&mut self.waiting);
-        let mut taken = Vec::new();
-        while taken.len() < most
-            && let Some(last) = self.waiting.iter().rposition(|work| matches!(work, Work::Run(_)))
-        {
-            if let Some(Work::Run(task)) = self.waiting.remove(last) {
-                taken.push(task);
-            }
-        }
-        taken
+        take_back(&mut self.waiting, most)
     }
 
     /// Ends what runs, at once, and reports nothing of it; what has not begun can still be taken back.
@@ -256,7 +248,7 @@ impl Supervisor {
     }
 
     fn wait_for_more(&mut self, now: Instant, what: &str, cause: &std::io::Error) {
-        tell_shortage(what, cause);
+        warn_of_shortage(what, cause);
         self.starts.wait_for_more(now);
     }
 
@@ -390,7 +382,7 @@ impl Supervisor {
             ToParent::Push { number, options, new_jobs } => {
                 let child = child.id();
                 if let Err(cause) = self.pushes.reserve() {
-                    tell_shortage("cannot start a thread for a push", &cause);
+                    warn_of_shortage("cannot start a thread for a push", &cause);
                 }
                 let enqueue = self.run_env.enqueue.clone();
                 self.pushes.run_push(enqueue, child, number, options, new_jobs);
