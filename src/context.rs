@@ -54,8 +54,8 @@ impl Context {
         &self.id
     }
 
-    /// The uuid of this job, which stays the same across attempts, retries and back ends: a good idempotency key for the
-    /// services that the job calls.
+    /// The uuid of this job, which stays the same across attempts, retries and back ends: a good idempotency key for
+    /// the services that the job calls.
     pub fn uuid(&self) -> &str {
         &self.uuid
     }
@@ -144,7 +144,7 @@ pub(crate) fn is_inside_a_job() -> bool {
 /// A worker's hold on one job: until when it may believe that nobody else runs it.
 pub(crate) struct Hold {
     /// Microseconds after `BASE`; monotonic time stands still while a machine is suspended, so after a
-    /// resume only the token in the database tells.
+    /// resume only the token in the database decides.
     until: AtomicU64,
     gone: AtomicBool,
 }

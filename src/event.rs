@@ -13,7 +13,8 @@ use crate::reserved::Reserved;
 /// Something that happened in a worker.
 ///
 /// An event about an outcome comes after the outcome is written to the back end. A listener runs in the worker's own
-/// thread: it must be quick and must not wait for the worker. A panic in a listener is logged. More events may be added.
+/// thread: it must be quick and must not wait for the worker. A panic in a listener is logged. More events may be
+/// added.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -26,8 +27,8 @@ pub enum Event<'a> {
     },
     /// A job begins to run. Only this event comes from the thread that the job runs in, or that supervises its
     /// process. A job is running from its `Began` to the next of `Done`, `Again`, `Buried`, `PutAside`, `Returned` and
-    /// `Lost`. A job is settled without a `Began` when its worker does not know its name, when its attempts were used up
-    /// before, or when it is given back.
+    /// `Lost`. A job is settled without a `Began` when its worker does not know its name, when its attempts were used
+    /// up before, or when it is given back.
     Began {
         /// The job.
         job: JobInfo<'a>,
@@ -56,8 +57,8 @@ pub enum Event<'a> {
         /// What went wrong.
         error: &'a str,
     },
-    /// A job has no attempt left, and could not yet be kept with the failed jobs, or removed. It is put back and not run
-    /// again; the worker that takes it next tries again to keep it.
+    /// A job has no attempt left, and could not yet be kept with the failed jobs, or removed. It is put back and not
+    /// run again; the worker that takes it next tries again to keep it.
     PutAside {
         /// The job.
         job: JobInfo<'a>,

@@ -1,11 +1,11 @@
 //! Where failed jobs are kept: the traits of a place for them.
 //!
 //! Where that place shares a connection with the jobs, a failed job moves in one transaction. Elsewhere it takes three
-//! steps: the worker proves its hold by renewing it, records the job, and settles it as done. A worker that dies between
-//! the last two leaves a record of a job that runs again; the next worker that runs the job withdraws the record, or
-//! replaces it. Two workers can leave a record of a job that was done elsewhere meanwhile: one that is stopped for longer
-//! than its lease between the proof and the record, and one that runs such a job and finds the failed jobs away again and
-//! again, which it logs. Look before you retry what failed while a machine was frozen.
+//! steps: the worker proves its hold by renewing it, records the job, and settles it as done. A worker that dies
+//! between the last two leaves a record of a job that runs again; the next worker that runs the job withdraws the
+//! record, or replaces it. Two workers can leave a record of a job that was done elsewhere meanwhile: one that is
+//! stopped for longer than its lease between the proof and the record, and one that runs such a job and finds the
+//! failed jobs away again and again, which it logs. Look before you retry what failed while a machine was frozen.
 
 use std::time::Duration;
 

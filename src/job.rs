@@ -14,8 +14,8 @@ use crate::error;
 use crate::payload;
 use crate::time;
 
-/// What a job's `handle` returns. `?` takes nearly every error. An error that borrows, such as that of a poisoned lock, or
-/// that can't be sent to another thread, becomes one by [`JobError::caused_by`]:
+/// What a job's `handle` returns. `?` takes nearly every error. An error that borrows, such as that of a poisoned lock,
+/// or that can't be sent to another thread, becomes one by [`JobError::caused_by`]:
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -66,9 +66,9 @@ pub trait Queueable: Serialize + DeserializeOwned + 'static {
     /// jobs. [`JobError::fail_now`] and [`JobError::again_after`] decide what happens next instead.
     fn handle(&self, job: &Context) -> JobResult;
 
-    /// Called once the job is among the failed jobs, with the error of its last attempt and the context of that attempt,
-    /// which gives the state and pushes further jobs. After a crash at that moment the hook may be called again, or not
-    /// at all. A panic in the hook is caught and logged.
+    /// Called once the job is among the failed jobs, with the error of its last attempt and the context of that
+    /// attempt, which gives the state and pushes further jobs. After a crash at that moment the hook may be called
+    /// again, or not at all. A panic in the hook is caught and logged.
     ///
     /// ```
     /// # use craft_queue::{Context, JobError, JobResult, Queueable};
@@ -215,7 +215,7 @@ impl JobError {
         &self.message
     }
 
-    /// With a message of a length that can be told, logged and kept.
+    /// With a message short enough to be logged and stored.
     pub(crate) fn bounded(self) -> Self {
         Self { message: payload::bounded(self.message), ..self }
     }

@@ -144,7 +144,7 @@ impl<'de> Deserializer<'de> for NoFields {
     }
 }
 
-/// An exception as it is told, logged and kept: of a longer one its two ends.
+/// An exception as it is logged and stored: of a longer one its two ends.
 pub(crate) fn bounded(text: String) -> String {
     if text.len() <= EXCEPTION_LIMIT { text } else { storable_text(&text) }
 }

@@ -27,9 +27,9 @@ pub trait Enlist {
     /// The SQL dialect of the transaction: `sqlite`, `postgres` or `mysql`.
     fn dialect(&self) -> &'static str;
 
-    /// The database in which a statement of this transaction finds the table: its name on a server, the path of its file
-    /// with SQLite (empty for one in memory). `None` where there is no such table, or where that can't be known; the
-    /// push is not checked for being on the right database then.
+    /// The database in which a statement of this transaction finds the table: its name on a server, the path of its
+    /// file with SQLite (empty for one in memory). `None` where there is no such table, or where that can't be known;
+    /// the push is not checked for being on the right database then.
     ///
     /// # Errors
     /// The database does not answer.
@@ -137,9 +137,9 @@ impl<'a> Push<'a> {
         self
     }
 
-    /// As [`Push::unique`], but the key is free once a worker has taken the job to run it: for a job that does all there
-    /// is to do, such as to index a document anew. A change made while the job runs would be lost if its push were a
-    /// duplicate; so the push is added, and its job runs afterwards or at the same time.
+    /// As [`Push::unique`], but the key is free once a worker has taken the job to run it: for a job that does all
+    /// there is to do, such as to index a document anew. A change made while the job runs would be lost if its push
+    /// were a duplicate; so the push is added, and its job runs afterwards or at the same time.
     ///
     /// ```
     /// # use craft_queue::{Config, Context, JobResult, Jobs, Queue, Queueable};
@@ -168,8 +168,8 @@ impl<'a> Push<'a> {
 
     /// The newest push wins: a job with the same unique key that still waits becomes this one, with its payload, queue,
     /// options and due time, and the answer is [`Pushed::Replaced`]. A job that runs already stays as it is: the answer
-    /// is [`Pushed::Duplicate`] then, or with [`Push::unique_until_start`] the new job is added. A push that is due later
-    /// puts off the job that waits.
+    /// is [`Pushed::Duplicate`] then, or with [`Push::unique_until_start`] the new job is added. A push that is due
+    /// later puts off the job that waits.
     ///
     /// Drivers without unique keys refuse this option, as they refuse the keys.
     pub fn replace(mut self) -> Self {
@@ -237,8 +237,8 @@ impl<'a> Push<'a> {
         pushed.pop().ok_or_else(|| no_answer(name))
     }
 
-    /// Pushes `count` jobs by their name, each with this payload as JSON text: for jobs that are programs, or whose type
-    /// this program does not know. No text at all means `null`: the job has no fields.
+    /// Pushes `count` jobs by their name, each with this payload as JSON text: for jobs that are programs, or whose
+    /// type this program does not know. No text at all means `null`: the job has no fields.
     ///
     /// # Errors
     /// As [`Queue::push`](crate::Queue::push); and when the payload is not JSON.

@@ -91,7 +91,7 @@ impl App {
         self
     }
 
-    /// Is told every event of every worker, beside what `queue:work` prints; see [`QueueBuilder::listener`].
+    /// Calls this with every event of every worker, beside what `queue:work` prints; see [`QueueBuilder::listener`].
     pub fn listener(self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.adding(|builder| builder.listener(listener))
     }

@@ -1,4 +1,4 @@
-//! `queue:pause`, `queue:resume`, `queue:restart`: tells the workers something.
+//! `queue:pause`, `queue:resume`, `queue:restart`: control messages to the workers.
 
 use clap::{ArgMatches, Command};
 

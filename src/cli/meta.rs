@@ -1,4 +1,4 @@
-//! What the command line tells of itself: `help`, `completions` for a shell, `man`.
+//! The command line about itself: `help`, `completions` for a shell, `man`.
 
 use std::path::Path;
 

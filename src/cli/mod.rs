@@ -1,7 +1,7 @@
 //! The command line: parses, runs a command, prints, and says how to exit. Only this folder prints.
 //!
-//! Each command is a file or an entry of one, listed in `dispatch`: it describes itself and does its work. Results go to
-//! stdout; log lines, prompts and errors to stderr.
+//! Each command is a file or an entry of one, listed in `dispatch`: it describes itself and does its work. Results go
+//! to stdout; log lines, prompts and errors to stderr.
 
 mod app;
 mod arguments;

@@ -8,8 +8,8 @@
 //! - `diagnostics`: what is wrong, with the key, the line, carets and "did you mean"; where each value comes from.
 //! - `redact`: keeps secrets out of everything that is shown.
 //!
-//! Each key is listed once, in the `fields` of its section: the same list reads the file, the environment and the flags,
-//! checks what a program set, and prints `config:check`. No file is needed for the built-in SQLite database.
+//! Each key is listed once, in the `fields` of its section: the same list reads the file, the environment and the
+//! flags, checks what a program set, and prints `config:check`. No file is needed for the built-in SQLite database.
 
 mod connection;
 mod diagnostics;

@@ -1,4 +1,4 @@
-//! A delayed job waits, and a driver tells how long.
+//! A delayed job waits, and a driver says how long.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Where a check plays: fresh storage, two queues, and as many handles as it needs.
+//! The fixture of a check: fresh storage, two queues, and as many handles as it needs.
 
 use std::sync::Arc;
 use std::thread;
@@ -76,7 +76,7 @@ impl<'a> Fixture<'a> {
     }
 }
 
-/// What the back end has no reason to refuse.
+/// The answer to what the back end has no reason to refuse.
 #[track_caller]
 pub(super) fn must<T>(what: &str, result: crate::Result<T>) -> T {
     match result {

@@ -1,4 +1,4 @@
-//! A driver in the hands of a check: each verb once more, so that what must hold every time is said once.
+//! A driver as checks use it: each verb with the assertions that hold for every call.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ pub(super) struct Handle<'a> {
 }
 
 impl Fixture<'_> {
-    /// Opens a handle that hears no notifier.
+    /// Opens a handle without a notifier.
     pub(super) fn handle(&self) -> Handle<'_> {
         self.handle_with(Notifier::silent())
     }

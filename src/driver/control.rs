@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// Where control messages to the workers of a driver are kept.
 pub trait Control: Send {
-    /// What the messages so far amount to. A worker reads it once a poll, and before its first job.
+    /// The state after all messages so far. A worker reads it once a poll, and before its first job.
     ///
     /// # Errors
     /// The flags can't be read.
@@ -22,15 +22,15 @@ pub trait Control: Send {
 /// A message to all workers of a driver, on every machine. A worker obeys within its poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ControlMessage<'a> {
-    /// Take nothing new from this queue until it is resumed, whatever is started anew meanwhile.
+    /// Take nothing new from this queue until it is resumed; workers that start meanwhile obey too.
     Pause(&'a str),
     /// Take jobs from this queue again.
     Resume(&'a str),
-    /// Finish what runs and end. Workers that are started afterwards are not meant.
+    /// Finish what runs and end. Workers that start afterwards do not obey.
     Restart,
 }
 
-/// What the control messages to the workers of a driver amount to.
+/// The state after all control messages to the workers of a driver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ControlFlags {
     /// The queues that are paused.

@@ -47,8 +47,8 @@ pub struct Lifecycle<T> {
     pub attempts: u32,
     /// Whether it was last taken as a suspect, by a worker that runs it alone: another loss of its hold is charged.
     pub suspect: bool,
-    /// Whether it was last taken as a suspect, by a worker that runs it [beside others](Suspects::TakeUncharged): another loss
-    /// of its hold is charged to nobody.
+    /// Whether it was last taken as a suspect, by a worker that runs it [beside others](Suspects::TakeUncharged):
+    /// another loss of its hold is charged to nobody.
     pub uncharged: bool,
     /// When a worker first found that it does not know the name.
     pub unknown_since: Option<T>,

@@ -1,4 +1,4 @@
-//! Where jobs wait: the seam between the worker and a back end.
+//! Where jobs wait: the port between the worker and a back end.
 //!
 //! A driver stores and never decides: it knows nothing of attempt limits, backoff or job types, and it
 //! never opens a payload. It never loops and never reconnects: on an error it is dropped, and its
@@ -12,8 +12,8 @@
 //!    and is answered as lost.
 //! 3. **An expired hold may be taken, and never is swept.** `extend` and `settle` succeed on a hold that
 //!    has expired as long as nobody has taken it.
-//! 4. **Attempts are counted by the take**, as [`job_state`] says. A clean job: one more. A job whose hold expired comes back as
-//!    a *suspect*, and its attempt is raised only if it was a suspect already and the worker that
+//! 4. **Attempts are counted by the take**, as [`job_state`] says. A clean job: one more. A job whose hold expired
+//!    comes back as a *suspect*, and its attempt is raised only if it was a suspect already and the worker that
 //!    lost it did not take it [uncharged](Suspects::TakeUncharged). One that was lost in spite of that, or that was
 //!    charged before, is left for a worker that takes it [alone](Suspects::Take).
 //! 5. **Order.** Queues in the order asked for; in a queue higher priority first, then what was due
@@ -67,7 +67,7 @@ pub trait Backend: Send + Sync {
     }
 
     /// Whether a hold lasts as long as its lease, whatever becomes of the connection. Provided: yes. Where it ends
-    /// with the connection, a worker tells its jobs so at once, and goes on with those that
+    /// with the connection, `Context::lost` says so at once, and the worker goes on with those that
     /// [come back](Driver::came_back) to it.
     fn holds_outlive_connection(&self) -> bool {
         true
@@ -112,7 +112,7 @@ pub trait Driver: Send {
     /// What was taken comes back when its lease is over.
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken>;
 
-    /// Writes down what became of jobs. Each is fenced by its receipt; the lost ones are answered and
+    /// Writes the verdicts on jobs. Each is fenced by its receipt; the lost ones are answered and
     /// nothing else is changed for them. What the back end refuses of one job does not keep the others from being
     /// settled: of text that it can't keep it keeps as much as it can, and what it refuses nevertheless is answered.
     ///
@@ -120,7 +120,7 @@ pub trait Driver: Send {
     /// Some may have been settled; settling them again answers those as lost.
     fn settle(&mut self, settled: &[Settled<'_>]) -> Result<Settlement>;
 
-    /// The same for a worker that is about to end and makes nothing good any more: what it answers has reached the
+    /// The same for a worker that is about to end and cannot repeat it: when it returns, the verdicts have reached the
     /// back end. Provided: [`settle`](Self::settle).
     ///
     /// # Errors
@@ -136,8 +136,8 @@ pub trait Driver: Send {
     /// None may have been renewed. The connection is gone: what it held is not answered from memory.
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>>;
 
-    /// The same where somebody else may lock single jobs in the back end: what is locked does not keep the others
-    /// from being renewed, and is answered. A worker asks again for these soon. Provided: [`Driver::extend`].
+    /// The same where other programs may lock single jobs in the back end: a locked job does not keep the others from
+    /// being renewed, and is answered. A worker asks again for these soon. Provided: [`Driver::extend`].
     ///
     /// # Errors
     /// As [`Driver::extend`].
@@ -160,7 +160,7 @@ pub trait Driver: Send {
         Ok(queues.iter().map(|queue| Size::unknown(queue)).collect())
     }
 
-    /// The same for people who look: a back end that counts one by one may stop at `most`. Provided: counts all.
+    /// The same for a look by a person: a back end that counts one by one may stop at `most`. Provided: counts all.
     ///
     /// # Errors
     /// The back end did not answer.
@@ -246,12 +246,12 @@ fn cannot_inspect() -> Error {
         .with_help("queue:status counts them; queue:clear removes all of a queue")
 }
 
-/// What an extend has to tell; the holds that it does not name are renewed.
+/// The answer to an extend; the holds that it does not name are renewed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extended {
     /// The holds that were lost.
     pub lost: Vec<Receipt>,
-    /// The jobs that somebody else has locked: still held, until the end of their old lease.
+    /// The jobs that another program has locked: still held, until the end of their old lease.
     pub locked: Vec<Receipt>,
     /// Those that the back end refuses to renew, with the reason: as the locked ones.
     pub refused: Vec<(Receipt, String)>,

@@ -17,7 +17,7 @@ struct Inner {
 }
 
 impl Notifier {
-    /// A notifier that nobody hears: for drivers that only push.
+    /// A notifier that does nothing: for drivers that only push.
     pub fn silent() -> Self {
         Self(None)
     }
@@ -50,7 +50,7 @@ impl Notifier {
         }
     }
 
-    /// Says that the connection is gone. A worker hears it at once, also while all of its slots are busy: it
+    /// Says that the connection is gone. A worker wakes at once, also while all of its slots are busy: it
     /// renews its holds, which is when the driver answers with the error.
     pub fn ring_gone(&self) {
         if let Some(inner) = &self.0 {

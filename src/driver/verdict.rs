@@ -52,7 +52,8 @@ pub enum Verdict {
         /// How long until it is due.
         after: Duration,
     },
-    /// It is dead: move it to the failed jobs, in one transaction. Only sent to one that [`buries`](super::Driver::buries).
+    /// It is dead: move it to the failed jobs, in one transaction. Only sent to one that
+    /// [`buries`](super::Driver::buries).
     Bury(Failure),
 }
 

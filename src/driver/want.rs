@@ -66,6 +66,6 @@ pub struct Taken {
     /// Where no job was taken, and only of what was looked for: how long until the next one is due, or the next hold
     /// ends; zero when one is due that could not be taken yet, `None` when unknown.
     pub next_due: Option<Duration>,
-    /// What a person should know of jobs that are due and can't be taken. Each is told once.
+    /// Warnings about jobs that are due and can't be taken, each once.
     pub warnings: Vec<String>,
 }

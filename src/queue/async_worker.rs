@@ -57,7 +57,7 @@ impl Pool {
         std::thread::Builder::new()
             .name("craft-async".into())
             .spawn(move || {
-                // Nobody may listen any more; the report is for `close`. A panic drops `tell`, and that tells, too.
+                // The receiver may be gone; the report is for `close`, which sees a panic as a dropped sender.
                 let _ = tell.send(run());
             })
             .map_err(|cause| Error::other("cannot start the async driver's thread").because(&cause))?;

@@ -55,7 +55,7 @@ impl Batcher {
     /// Pushes, and returns when the back end has them.
     ///
     /// # Errors
-    /// The back end refused one of them, or stayed away for 15 s, or for as long as its driver was told to wait.
+    /// The back end refused one of them, or stayed away for 15 s, or for as long as its driver is configured to wait.
     pub(super) fn push(&self, messages: Vec<Message>) -> Result<Vec<Pushed>> {
         let keyed = || messages.iter().any(|message| message.unique_key.is_some());
         let lane = match self.backend.pushes_wait_for_keys() && keyed() {
@@ -107,7 +107,7 @@ impl Lane {
         let mut wait = FIRST_WAIT;
         loop {
             self.gather(&mut open);
-            // A driver that panics must fail those who wait, not hang them.
+            // A driver that panics must fail the waiting pushes, not hang them.
             let round = AssertUnwindSafe(|| attempt(backend, &mut lead, &mut open));
             if catch_unwind(round).is_err() {
                 lead = Lead::default();
@@ -125,7 +125,7 @@ impl Lane {
         }
     }
 
-    /// Adds those who wait, as far as they fit into one batch.
+    /// Adds pushes that wait, as far as they fit into one batch.
     fn gather(&self, open: &mut Vec<Arc<PendingPush>>) {
         if self.alone {
             return;

@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::message::{check_name, check_queue};
 
 impl Queue {
-    /// Pauses a queue of a driver, and answers whether that is new. From their next poll on its workers take nothing new
-    /// from the queue; running jobs finish, pushes go on, and jobs of other queues run. The pause holds until
+    /// Pauses a queue of a driver, and answers whether that is new. From their next poll on its workers take nothing
+    /// new from the queue; running jobs finish, pushes go on, and jobs of other queues run. The pause holds until
     /// [`Queue::resume`], also for workers that start later.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! A configured driver, as the queue sees it: where to push, where its dead lie.
+//! A configured driver, as the queue sees it: where to push, where its failed jobs are stored.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,11 +67,11 @@ impl ConfiguredDriver {
     }
 }
 
-/// What a program brings itself.
+/// Drivers and a store of failed jobs that the program brings itself.
 #[derive(Default)]
 pub(super) struct Own {
     pub(super) drivers: BTreeMap<String, Arc<dyn Backend>>,
-    /// Where the dead of the async driver and of its own drivers lie.
+    /// Where the failed jobs of the async driver and of its own drivers are stored.
     pub(super) failed: Option<Arc<dyn FailedBackend>>,
 }
 

@@ -142,8 +142,8 @@ impl FailedJobsHandle {
         self.open()?.1.forget(ids)
     }
 
-    /// Removes the failed jobs that failed at least this long ago, or with zero all that were there when this began, and
-    /// answers how many.
+    /// Removes the failed jobs that failed at least this long ago, or with zero all that were there when this began,
+    /// and answers how many.
     ///
     /// # Errors
     /// As [`FailedJobsHandle::list`].
@@ -151,8 +151,8 @@ impl FailedJobsHandle {
         self.prune_those(&Filter { before: Some(older_than), ..Filter::default() }, |_| {})
     }
 
-    /// Removes the failed jobs that match the filter, and answers how many. `tell` is called with the count of each batch
-    /// that was removed. The filter's `driver`, `after` and `limit` are ignored.
+    /// Removes the failed jobs that match the filter, and answers how many. `tell` is called with the count of each
+    /// batch that was removed. The filter's `driver`, `after` and `limit` are ignored.
     ///
     /// # Errors
     /// As [`FailedJobsHandle::list`]. The batches that `tell` was called with are removed.

@@ -81,14 +81,14 @@ impl QueueInner {
         self.own.upgrade().ok_or_else(|| Error::unavailable("the queue is closed"))
     }
 
-    /// What jobs share. They hold the queue weakly, or it would never be dropped.
+    /// The environment of runs. Jobs hold the queue weakly, or it would never be dropped.
     pub(super) fn run_env(&self, driver: &str, stopping: Arc<AtomicBool>) -> RunEnv {
         let enqueue = Arc::new(FromJobs(self.own.clone()));
         let environment = self.config.environment_of_programs(driver).into();
         RunEnv { state: self.state.clone(), enqueue, killed: Arc::default(), stopping, environment }
     }
 
-    /// What waits in the memory of the async driver.
+    /// The jobs that the async driver still has in memory.
     pub(super) fn left(&self) -> Result<Unfinished> {
         let sizes = self.configured(Some("async"))?.open()?.size(&[])?;
         let sum = |count: fn(&Size) -> Option<u64>| sizes.iter().filter_map(count).sum();

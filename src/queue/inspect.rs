@@ -48,8 +48,8 @@ impl Queue {
         self.inspect(driver, "show a job", |open| open.job(id))
     }
 
-    /// Removes jobs, by id or uuid, each only if no worker holds it at that moment: a removed job did not run, and never
-    /// will. Answers for each, in order. The hook `failed` is not called.
+    /// Removes jobs, by id or uuid, each only if no worker holds it at that moment: a removed job did not run, and
+    /// never will. Answers for each, in order. The hook `failed` is not called.
     ///
     /// # Errors
     /// As [`Queue::jobs`]; then some may have been removed.

@@ -71,8 +71,8 @@ impl Queue {
         QueueBuilder { config, jobs, own: Own::default(), listener: None }
     }
 
-    /// A queue for tests: it records what is pushed, as if that waited for ever, and runs nothing. [`Queue::size`] counts
-    /// the recorded jobs; a worker, and all else that needs a driver, is an error that says so.
+    /// A queue for tests: it records what is pushed, as if that waited for ever, and runs nothing. [`Queue::size`]
+    /// counts the recorded jobs; a worker, and all else that needs a driver, is an error that says so.
     ///
     /// ```
     /// # use craft_queue::{Context, JobResult, Jobs, Queue, Queueable};
@@ -102,9 +102,9 @@ impl Queue {
     ///
     /// # Errors
     /// The job can't be written as JSON, or is refused (a name too long, over 16 MiB); the driver can't be
-    /// used; it stayed away for 15 s ([`is_unavailable`](crate::Error::is_unavailable)); or the connection was lost before the
-    /// answer ([`is_outcome_unknown`](crate::Error::is_outcome_unknown)). With `blocking`, the job's own error
-    /// ([`is_job_failed`](crate::Error::is_job_failed)).
+    /// used; it stayed away for 15 s ([`is_unavailable`](crate::Error::is_unavailable)); or the connection was lost
+    /// before the answer ([`is_outcome_unknown`](crate::Error::is_outcome_unknown)). With `blocking`, the job's own
+    /// error ([`is_job_failed`](crate::Error::is_job_failed)).
     pub fn push<J: Queueable>(&self, job: J) -> Result<Pushed> {
         self.options().push(job)
     }
@@ -157,9 +157,9 @@ impl Queue {
         FailedJobsHandle::new(self.0.0.clone())
     }
 
-    /// Makes the tables that the configuration names and that are missing, on the connection of the database driver; for
-    /// the amqp driver only the table of failed jobs, where that is configured. `craft migrate` does the same with files
-    /// that are kept with the program.
+    /// Makes the tables that the configuration names and that are missing, on the connection of the database driver;
+    /// for the amqp driver only the table of failed jobs, where that is configured. `craft migrate` does the same with
+    /// files that are kept with the program.
     ///
     /// # Errors
     /// The database can't be reached or written.
@@ -232,8 +232,8 @@ impl QueueBuilder {
         self
     }
 
-    /// Calls this with every event of the async driver's worker, and of all workers without a listener of their own. The
-    /// log lines of [`Worker::listener`] are written with and without a listener.
+    /// Calls this with every event of the async driver's worker, and of all workers without a listener of their own.
+    /// The log lines of [`Worker::listener`] are written with and without a listener.
     pub fn listener(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.listener = Some(Arc::new(listener));
         self

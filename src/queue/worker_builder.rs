@@ -165,7 +165,7 @@ impl Worker {
         self
     }
 
-    /// Tells people all that the log would, in its place. The listener of the queue is told as well.
+    /// Reports events to people in place of the log. The listener of the queue gets them as well.
     #[cfg(feature = "cli")]
     pub(crate) fn reporter(mut self, report: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.logs = false;

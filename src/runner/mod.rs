@@ -1,7 +1,7 @@
 //! How a job is run: in a thread of this process, in a child process, or as a program.
 //!
-//! The worker hands `work` to a `Runner` and hears what became of it: `thread` and `process_pool` are the two, and `run`
-//! is what both do in a thread of this process. The rest is what processes need.
+//! The worker hands `work` to a `Runner`, which reports how it ended: `thread` and `process_pool` are the two, and
+//! `run` is what both do in a thread of this process. The rest is what processes need.
 
 #[cfg(unix)]
 mod command;

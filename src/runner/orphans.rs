@@ -1,5 +1,5 @@
 //! The first process of a container is given every orphan in it, and one that was asked to be as much is given
-//! those of its own descendants: somebody has to reap what jobs leave behind, or each leaves a zombie for good.
+//! those of its own descendants: it has to reap what jobs leave behind, or each stays a zombie for good.
 
 use std::collections::HashSet;
 use std::time::Duration;

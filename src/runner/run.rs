@@ -8,7 +8,7 @@ use super::work::{Finished, Work};
 use crate::context::{RunEnv, inside_a_job};
 use crate::job::JobError;
 
-/// Does a piece of work.
+/// Runs a job, or calls its hook.
 pub(super) fn perform(work: Work, callback: &str, run_env: &Arc<RunEnv>) -> Finished {
     match work {
         Work::Run(task) => run_job(task, callback, run_env),

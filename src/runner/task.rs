@@ -1,4 +1,4 @@
-//! A job that is held, and all that is needed to run it.
+//! A held job with its limits, its kind and its listener.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -19,7 +19,7 @@ pub(crate) struct Task {
     pub(crate) hold: Arc<Hold>,
     /// When it was begun.
     begun: OnceLock<Instant>,
-    /// Whom to tell when it begins.
+    /// Calls a listener when it begins.
     witness: Option<Witness>,
 }
 
@@ -46,7 +46,7 @@ impl Task {
         self.begun.get().copied()
     }
 
-    /// Whether somebody waits to be told that it begins.
+    /// Whether a listener waits for its beginning.
     pub(crate) fn is_awaited(&self) -> bool {
         self.witness.is_some() && self.begun.get().is_none()
     }

@@ -87,7 +87,7 @@ struct Waiting {
 
 impl WorkQueue {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // No code of a user's runs under this lock.
+        // No code of users runs under this lock.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

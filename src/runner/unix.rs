@@ -183,8 +183,8 @@ pub(super) fn clock() -> u64 {
     now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1_000
 }
 
-/// Prepares a program's process: it leads a session and a group of its own, inherits these descriptors and no other beside the standard ones, dies
-/// when the thread that starts it ends, and gets at most so many bytes of memory.
+/// Prepares a program's process: it leads a session and a group of its own, inherits these descriptors and no other
+/// beside the standard ones, dies when the thread that starts it ends, and gets at most so many bytes of memory.
 pub(super) fn confine(command: &mut Command, inherited: [RawFd; 2], memory: Option<u64>) {
     #[cfg(target_os = "linux")]
     let parent = std::process::id();

@@ -1,4 +1,4 @@
-//! Outcomes that wait to be written down. A worker takes no more jobs than it can bring home: their number is bounded.
+//! Outcomes that wait to be written down. Their number is bounded: beyond it the worker takes no more jobs.
 
 use super::settle::Judged;
 use crate::error::Error;

@@ -1,5 +1,5 @@
-//! What people tell the workers: to pause queues, and to restart. Read once a poll. A paused queue is not asked for,
-//! and what was taken from it and has not begun goes back.
+//! Control messages to the workers: pause queues, resume them, restart. Read once a poll. A paused queue is not asked
+//! for, and what was taken from it and has not begun goes back.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -20,7 +20,7 @@ pub(super) struct ControlState {
     messages: Option<Box<dyn Control>>,
     /// The number that the worker found at its start: with another one it ends.
     restart: Option<i64>,
-    /// That the flags can't be read was told.
+    /// Whether a warning said that the flags can't be read.
     warned: bool,
 }
 
@@ -29,7 +29,7 @@ impl ControlState {
         Self { queues: queues.to_vec(), messages, restart: None, warned: false }
     }
 
-    /// At the start: what was said before is not meant for this worker.
+    /// At the start: earlier messages are not for this worker.
     pub(super) fn ignore_past_restarts(
         &mut self,
         driver: &mut dyn Driver,
@@ -55,7 +55,9 @@ impl ControlState {
             Err(error) if error.is_unavailable() => Err(error),
             Err(error) => {
                 if !std::mem::replace(&mut self.warned, true) {
-                    let warning = format!("cannot be told to pause or to restart: {error}");
+                    let warning = format!(
+                        "cannot read control messages, so that queue:pause and queue:restart have no effect: {error}"
+                    );
                     options.emit(&Event::Warning(&warning));
                 }
                 Ok(None)

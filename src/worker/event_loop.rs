@@ -117,7 +117,7 @@ impl EventLoop {
             Wakeup::StopNow => self.stop = Stop::Now(StopReason::StoppedNow),
             Wakeup::Finish => {
                 self.options.bounds.when_empty = true;
-                // A look tells whether anything is left: an idle worker would make it at the end of its nap.
+                // A look shows whether anything is left: an idle worker would make it at the end of its nap.
                 self.schedule.became_idle(Instant::now());
             }
         }
@@ -177,7 +177,7 @@ impl EventLoop {
         (&mut jobs.outcomes, Turn { connection, schedule, options, stops: !stop.is_no() })
     }
 
-    /// What the worker says to the back end in one turn: extend, settle, reserve, in that order. Holds are renewed
+    /// The worker's exchange with the back end in one turn: extend, settle, reserve, in that order. Holds are renewed
     /// before anything that may fail or take long.
     fn exchange(&mut self, now: Instant) -> Result<()> {
         if self.connection.reopen(now)? {
@@ -285,13 +285,13 @@ impl EventLoop {
         }
     }
 
-    /// Acts on what only time brings about: bounds that are reached, jobs that are stuck, a grace that is over.
+    /// Acts on what time alone changes: bounds that are reached, jobs that are stuck, a grace that is over.
     fn watch_clock(&mut self, now: Instant) {
         if self.is_due(Action::CheckStall, now) {
             self.check_stall(now);
         }
-        if self.is_due(Action::TellUnknown, now) {
-            self.tell_unknown();
+        if self.is_due(Action::WarnUnknown, now) {
+            self.warn_unknown();
         }
         if self.stop.is_no() {
             let time_is_up = self.is_due(Action::End, now);
@@ -304,12 +304,12 @@ impl EventLoop {
         }
     }
 
-    pub(super) fn tell_unknown(&mut self) {
+    pub(super) fn warn_unknown(&mut self) {
         let warnings = self.jobs.outcomes.unknown.counts();
         warnings.iter().for_each(|warning| self.options.emit(&Event::Warning(warning)));
     }
 
-    /// Jobs that are ready and not begun are anybody's: while all slots stay busy, they go back.
+    /// Jobs that are ready and not begun go back for other workers while all slots stay busy.
     fn check_stall(&mut self, now: Instant) {
         let patience = self.jobs.prefetch.patience();
         self.schedule.checked_stall(now, patience);

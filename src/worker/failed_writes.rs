@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::failed::{FailedBackend, FailedJobs};
 use crate::reserved::Reserved;
 
-/// How often it is looked for the records of a predecessor while the failed jobs are away.
+/// How often records of an earlier worker are looked for while the failed jobs are away.
 const LOOKS: u32 = 4;
 
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -26,7 +26,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(30);
 enum Store {
     /// The driver, when it settles them.
     Driver,
-    /// A place of its own, to which the recorder's thread speaks.
+    /// A store of their own, to which the recorder's thread writes.
     Elsewhere(Elsewhere),
     /// Nobody.
     Nowhere,
@@ -53,9 +53,9 @@ pub(super) enum Next {
 pub(super) struct FailedWrites {
     store: Store,
     waiting: Vec<Judged>,
-    /// Those in the recorder's hands.
+    /// Those that the recorder has.
     sent: Vec<Receipt>,
-    /// How many of both are alive.
+    /// How many of both are jobs that survived.
     survivors: usize,
     /// How many of those that wait are locked by somebody else.
     locked: usize,
@@ -68,7 +68,7 @@ pub(super) struct FailedWrites {
 
 impl FailedWrites {
     /// # Errors
-    /// The failed jobs can't be opened: a missing table is told at the start, and not when the first job dies.
+    /// The failed jobs can't be opened: a missing table is an error at the start, and not when the first job dies.
     pub(super) fn open(options: &WorkerOptions, by_driver: bool, answers: Answers) -> Result<Self> {
         let open = options.failed.as_ref().map(|failed| failed.open()).transpose()?;
         let store = match &options.failed {

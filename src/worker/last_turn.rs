@@ -38,7 +38,7 @@ pub(super) fn end(mut worker: EventLoop) -> Result<Report> {
         worker.options.emit(&Event::Warning(&warning));
     }
     worker.jobs.begin_hooks();
-    worker.tell_unknown();
+    worker.warn_unknown();
     let unsettled = names(&worker);
     let reason = worker.stop.reason().unwrap_or_default();
     let is_stuck = match worker.stop {
@@ -126,7 +126,7 @@ fn keep_holds_until_threads_end(mut worker: EventLoop) {
     worker.options.process_ends = false;
     let keeper = std::thread::Builder::new().name("craft-keeper".into()).spawn(move || {
         worker.run();
-        // The error would be this worker's own, which its owner has been told.
+        // The error would be the one that was returned to its owner.
         let _ = end(worker);
     });
     if let Err(cause) = keeper {

@@ -18,7 +18,7 @@ pub(super) struct LockedRows {
     /// The holds that were not renewed.
     holds: HashSet<Receipt>,
     renew_at: Option<Instant>,
-    /// Those that the back end refuses to renew, of which a warning was told.
+    /// Those that the back end refuses to renew, and about which there was a warning.
     refused: HashSet<Receipt>,
     /// When outcomes that could not be written down are tried again.
     settle_at: Option<Instant>,

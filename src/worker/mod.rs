@@ -1,4 +1,4 @@
-//! A worker: asks the driver for jobs, has the runner run them, asks the policy, and tells the driver.
+//! A worker: reserves jobs, has the runner run them, asks the policy for a verdict, and settles them.
 //!
 //! One thread, the [event loop](event_loop), owns the driver. It sleeps in one place, on one inbox, which carries
 //! outcomes, requests to stop, and notifications. A turn of the loop is: read the inbox, look at the clock, exchange
@@ -53,7 +53,7 @@ use crate::runner::MakeRunner;
 pub(crate) fn run(options: WorkerOptions, runner: MakeRunner, inbox: Inbox) -> Result<Report> {
     let (driver, bound) = (options.driver.clone(), options.bounded());
     let worked = catch_unwind(AssertUnwindSafe(|| work(bound, runner, inbox)));
-    // A worker that ends always says so: somebody waits for it.
+    // A worker that ends always answers: a caller waits for it.
     worked.unwrap_or_else(|panic| {
         let why = panic_text(&*panic);
         Err(Error::other(format!("the worker of driver \"{driver}\" panicked: {why}")).with_help(

@@ -21,7 +21,7 @@ pub(crate) struct WorkerOptions {
     pub(crate) backend: Arc<dyn Backend>,
     /// Where the control messages are when the driver keeps none itself.
     pub(crate) control: Option<Box<dyn Control>>,
-    /// Where the dead go when the driver does not bury them itself; `None` keeps none.
+    /// Where failed jobs are stored when the driver does not do it itself; `None` stores none.
     pub(crate) failed: Option<Arc<dyn FailedBackend>>,
     pub(crate) kinds: JobTypes,
     pub(crate) queues: Vec<String>,
@@ -41,7 +41,7 @@ pub(crate) struct WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// Whom to tell that the jobs begin that were just taken: nobody, where nobody would see it.
+    /// The witness of jobs that were just taken; none where no listener would see that they begin.
     pub(super) fn witness(&self) -> Option<Witness> {
         let is_heard = self.is_heard || log::log_enabled!(target: event::LOG_TARGET, log::Level::Debug);
         let listener = self.listener.clone().filter(|_| is_heard)?;

@@ -1,4 +1,5 @@
-//! The jobs that a worker holds and what became of them, until it is written down: renewed, decided, settled, told.
+//! The jobs that a worker holds and their outcomes, until these are written down: holds renewed, verdicts settled,
+//! events emitted.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -123,7 +124,7 @@ impl Outcomes {
 
 /// Holds.
 impl Outcomes {
-    /// Renews all holds, or some of them, and tells which are lost.
+    /// Renews all holds, or some of them, and drops those that are lost.
     pub(super) fn extend(&mut self, turn: &mut Turn<'_>, some: Option<&HashSet<Receipt>>) -> Result<()> {
         let before = Instant::now();
         let Extended { mut lost, locked, refused } = self.in_flight.extend(turn, some)?;
@@ -131,7 +132,7 @@ impl Outcomes {
         let refused = refused.into_iter().map(|(receipt, _)| receipt);
         self.locked.not_renewed(locked.into_iter().chain(refused).collect(), turn.options.lease);
         if !lost.is_empty() {
-            // What may have been settled is not held any more, and not lost either: the next settle tells.
+            // What may have been settled is not held any more, and not lost either: the next settle shows which.
             let in_doubt = self.in_doubt();
             lost.retain(|receipt| !in_doubt.contains(receipt));
         }

@@ -27,7 +27,8 @@ pub(super) struct Load {
     pub(super) empty: bool,
     /// Whether the time limit is reached.
     pub(super) time_is_up: bool,
-    /// Whether suspects may be taken: right after a reconnect workers that still run their jobs get the first chance to renew.
+    /// Whether suspects may be taken: right after a reconnect workers that still run their jobs get the first chance to
+    /// renew.
     pub(super) settled_in: bool,
     /// Whether suspects run beside other jobs.
     pub(super) isolates: bool,

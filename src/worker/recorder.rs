@@ -1,4 +1,4 @@
-//! The thread that speaks to failed jobs that lie elsewhere: however slow they are, holds are renewed meanwhile.
+//! The thread that writes failed jobs to a store of their own: however slow that is, holds are renewed meanwhile.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use crate::failed::{FailedBackend, FailedJobs, Failure, Record};
 use crate::message::JobId;
 use crate::reserved::Reserved;
 
-/// Jobs whose outcome concerns the failed jobs, and what is to be done there.
+/// What the recorder is asked to do.
 pub(super) enum Request {
-    /// The hold on each was proven just now. Those that are dead are recorded, and what predecessors recorded of
-    /// the others is looked for, or withdrawn where it was found before.
+    /// Holds that were proven just now. Dead jobs are recorded; of the others, records that an earlier worker made are
+    /// looked for, or withdrawn where they were found before.
     Update(Vec<Update>),
     /// A record of a job that turned out to be somebody else's.
     Withdraw(JobId),
 }
 
-/// A job in the recorder's hands.
+/// A job that the recorder has, and what it did.
 pub(super) struct Update {
     pub(super) judged: Judged,
     /// As it is held now.
@@ -41,7 +41,7 @@ pub(super) enum UpdateResult {
     Refused(String),
 }
 
-/// What the recorder answers: all that it was asked about, and why it did not do all of it.
+/// The recorder's answer: all updates of a request, and the error that ended it early.
 pub(crate) struct Answer {
     pub(super) updates: Vec<Update>,
     pub(super) error: Option<Error>,

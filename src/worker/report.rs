@@ -73,14 +73,14 @@ pub enum StopReason {
     Stopped,
     /// It was asked to stop at once.
     StoppedNow,
-    /// Its driver's workers were told to end, to be started again.
+    /// All workers of its driver were asked to restart.
     Restarted,
     /// Nothing waits.
     Empty,
-    /// It ran as many jobs as it should.
+    /// The limit of jobs is reached.
     JobLimit,
-    /// It ran as long as it should.
+    /// The time limit is reached.
     TimeLimit,
-    /// The process grew as large as it should.
+    /// The memory limit is reached.
     MemoryLimit,
 }

@@ -56,8 +56,8 @@ pub(super) enum Action {
     Adopt,
     /// Check whether jobs wait too long for a slot.
     CheckStall,
-    /// Tell how many jobs had unknown names.
-    TellUnknown,
+    /// Warn how many jobs had unknown names.
+    WarnUnknown,
     /// Check the memory limit. It is checked in every turn: this only wakes the worker.
     CheckMemory,
     /// End, as the time limit is reached.
@@ -167,7 +167,7 @@ impl Schedule {
             (Action::Take, if_online(self.takes_at(facts))),
             (Action::Adopt, if_online(facts.may_come_back.then_some(self.look_at))),
             (Action::CheckStall, facts.busy.then_some(self.stall_at)),
-            (Action::TellUnknown, facts.tell_unknown_at),
+            (Action::WarnUnknown, facts.tell_unknown_at),
             (Action::CheckMemory, facts.has_memory_limit.then_some(now + MEMORY_CHECK)),
             (Action::End, facts.ends_at),
             (Action::Hurry, facts.deadline),
@@ -238,7 +238,7 @@ impl Schedule {
 
 /// The events that move the instants.
 impl Schedule {
-    /// The back end rang: jobs were pushed, or control flags changed.
+    /// The back end notified: jobs were pushed, or control flags changed.
     pub(super) fn notified(&mut self, now: Instant) {
         (self.look_at, self.control_at) = (now, now);
     }
@@ -247,12 +247,12 @@ impl Schedule {
         (self.look_at, self.extend_at) = (now, now);
     }
 
-    /// The driver says that its connection is gone. An extend shows the error, or renews the holds of another one.
+    /// The connection of the driver is gone. An extend shows the error, or renews the holds of a newer connection.
     pub(super) fn connection_gone(&mut self, now: Instant) {
         self.extend_at = now;
     }
 
-    /// A worker that ends when nothing is left has just become idle: a look tells whether it ends.
+    /// A worker that ends when nothing is left has just become idle: a look shows whether it ends.
     pub(super) fn became_idle(&mut self, now: Instant) {
         self.look_at = now;
     }

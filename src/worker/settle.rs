@@ -1,5 +1,5 @@
 //! What becomes of a job: from the policy's judgement to the verdict that the driver writes down, and from there to
-//! the event that listeners hear. Pure.
+//! the event for listeners. Pure.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Jobs that are ready and not begun are anybody's: while all slots stay busy, they go back for others to take. Pure.
+//! Jobs that are ready and not begun go back for other workers while all slots stay busy. Pure.
 
 use std::time::{Duration, Instant};
 

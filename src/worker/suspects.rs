@@ -3,7 +3,7 @@
 //! In threads a suspect runs alone, and in child processes one that has been a suspect before: once one is due,
 //! nothing new begins until what runs has ended. That costs idle slots, so the worker looks again meanwhile, as
 //! another one may have taken it; it goes on with clean jobs when the suspect cannot be taken though it is due
-//! (somebody has its row locked), and for a while when what runs takes very long.
+//! (another program has its row locked), and for a while when what runs takes very long.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Jobs whose names this worker does not know: told once for each name, and then counted. Twenty thousand of them
+//! Jobs whose names this worker does not know: one warning for each name, and then a count. Twenty thousand of them
 //! would else be twenty thousand lines every few seconds.
 
 use std::collections::HashMap;
@@ -13,14 +13,14 @@ const MOST: usize = 100;
 
 #[derive(Default)]
 pub(super) struct UnknownNames {
-    /// How often each was put back without being told.
+    /// How often each was put back without a warning.
     names: HashMap<Arc<str>, u64>,
     others: u64,
     pub(super) tell_at: Option<Instant>,
 }
 
 impl UnknownNames {
-    /// A job of this name is put back; says whether to tell it by itself.
+    /// A job of this name is put back; says whether it gets a warning of its own.
     pub(super) fn note(&mut self, name: &Arc<str>, now: Instant) -> bool {
         self.tell_at.get_or_insert(now + PAUSE);
         let is_new = !self.names.contains_key(name);
@@ -33,7 +33,7 @@ impl UnknownNames {
         is_new
     }
 
-    /// The sentences to tell: each name and its count. Then all begins anew.
+    /// The warnings: each name and its count. Then all begins anew.
     pub(super) fn counts(&mut self) -> Vec<String> {
         let Self { names, others, .. } = std::mem::take(self);
         let mut counts: Vec<_> = names.into_iter().filter(|(_, count)| *count > 0).collect();

@@ -47,7 +47,7 @@ pub(super) fn stop_with(stopper: Stopper) -> Result<Signals> {
     let inner = Inner { stopper, asked: AtomicBool::new(false), last: AtomicU8::new(0) };
     let signals = Signals(Arc::new(inner));
     let interrupted = signals.clone();
-    // Not with its feature for SIGTERM: ctrlc is not told which signal came.
+    // Not with its feature for SIGTERM: ctrlc does not say which signal came.
     ctrlc::set_handler(move || interrupted.heard(SIGINT))
         .map_err(|cause| Error::other("cannot listen for Ctrl-C").because(&cause))?;
     listen_for_the_others(signals.clone())?;

@@ -1,9 +1,9 @@
-//! The seam on amiquip: the only file that names it.
+//! The adapter to amiquip: the only file that names it.
 //!
 //! What it does not do for us is done here. It waits for ever when a peer stops reading, also in `close`
 //! and in `Drop`: so each connection has a kill switch, a second handle of its socket, that is thrown when
 //! an answer is late, also that to a good-bye. It does not set TCP_NODELAY, without which one
-//! confirmed publish takes 40 ms. It tells the cause of a closed connection once, to the first who asks.
+//! confirmed publish takes 40 ms. It gives the cause of a closed connection once, to the first call that asks.
 
 mod answers;
 mod connect;

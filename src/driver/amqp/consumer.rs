@@ -198,8 +198,8 @@ impl Consumer {
                 }
                 inbox.declare(&topology::work(&self.options, queue))?;
                 self.declared.insert(Arc::clone(queue));
-                // The queue may have been missing when delayed jobs came down the delay queues for it. Only what is there
-                // now: those whose queue is still missing come back there.
+                // The queue may have been missing when delayed jobs came down the delay queues for it. Only what is
+                // there now: those whose queue is still missing come back there.
                 self.strays = inbox.count(delay_queues::STRAY)?;
             }
         }

@@ -24,12 +24,12 @@
 //!   has not begun comes back as a suspect.
 //! - After a crash every job that the broker had handed out is a suspect, also those that had not begun. In
 //!   threads suspects run one after another, and none before a worker has been connected for 20 s.
-//! - An acknowledgement has no answer. One that goes into a connection that has died and where nobody has noticed yet is
-//!   told as done, and the job comes again, as a suspect. Before anything is told, a worker that was asked to stop, or
-//!   that has had its last job, waits for an answer to what it sent behind its acknowledgements; while it works, that
-//!   round trip for each outcome would be the price.
-//! - A broker with an alarm reads nothing from who publishes. A worker goes on with what it can acknowledge; what goes by
-//!   a copy waits until the alarm is over, each copy sent once. A program that ends before that, and a push that
+//! - An acknowledgement has no answer. One that goes into a connection that has died and where nobody has noticed yet
+//!   is told as done, and the job comes again, as a suspect. Before anything is told, a worker that was asked to stop,
+//!   or that has had its last job, waits for an answer to what it sent behind its acknowledgements; while it works,
+//!   that round trip for each outcome would be the price.
+//! - A broker with an alarm reads nothing from who publishes. A worker goes on with what it can acknowledge; what goes
+//!   by a copy waits until the alarm is over, each copy sent once. A program that ends before that, and a push that
 //!   failed, may leave behind what the broker reads later: a job then runs twice.
 //! - Delayed jobs of all queues are on one chain of up to 31 delay queues, from which [`Driver::clear`] can't pick those
 //!   of one queue, and to which only the broker's operator has access. The first delay that a connection is
@@ -48,9 +48,10 @@
 //!
 //! The files: `client_trait` is the seam to a client library, and `client` the one behind it; `topology` and
 //! `delay_queues` say which queues there are; `state` and `codec` say what a message holds; `publisher` and `consumer`
-//! are the two halves of `driver`, which says what a verdict does; `blocked_copies` and `unconfirmed` hold what waits for
-//! the end of an alarm; `deliveries` counts what is held, and `process_deliveries` over all connections; `accepted` knows
-//! what has arrived of pushes that failed; `failed` and `browse_failed` keep the failed jobs where no database does.
+//! are the two halves of `driver`, which says what a verdict does; `blocked_copies` and `unconfirmed` hold what waits
+//! for the end of an alarm; `deliveries` counts what is held, and `process_deliveries` over all connections; `accepted`
+//! knows what has arrived of pushes that failed; `failed` and `browse_failed` keep the failed jobs where no database
+//! does.
 
 mod accepted;
 mod blocked_copies;

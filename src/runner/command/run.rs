@@ -139,8 +139,8 @@ impl Call<'_> {
         Ok(status::outcome(status, &said))
     }
 
-    /// Whether the worker is asked to stop, too. A service manager sends its signal to all processes of a unit, to one after
-    /// the other, and the program may be quicker to end than the worker to hear of it.
+    /// Whether the worker is asked to stop, too. A service manager sends its signal to all processes of a unit, to one
+    /// after the other, and the program may be quicker to end than the worker to hear of it.
     fn is_asked_to_stop(&self) -> bool {
         let patience = Instant::now() + SAME_SIGNAL;
         while !self.is_ending() && Instant::now() < patience {

@@ -145,7 +145,7 @@ impl ChildConnection {
     }
 }
 
-/// The parent's enqueue, seen from a job.
+/// The parent's queue, as a job pushes to it.
 pub(super) struct ParentQueue(pub(super) Arc<ChildConnection>);
 
 impl Enqueue for ParentQueue {

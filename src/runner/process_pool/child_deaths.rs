@@ -1,5 +1,4 @@
-//! What becomes of work that no child brings to its end: its child process has ended, or the work does not fit into a
-//! message.
+//! The outcome of work that no child finishes: its child process has died, or the work does not fit into a message.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

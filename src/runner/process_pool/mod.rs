@@ -9,8 +9,8 @@
 //! Both sides: `protocol` is what is said, and `codec` how; `shared_state` is the little memory that both share.
 //! The parent: `supervisor` is the loop, which takes `orders`; `children` are all of them and `child` is one, whose
 //! process is `child_process`; `restart_backoff` says when one is started again, and `child_deaths` what becomes of the
-//! jobs of one that died; `blocking_threads` wait for what the loop must not wait for. The child: `serve` takes jobs from
-//! the socket and runs them, `child_connection` is its end of it.
+//! jobs of one that died; `blocking_threads` wait for what the loop must not wait for. The child: `serve` takes jobs
+//! from the socket and runs them, `child_connection` is its end of it.
 
 mod blocking_threads;
 mod child;
@@ -91,7 +91,7 @@ impl Processes {
         let supervisor = std::thread::Builder::new()
             .name("craft-supervisor".into())
             .spawn(move || {
-                // Unwind safety: nothing of the supervisor is used any more, and it held no lock of anybody else's.
+                // Unwind safety: nothing of the supervisor is used any more, and it held no lock of another thread.
                 if catch_unwind(AssertUnwindSafe(|| supervisor.run(&started))).is_err() {
                     broken(Finished::Broken(Error::other("the thread that owns child processes panicked")));
                 }

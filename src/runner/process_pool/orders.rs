@@ -1,4 +1,4 @@
-//! The supervisor's inbox: what other threads ask of it and report to it.
+//! The orders in the supervisor's inbox: what other threads ask of it and report to it.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub(super) enum Order {
     Begin(Vec<Work>),
     /// Take back at most so many jobs that have not begun.
     TakeBack(usize, Sender<Vec<Arc<Task>>>),
-    /// A job that is a program is over, and has been told.
+    /// A job that is a program is over, and was reported.
     ProgramOver,
     /// What became of a push that a child asked for.
     Pushed {

@@ -163,7 +163,9 @@ fn a_worker_that_may_not_read_its_signals_says_so_once_and_works_on() {
     assert!(stage.script().signals_read > 2);
     assert_eq!(
         *warnings.lock().unwrap(),
-        ["cannot be told to pause or to restart: permission denied for table jobs_signals"]
+        [
+            "cannot read control messages, so that queue:pause and queue:restart have no effect: permission denied for table jobs_signals"
+        ]
     );
 }
 

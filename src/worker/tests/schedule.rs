@@ -73,7 +73,7 @@ fn why_it_wakes() {
         ("the grace", Facts { deadline: at(40), ..BUSY }, ms(40), Some(Action::Hurry)),
         ("the grace, away", Facts { deadline: at(40), ..away }, ms(40), Some(Action::Hurry)),
         ("the memory limit", Facts { has_memory_limit: true, ..IDLE }, ms(1_000), Some(Action::CheckMemory)),
-        ("jobs of unknown names", Facts { tell_unknown_at: at(70), ..IDLE }, ms(70), Some(Action::TellUnknown)),
+        ("jobs of unknown names", Facts { tell_unknown_at: at(70), ..IDLE }, ms(70), Some(Action::WarnUnknown)),
     ];
     for (what, facts, after, action) in table {
         let (wakes, why) = quiet(now).wakes_at(now, &facts);

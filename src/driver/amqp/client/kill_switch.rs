@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{self, RecvTimeoutError};
 
-/// How long a connection may take to say good-bye.
+/// How long a connection may take to close.
 pub(super) const GOODBYE: Duration = Duration::from_millis(500);
 
 /// A second handle of a connection's socket. Shutting that down frees a thread that waits for the broker.
