@@ -9,8 +9,8 @@ use super::custom_command::CustomCommand;
 use super::exit::Exit;
 use super::invocation::{Invocation, QueueSetup};
 use super::{
-    arguments, bench, check, clear, control, failed, job, jobs, log, meta, migrate, monitor, print, push,
-    retry, status, tables, work,
+    arguments, bench, clear, config_check, control, failed, help, inspect, log, make_job, migrate, monitor,
+    print, push, retry, status, tables, work,
 };
 use crate::error::Result;
 use crate::registry::Jobs;
@@ -26,9 +26,9 @@ const ENTRIES: &[Entry] = &[
     Entry { command: work::command, run: work::run },
     Entry { command: push::command, run: push::run },
     Entry { command: status::command, run: status::run },
-    Entry { command: jobs::list_command, run: jobs::list },
-    Entry { command: jobs::show_command, run: jobs::show },
-    Entry { command: jobs::cancel_command, run: jobs::cancel },
+    Entry { command: inspect::list_command, run: inspect::list },
+    Entry { command: inspect::show_command, run: inspect::show },
+    Entry { command: inspect::cancel_command, run: inspect::cancel },
     Entry { command: monitor::command, run: monitor::run },
     Entry { command: control::pause_command, run: control::pause },
     Entry { command: control::resume_command, run: control::resume },
@@ -46,9 +46,9 @@ const ENTRIES: &[Entry] = &[
     Entry { command: migrate::migrate_command, run: migrate::migrate },
     Entry { command: migrate::rollback_command, run: migrate::rollback },
     Entry { command: migrate::status_command, run: migrate::status },
-    Entry { command: job::command, run: job::run },
-    Entry { command: job::list_command, run: job::list },
-    Entry { command: check::command, run: check::run },
+    Entry { command: make_job::command, run: make_job::run },
+    Entry { command: make_job::list_command, run: make_job::list },
+    Entry { command: config_check::command, run: config_check::run },
 ];
 
 fn names() -> impl Iterator<Item = String> {
@@ -61,7 +61,7 @@ pub(super) fn run(
     commands: Vec<CustomCommand>,
     arguments: impl IntoIterator<Item = OsString>,
 ) -> ExitCode {
-    let ran = CustomCommand::check(&commands, names().chain(meta::NAMES.map(str::to_owned)))
+    let ran = CustomCommand::check(&commands, names().chain(help::NAMES.map(str::to_owned)))
         .and_then(|()| dispatch(jobs, setup, commands, arguments));
     let status = match ran {
         Ok(Ended::Command(code)) => {
@@ -97,7 +97,7 @@ fn dispatch(
     commands: Vec<CustomCommand>,
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<Ended> {
-    let root = arguments::root(ENTRIES.iter().map(|entry| (entry.command)())).subcommands(meta::commands());
+    let root = arguments::root(ENTRIES.iter().map(|entry| (entry.command)())).subcommands(help::commands());
     let root = root.subcommands(commands.iter().map(CustomCommand::command));
     let root = root.mut_arg("config", |file| file.hide(setup.config.is_some()));
     let matches = match arguments::parse(root.clone(), &names().collect::<Vec<_>>(), arguments) {
@@ -107,10 +107,10 @@ fn dispatch(
     print::start(&matches);
     log::start(&matches);
     let Some((name, given)) = matches.subcommand() else {
-        meta::overview(&root);
+        help::overview(&root);
         return Ok(Ended::Status(0));
     };
-    if let Some(told) = meta::run(&root, name, given) {
+    if let Some(told) = help::run(&root, name, given) {
         return told.map(|()| Ended::Status(0));
     }
     let invocation = Invocation::new(jobs, setup, &matches)?;
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn every_command_is_known_to_be_one_in_advice() {
-        for name in names().chain(meta::NAMES.map(str::to_owned)) {
+        for name in names().chain(help::NAMES.map(str::to_owned)) {
             assert_eq!(put_name(&format!("craft {name}"), "shop"), format!("shop {name}"));
         }
     }

@@ -11,7 +11,7 @@ use super::arguments::connection;
 use super::exit::{Exit, usage};
 use super::invocation::Invocation;
 use super::migrate::{apply, directory, folder};
-use super::targets::{Target, targets};
+use super::migration_targets::{Target, targets};
 use super::{identity, print};
 use crate::config::{Config, DriverKind};
 use crate::driver::database::{DOWN, File as Migration, Table, files};

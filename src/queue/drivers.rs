@@ -82,7 +82,7 @@ pub(super) fn all(config: &Config, own: Own) -> Result<BTreeMap<String, Arc<Conf
         drivers.insert(configured.name.clone(), Arc::new(configured));
     };
     let failed_store = |driver: &str| match &own.failed {
-        Some(backend) => Ok(FailedStore::asked_for(backend.clone())),
+        Some(backend) => Ok(FailedStore::named(backend.clone())),
         None => FailedStore::configured(config, driver, None),
     };
     let memory = Memory::new();
@@ -127,7 +127,7 @@ fn database(config: &Config) -> Result<ConfiguredDriver> {
     let connection = &config.database.connection;
     let database = Arc::new(Database::of_jobs(config, connection)?);
     let failed = match database.keeps_failed() {
-        true => FailedStore::asked_for(database.clone()),
+        true => FailedStore::named(database.clone()),
         false => FailedStore::configured(config, "database", None)?,
     };
     Ok(ConfiguredDriver::new(config, "database", connection, database, failed))

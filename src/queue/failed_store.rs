@@ -1,4 +1,4 @@
-//! Where a driver's dead lie, and what takes that place's place.
+//! Where the failed jobs of a driver are stored, and the fallback.
 
 use std::sync::Arc;
 
@@ -8,31 +8,31 @@ use crate::driver::database::Database;
 use crate::error::{Error, Result};
 use crate::failed::{FailedBackend, FailedJobs};
 
-/// Where a driver's dead lie.
+/// Where the failed jobs of a driver are stored.
 ///
-/// Whether a place that nobody asked for can be used is judged anew by each worker that starts and each
-/// look at the failed jobs, so that a table that was made meanwhile counts for both.
+/// Each worker that starts, and each look at the failed jobs, checks anew whether a store can be used that no
+/// configuration names, so that a table that was made meanwhile counts for both.
 pub(super) enum FailedStore {
-    /// They are not kept.
+    /// They are not stored.
     None,
-    /// There.
-    Kept { place: Arc<dyn FailedBackend>, otherwise: Fallback },
+    /// In this store, which may have no table yet.
+    Kept { store: Arc<dyn FailedBackend>, fallback: Fallback },
 }
 
-/// What holds when the place has no table.
+/// Where failed jobs are stored when the store has no table.
 pub(super) enum Fallback {
-    /// An error: somebody asked for it by name.
+    /// That is an error: the configuration names the store.
     Error,
-    /// They are not kept.
+    /// They are not stored.
     Nothing,
-    /// They lie there.
-    There(Arc<dyn FailedBackend>),
+    /// In another store.
+    Other(Arc<dyn FailedBackend>),
 }
 
 impl FailedStore {
-    /// A place that somebody asked for by name.
-    pub(super) fn asked_for(place: Arc<dyn FailedBackend>) -> Self {
-        Self::Kept { place, otherwise: Fallback::Error }
+    /// A store that the configuration or the program names.
+    pub(super) fn named(store: Arc<dyn FailedBackend>) -> Self {
+        Self::Kept { store, fallback: Fallback::Error }
     }
 
     /// What the driver's section says: the connection that it names; else that of the database driver;
@@ -46,13 +46,13 @@ impl FailedStore {
         own: Option<Arc<dyn FailedBackend>>,
     ) -> Result<Self> {
         let Some((connection, table)) = config.failed_place(driver) else { return Ok(Self::None) };
-        let asked_for = config.settings(driver).failed_connection.is_some();
+        let is_named = config.settings(driver).failed_connection.is_some();
         match (database(config, connection, table), own) {
-            (Ok(place), _) if asked_for => Ok(Self::asked_for(place)),
-            (Err(error), _) if asked_for => Err(error),
-            (Ok(place), Some(own)) => Ok(Self::Kept { place, otherwise: Fallback::There(own) }),
-            (Ok(place), None) => Ok(Self::Kept { place, otherwise: Fallback::Nothing }),
-            (Err(_), Some(own)) => Ok(Self::asked_for(own)),
+            (Ok(store), _) if is_named => Ok(Self::named(store)),
+            (Err(error), _) if is_named => Err(error),
+            (Ok(store), Some(own)) => Ok(Self::Kept { store, fallback: Fallback::Other(own) }),
+            (Ok(store), None) => Ok(Self::Kept { store, fallback: Fallback::Nothing }),
+            (Err(_), Some(own)) => Ok(Self::named(own)),
             (Err(_), None) => Ok(Self::None),
         }
     }
@@ -65,28 +65,28 @@ impl FailedStore {
         match self {
             Self::None => Err(Error::config(format!("driver \"{driver}\" keeps no failed jobs"))
                 .with_help("set failed_table = \"failed_jobs\" in queue.toml")),
-            Self::Kept { place, otherwise: Fallback::There(other) } => match found(driver, place)? {
+            Self::Kept { store, fallback: Fallback::Other(other) } => match found(driver, store)? {
                 Some(open) => Ok(open),
                 None => other.open(),
             },
-            Self::Kept { place, .. } => place.open(),
+            Self::Kept { store, .. } => store.open(),
         }
     }
 
-    /// Where a worker of a driver keeps its dead from now on, if anywhere.
+    /// Where a worker that starts now stores failed jobs, if anywhere.
     ///
     /// # Errors
-    /// The place can't be reached, so that nobody can tell whether it can be used.
+    /// The store can't be reached, so that it is unknown whether it can be used.
     pub(super) fn of_worker(&self, driver: &str) -> Result<Option<Arc<dyn FailedBackend>>> {
         match self {
             Self::None => Ok(None),
-            Self::Kept { place, otherwise: Fallback::Error } => Ok(Some(place.clone())),
-            Self::Kept { place, otherwise: Fallback::There(other) } => {
-                let there = found(driver, place)?.map(|_| place.clone());
-                Ok(Some(there.unwrap_or_else(|| other.clone())))
+            Self::Kept { store, fallback: Fallback::Error } => Ok(Some(store.clone())),
+            Self::Kept { store, fallback: Fallback::Other(other) } => {
+                let usable = found(driver, store)?.map(|_| store.clone());
+                Ok(Some(usable.unwrap_or_else(|| other.clone())))
             }
-            Self::Kept { place, otherwise: Fallback::Nothing } => match place.open() {
-                Ok(_) => Ok(Some(place.clone())),
+            Self::Kept { store, fallback: Fallback::Nothing } => match store.open() {
+                Ok(_) => Ok(Some(store.clone())),
                 Err(error) => {
                     log::info!("failed jobs of driver \"{driver}\" are not kept: {error}");
                     Ok(None)
@@ -98,8 +98,8 @@ impl FailedStore {
 
 /// The open store, if it has a table. One that is away is an error: were the other one used meanwhile, failed jobs
 /// would be in both.
-fn found(driver: &str, place: &Arc<dyn FailedBackend>) -> Result<Option<Box<dyn FailedJobs>>> {
-    match place.open() {
+fn found(driver: &str, store: &Arc<dyn FailedBackend>) -> Result<Option<Box<dyn FailedJobs>>> {
+    match store.open() {
         Ok(open) => Ok(Some(open)),
         Err(error) if error.is_unavailable() => {
             let why = format!("cannot tell where failed jobs of driver \"{driver}\" are kept");

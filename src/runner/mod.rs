@@ -6,7 +6,7 @@
 #[cfg(unix)]
 mod command;
 #[cfg(unix)]
-mod escaped;
+mod escaped_processes;
 #[cfg(unix)]
 mod exit_status;
 #[cfg(all(unix, feature = "cli"))]

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::escaped::{self, Stat};
+use super::escaped_processes::{self, Stat};
 use super::reaper;
 use super::unix::{adopts_orphans, reap};
 use crate::error::{Error, Result};
@@ -19,7 +19,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The system gives no more threads.
 pub(crate) fn reap_orphans() -> Result<()> {
     let own = std::process::id();
-    let (true, Some(Stat { group, .. })) = (adopts_orphans(), escaped::read(own)) else { return Ok(()) };
+    let (true, Some(Stat { group, .. })) = (adopts_orphans(), escaped_processes::read(own)) else {
+        return Ok(());
+    };
     let look = move || {
         let mut before = HashSet::new();
         loop {
@@ -38,7 +40,7 @@ pub(crate) fn reap_orphans() -> Result<()> {
 /// that are dead now.
 fn look(own: u32, group: u32, before: &HashSet<u32>) -> HashSet<u32> {
     let is_orphan = |stat: &Stat| stat.is_dead && stat.parent == own && stat.group != group;
-    let all = escaped::all();
+    let all = escaped_processes::all();
     let dead =
         all.iter().filter(|(id, stat)| is_orphan(stat) && !reaper::is_watched(**id)).map(|(id, _)| *id);
     let (old, new): (Vec<_>, Vec<_>) = dead.partition(|id| before.contains(id));

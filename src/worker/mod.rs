@@ -26,9 +26,9 @@ mod recorder;
 mod report;
 mod schedule;
 mod settle;
-mod share;
 mod shutdown;
 mod stall;
+mod suspect_share;
 mod suspects;
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::WorkerOptions;
 use super::schedule::Looked;
-use super::share::Share;
 use super::stall::Stall;
+use super::suspect_share::Share;
 use super::suspects::{Found, SELDOM, SuspectSchedule};
 use crate::driver::{Suspects, Taken};
 

@@ -47,7 +47,7 @@ impl Store {
     }
 
     pub(super) fn cancel(&mut self, id: &JobId) -> Cancelled {
-        if let Some(job) = self.lines.values_mut().find_map(|line| line.remove(|job| is(job, id))) {
+        if let Some(job) = self.queues.values_mut().find_map(|queue| queue.remove(|job| is(job, id))) {
             self.free_names(&job);
             return Cancelled::Removed;
         }
@@ -59,7 +59,7 @@ impl Store {
 
     /// Every job, and when the hold on it ends.
     fn all(&self) -> impl Iterator<Item = (&Job, Option<Instant>)> {
-        let waiting = self.lines.values().flat_map(ReadyQueue::jobs).map(|job| (job, None));
+        let waiting = self.queues.values().flat_map(ReadyQueue::jobs).map(|job| (job, None));
         waiting.chain(self.held.values().map(|held| (&held.job, Some(held.lease_ends))))
     }
 }

@@ -31,7 +31,7 @@ struct Shared {
     store: Mutex<Store>,
     /// How many jobs are in the store, as of the last push or settle.
     count: AtomicUsize,
-    /// Told when jobs leave.
+    /// Notified when jobs leave.
     room: Condvar,
 }
 
@@ -48,8 +48,8 @@ impl Memory {
 
     fn open_handle(&self, notifier: Notifier, all_queues: bool) -> Box<dyn Driver> {
         let mut store = self.lock();
-        store.last_bell += 1;
-        let number = store.last_bell;
+        store.last_notifier += 1;
+        let number = store.last_notifier;
         if !notifier.is_silent() {
             store.notifiers.push((number, notifier));
         }
@@ -74,7 +74,7 @@ impl Memory {
         let now = Instant::now();
         let mut store = self.lock();
         let pushed = messages.into_iter().map(|message| store.push(message, now)).collect();
-        // A ring only sends a note: it does not wait, and calls nothing that needs this lock.
+        // A notification only sends a message: it does not wait, and calls nothing that needs this lock.
         store.notifiers.iter().for_each(|(_, notifier)| notifier.notify());
         self.count(&store);
         pushed
@@ -85,7 +85,7 @@ impl Memory {
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
-        // No code of a user's runs under this lock, so a poisoned store is still whole.
+        // No code of users runs under this lock, so a poisoned store is still whole.
         self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -193,9 +193,9 @@ impl Driver for Handle {
 
     fn clear(&mut self, queue: &str) -> Result<u64> {
         let mut store = self.memory.lock();
-        let line = store.lines.remove(queue).unwrap_or_default();
-        let delayed = line.delayed.into_iter().map(|Reverse(job)| job);
-        let removed: Vec<Job> = line.ready.into_iter().flatten().chain(delayed).collect();
+        let queue = store.queues.remove(queue).unwrap_or_default();
+        let delayed = queue.delayed.into_iter().map(|Reverse(job)| job);
+        let removed: Vec<Job> = queue.ready.into_iter().flatten().chain(delayed).collect();
         removed.iter().for_each(|job| store.free_names(job));
         self.memory.count(&store);
         drop(store);

@@ -1,4 +1,4 @@
-//! The store itself: lines of jobs that wait, and the jobs that are held.
+//! The store itself: the queues, and the jobs that are held.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -15,19 +15,19 @@ use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed};
 #[derive(Default)]
 pub(super) struct Store {
     last_id: i64,
-    pub(super) last_bell: u64,
-    pub(super) lines: ById<Arc<str>, ReadyQueue>,
+    pub(super) last_notifier: u64,
+    pub(super) queues: ById<Arc<str>, ReadyQueue>,
     pub(super) held: ById<i64, Held>,
     /// Every job that is here, waiting or held.
     pub(super) uuids: ById<Arc<str>, i64>,
     unique_keys: HashMap<Arc<str>, i64>,
     pub(super) notifiers: Vec<(u64, Notifier)>,
-    /// With more lines than this the empty ones are removed.
-    kept_lines: usize,
+    /// With more than this the empty ones are removed.
+    kept_queues: usize,
 }
 
-/// Lines of queues that are empty stay while there are no more than this: most are soon used again.
-const MOST_LINES_KEPT: usize = 64;
+/// Empty queues stay while there are no more than this: most are soon used again.
+const MOST_EMPTY_KEPT: usize = 64;
 
 /// Which queues a worker takes from.
 #[derive(Clone, Copy)]
@@ -61,7 +61,7 @@ impl Store {
 
     /// Puts a message in the place of a job, if that one waits. It keeps its uuid.
     fn replace(&mut self, id: i64, message: Message, now: Instant) -> bool {
-        let Some(old) = self.lines.values_mut().find_map(|line| line.remove(|job| job.id == id)) else {
+        let Some(old) = self.queues.values_mut().find_map(|queue| queue.remove(|job| job.id == id)) else {
             return false;
         };
         let message = Message { uuid: old.message.uuid, ..message };
@@ -71,16 +71,16 @@ impl Store {
 
     fn queue_up(&mut self, job: Job, now: Instant) {
         // `entry` would count a reference to the name for every job.
-        let line = match self.lines.get_mut(&job.message.queue) {
-            Some(line) => line,
-            None => self.lines.entry(job.message.queue.clone()).or_default(),
+        let queue = match self.queues.get_mut(&job.message.queue) {
+            Some(queue) => queue,
+            None => self.queues.entry(job.message.queue.clone()).or_default(),
         };
         // What became due before this job goes first.
-        line.promote(now);
+        queue.promote(now);
         match job.life.due > now {
-            true => line.delayed.push(Reverse(job)),
+            true => queue.delayed.push(Reverse(job)),
             false => {
-                let ready = &mut line.ready[usize::from(job.message.priority.min(PRIORITY_LIMIT))];
+                let ready = &mut queue.ready[usize::from(job.message.priority.min(PRIORITY_LIMIT))];
                 // At the end, unless it was given back.
                 let behind = ready.iter().rev().take_while(|other| **other > job).count();
                 ready.insert(ready.len() - behind, job);
@@ -92,8 +92,8 @@ impl Store {
         let mut left = take.most;
         match queues {
             Queues::All => {
-                for line in self.lines.values_mut() {
-                    line.take(take, &mut left, &mut self.unique_keys, &mut self.held, jobs);
+                for queue in self.queues.values_mut() {
+                    queue.take(take, &mut left, &mut self.unique_keys, &mut self.held, jobs);
                     if left == 0 {
                         break;
                     }
@@ -101,21 +101,21 @@ impl Store {
             }
             Queues::Named(queues) => {
                 for queue in queues {
-                    if let Some(line) = self.lines.get_mut(queue.as_str()) {
-                        line.take(take, &mut left, &mut self.unique_keys, &mut self.held, jobs);
+                    if let Some(queue) = self.queues.get_mut(queue.as_str()) {
+                        queue.take(take, &mut left, &mut self.unique_keys, &mut self.held, jobs);
                     }
                 }
             }
         }
-        self.free_empty_lines();
+        self.free_empty_queues();
     }
 
     /// Names that are used once, one for each customer say, must not gather for as long as the program runs.
-    fn free_empty_lines(&mut self) {
+    fn free_empty_queues(&mut self) {
         // Only when there are many more, so that this costs each of them next to nothing.
-        if self.lines.len() > self.kept_lines {
-            self.lines.retain(|_, line| !line.is_empty());
-            self.kept_lines = (2 * self.lines.len()).max(MOST_LINES_KEPT);
+        if self.queues.len() > self.kept_queues {
+            self.queues.retain(|_, queue| !queue.is_empty());
+            self.kept_queues = (2 * self.queues.len()).max(MOST_EMPTY_KEPT);
         }
     }
 
@@ -176,9 +176,9 @@ impl Store {
 
     pub(super) fn first_due(&self, queues: Queues<'_>) -> Option<Instant> {
         match queues {
-            Queues::All => self.lines.values().filter_map(ReadyQueue::first_due).min(),
+            Queues::All => self.queues.values().filter_map(ReadyQueue::first_due).min(),
             Queues::Named(queues) => {
-                queues.iter().filter_map(|queue| self.lines.get(queue.as_str())?.first_due()).min()
+                queues.iter().filter_map(|queue| self.queues.get(queue.as_str())?.first_due()).min()
             }
         }
     }
@@ -189,7 +189,7 @@ impl Store {
 
     /// The queues that have a job, waiting or held.
     pub(super) fn names(&self) -> BTreeSet<String> {
-        let waiting = self.lines.iter().filter(|(_, line)| !line.is_empty()).map(|(name, _)| name);
+        let waiting = self.queues.iter().filter(|(_, queue)| !queue.is_empty()).map(|(name, _)| name);
         let held = self.held.values().map(|held| &held.job.message.queue);
         waiting.chain(held).map(ToString::to_string).collect()
     }
@@ -203,11 +203,11 @@ impl Store {
             running: Some(running as u64),
             oldest_wait: None,
         };
-        if let Some(line) = self.lines.get_mut(size.queue.as_str()) {
-            line.promote(now);
-            size.waiting = Some(line.ready.iter().map(VecDeque::len).sum::<usize>() as u64);
-            size.delayed = Some(line.delayed.len() as u64);
-            let oldest = line.ready.iter().filter_map(VecDeque::front).map(|job| job.life.due).min();
+        if let Some(queue) = self.queues.get_mut(size.queue.as_str()) {
+            queue.promote(now);
+            size.waiting = Some(queue.ready.iter().map(VecDeque::len).sum::<usize>() as u64);
+            size.delayed = Some(queue.delayed.len() as u64);
+            let oldest = queue.ready.iter().filter_map(VecDeque::front).map(|job| job.life.due).min();
             size.oldest_wait = oldest.map(|due| now.saturating_duration_since(due));
         }
         size

@@ -11,7 +11,7 @@ use super::output::Output;
 use super::{Call, status};
 use crate::job::JobError;
 use crate::policy::{NotRun, Outcome};
-use crate::runner::escaped::{Escaped, reap_what_it_left};
+use crate::runner::escaped_processes::{Escaped, reap_what_it_left};
 use crate::runner::exit_status::{SAME_SIGNAL, TERM_GRACE};
 use crate::runner::reaper::Watch;
 use crate::runner::shortage::{is_shortage, warn_of_shortage};

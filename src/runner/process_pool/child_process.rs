@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::shared_state::SharedState;
-use crate::runner::escaped::{Escaped, reap_what_it_left};
+use crate::runner::escaped_processes::{Escaped, reap_what_it_left};
 use crate::runner::exit_status;
 use crate::runner::reaper::Watch;
 use crate::runner::unix::{self, Ask, ask_group};
