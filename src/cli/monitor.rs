@@ -34,7 +34,7 @@ pub(super) fn command() -> Command {
              craft queue:monitor default invoices --max 500\n  \
              craft queue:monitor mail --max-wait 5m --json\n\n\
              Jobs that are due later, or that run, do not count. What a back end cannot know is not taken for 0:\n\
-             a limit that can't be checked is told as such, and the status is 1.",
+             a limit that can't be checked is printed as such, and the status is 1.",
         )
 }
 

@@ -52,7 +52,7 @@ pub(super) fn jobs_are_buried_beside_others_that_are_settled(fixture: &Fixture<'
     uuids.sort_unstable();
     let mut expected = [&*jobs[0].message.uuid, &*jobs[2].message.uuid];
     expected.sort_unstable();
-    assert_eq!(uuids, expected, "exactly the dead whose hold was good lie there");
+    assert_eq!(uuids, expected, "exactly the dead jobs whose hold was good are there");
     for (receipt, id) in &settlement.buried {
         let job = jobs.iter().find(|job| job.receipt == *receipt).expect("a receipt that was settled");
         let row = failed.iter().find(|failed| failed.id == *id).expect("an id that is listed");

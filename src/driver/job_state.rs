@@ -14,7 +14,7 @@ use crate::time::{self, Timestamp};
 
 /// A point in time of a driver's clock.
 pub trait Moment: Copy {
-    /// The moment that is this much later; the latest there is where it would lie beyond.
+    /// The moment that is this much later; at most the latest there is.
     #[must_use]
     fn later(self, span: Duration) -> Self;
 }

@@ -62,7 +62,7 @@ impl Poll {
         share.decide()
     }
 
-    /// The last job of a limit, and what is left of a life whose time is up, is for a suspect that is due.
+    /// The last job of a limit, and the time after a time limit, is for a suspect that is due.
     fn room_for_fresh(&self, load: &Load, options: &WorkerOptions) -> usize {
         let room = load.room;
         if !self.suspects.seen {

@@ -1,6 +1,6 @@
-//! The private seam to an AMQP client library: few verbs, plain data.
+//! The private port to an AMQP client library: few verbs, plain data.
 //!
-//! What stands behind it waits for answers only within its own limits, and never repairs anything: after
+//! An implementation waits for answers only within its own limits, and never repairs anything: after
 //! an error it is dropped. Dropping it waits a moment at most. Another client library is one more file
 //! beside `client.rs`; `fake.rs` is a broker in memory for the tests.
 //!

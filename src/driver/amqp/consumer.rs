@@ -206,7 +206,7 @@ impl Consumer {
         Ok(())
     }
 
-    /// Has the broker hand out as much as the worker holds and wants, and no more: what lies here is kept
+    /// Has the broker hand out as much as the worker holds and wants, and no more: what waits here is kept
     /// from other workers.
     fn subscribe(&mut self, queues: &[Arc<str>], more: usize, publisher: &mut Publisher) -> Result<()> {
         if !self.subscribed.is_empty() && self.subscribed != queues {
@@ -339,7 +339,7 @@ impl Consumer {
         self.inbox.flush(self.options.answer_timeout)
     }
 
-    /// How many jobs wait in a queue, those included that lie here.
+    /// How many jobs wait in a queue, those included that wait here.
     pub(super) fn count(&mut self, queue: &str) -> Result<u64> {
         let here = self.waiting.get(queue).map_or(0, |waiting| waiting.len() as u64);
         Ok(here + self.inbox.count(queue)? + self.inbox.count(&topology::suspects_of(queue))?)

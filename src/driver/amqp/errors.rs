@@ -84,7 +84,7 @@ fn not_allowed(text: &str, user: &str, vhost: &str) -> String {
     format!("create it: rabbitmqctl add_vhost {vhost}, or correct vhost in [amqp]")
 }
 
-/// Why none of the hosts was connected to. What no second try can change is told as that, before anything else.
+/// Why none of the hosts was connected to. An error that no second try can change comes before all others.
 pub(super) fn none_answers(mut refusals: Vec<Error>) -> Error {
     let lasting = refusals.iter().position(|refusal| !refusal.is_unavailable());
     if let Some(one) = lasting.or((refusals.len() == 1).then_some(0)) {

@@ -1,4 +1,4 @@
-//! A broker in memory behind the seam, which keeps a log of what it was told.
+//! A broker in memory behind the client's port, which keeps a log of its calls.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

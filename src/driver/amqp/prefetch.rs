@@ -3,14 +3,14 @@
 /// The most that the broker hands out ahead when nothing is configured.
 const LIMIT: usize = 1 << 15;
 
-/// What lies here unread and ahead of the worker's wishes has about this many bytes at most.
+/// Messages that were fetched ahead of the worker's wishes have about this many bytes at most.
 const BYTES: usize = 32 * 1024 * 1024;
 
 /// The first step, before the size of a single body is known, and by how much each next one may be larger.
 const FIRST: usize = 16;
 const GROWTH: usize = 8;
 
-/// A prefetch that follows what the worker holds and wants, up and down: what lies here is kept from other workers.
+/// A prefetch that follows what the worker holds and wants, up and down: what waits here is kept from other workers.
 #[derive(Debug)]
 pub(super) struct Prefetch {
     fixed: Option<u16>,
@@ -32,12 +32,12 @@ impl Prefetch {
         });
     }
 
-    /// What the broker was told last.
+    /// The prefetch that was last sent to the broker.
     pub(super) fn current(&self) -> usize {
         self.current.into()
     }
 
-    /// The broker was told.
+    /// It was sent to the broker.
     pub(super) fn subscribed(&mut self, prefetch: u16) {
         self.current = prefetch;
     }
@@ -52,7 +52,7 @@ impl Prefetch {
         let in_bytes = self.mean.map_or(FIRST, |mean| (BYTES / mean.max(1)).max(1));
         let step = if self.mean.is_none() { FIRST } else { (current * GROWTH).max(FIRST) };
         let exact = (held + more.min(in_bytes).min(step)).min(LIMIT);
-        // Large ones in powers of two, so that a subscription lasts; of the few long jobs none lies here.
+        // Large ones in powers of two, so that a subscription lasts; of the few long jobs none waits here.
         let wanted = if exact > FIRST { exact.next_power_of_two() } else { exact };
         let is_too_much = wanted * 4 <= current || exact <= 2 && current > exact;
         (wanted > current || is_too_much).then_some(wanted as u16)

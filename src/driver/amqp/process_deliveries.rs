@@ -122,7 +122,7 @@ impl ProcessDeliveries {
         self.lock().release(uuid, receipt);
     }
 
-    /// A connection is gone: remembers what it still held, and that what lay there unread harmed nobody.
+    /// A connection is gone: remembers what it still held, and that no message that was unread there caused its end.
     pub(super) fn leave(&self, holds: &mut Deliveries, unread: impl Iterator<Item = Print>) {
         let mut state = self.lock();
         state.drop_old();
@@ -241,7 +241,7 @@ mod tests {
         for gone in ["runs", "over", "settled", "never"] {
             assert_eq!(process.adopt(print(gone)), None, "{gone}");
         }
-        // What the worker told of in time killed nobody, and that is said once.
+        // What the worker settled in time killed no worker, and that is noted once.
         for (id, survived) in [("runs", false), ("over", false), ("settled", true), ("settled", false)] {
             assert_eq!(process.has_survived(print(id)), survived, "{id}");
         }

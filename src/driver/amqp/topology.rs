@@ -36,7 +36,7 @@ pub(super) fn suspects_of(queue: &str) -> String {
     beside(queue, ".suspects")
 }
 
-/// Where the dead jobs of a queue lie.
+/// The queues that keep the failed jobs of a queue.
 pub(super) fn failed_of(queue: &str) -> String {
     beside(queue, ".failed")
 }
@@ -111,7 +111,7 @@ pub(super) fn work(options: &AmqpOptions, queue: &str) -> Vec<Object> {
 pub(super) struct Keeping {
     /// The queue to publish to.
     pub(super) queue: String,
-    /// Where some may lie as well.
+    /// Another queue that may have some.
     pub(super) others: Vec<String>,
 }
 

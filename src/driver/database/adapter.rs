@@ -150,7 +150,7 @@ pub(crate) trait Adapter: Send {
     }
 
     /// Moves dead jobs to the failed ones, and answers for each, in order. It is the first step of its transaction.
-    /// Provided; overridden where one statement does it for many, which takes the payload as it lies there.
+    /// Provided; overridden where one statement does it for many, which copies the payload as it is.
     fn bury(&mut self, dead: &[Dead<'_>]) -> Result<Vec<Buried>> {
         self.bury_each(dead)
     }

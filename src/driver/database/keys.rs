@@ -41,7 +41,7 @@ impl JobsTable {
         }
     }
 
-    /// What there is to tell is told with this answer.
+    /// Warnings go with this answer.
     pub(super) fn with_warnings(&mut self, mut taken: Taken) -> Taken {
         taken.warnings.append(&mut self.warnings);
         taken

@@ -172,7 +172,7 @@ impl Database {
         }
     }
 
-    /// Removes the table of jobs, all that is in it, and what its workers were told.
+    /// Removes the table of jobs, all that is in it, and its control messages.
     ///
     /// # Errors
     /// The database can't be reached, or did not allow it.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// How many rows are tried in one look at most. The rest is for the next look.
 const MOST: usize = 100;
 
-/// So many rows are told of one by one, then each time that they are twice as many: where many are refused, it is
+/// So many rows get a warning each, then one each time that they are twice as many: where many are refused, it is
 /// mostly for one reason.
 const TOLD_OF: usize = 10;
 

@@ -13,7 +13,7 @@ const AGAIN: i32 = 75;
 /// No further attempt makes sense. EX_DATAERR of sysexits.h.
 const FAIL_NOW: i32 = 65;
 
-/// Whether it may have ended because it was told to stop: by one of the signals that ask for that, or with the
+/// Whether it may have ended because it was asked to stop: by one of the signals that ask for that, or with the
 /// status that shells and programs make of one.
 pub(super) fn may_be_asked_to_stop(status: ExitStatus) -> bool {
     exit_status::asks_to_stop(status.signal().or_else(|| status.code().map(|code| code - 128)))

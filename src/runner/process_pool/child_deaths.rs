@@ -87,7 +87,7 @@ impl Deaths {
 
     /// Tells of the undecided what can be told by now, and says when to look again. A service manager sends its signal
     /// to all processes of a unit, one after the other: a job whose child died of it was not run to its end, if the
-    /// worker is told to stop, too.
+    /// worker is asked to stop, too.
     pub(super) fn decide(&mut self, now: Instant) -> Option<Instant> {
         let stopping = self.stopping.load(Ordering::Acquire);
         let (decided, undecided): (Vec<_>, Vec<_>) =

@@ -59,7 +59,7 @@ pub(in crate::runner) fn die_with_group() -> ! {
 enum Waited {
     /// One of them, and its status or signal.
     One(i32),
-    /// There are such children, and nothing is to be told of them.
+    /// There are such children, and none has news.
     Nothing,
     /// There is no such child.
     Nobody,

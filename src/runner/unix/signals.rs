@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 /// Signals whose being ignored changes what a worker does.
 #[derive(Clone, Copy)]
 pub(crate) enum Ignored {
-    /// Ignored, nobody is told how a child ended.
+    /// Ignored, the system forgets how a child ended.
     Child,
     /// Ignored by `nohup`, on purpose.
     #[cfg(feature = "cli")]

@@ -5,31 +5,37 @@ use super::code;
 /// File names, by the folder in which they would mean something that the field calls otherwise.
 const FILES: [(&str, &[&str]); 6] = [
     ("src/queue/", &["desk", "outlet", "graveyard", "told", "work", "pool", "pusher"]),
-    ("src/worker/", &["pump", "line", "exchange", "verdicts", "clock", "held", "pace", "setup", "orders"]),
+    (
+        "src/worker/",
+        &[
+            "pump", "line", "exchange", "verdicts", "clock", "held", "pace", "setup", "orders", "holds",
+            "ending",
+        ],
+    ),
     (
         "src/runner/",
         &[
             "keeper", "nursery", "card", "give", "hear", "look", "line", "letters", "frames", "wire",
-            "alarm", "shelf", "death", "warden", "system", "program", "process",
+            "alarm", "shelf", "death", "deaths", "starts", "warden", "system", "program", "process",
         ],
     ),
     (
         "src/driver/",
         &[
             "bell", "signal", "letter", "intake", "ladder", "starts", "orphans", "wire", "refusal", "husks",
-            "explain", "anyone",
+            "explain", "anyone", "holds",
         ],
     ),
-    ("src/config/", &["kind", "wrong", "source", "nearest", "mask"]),
-    ("src/cli/", &["stock", "human", "machine"]),
+    ("src/config/", &["kind", "kinds", "wrong", "source", "nearest", "mask"]),
+    ("src/cli/", &["stock", "human", "machine", "meta"]),
 ];
 
 /// Types, by the folder as above.
 const TYPES: [(&str, &[&str]); 5] = [
     ("src/queue/", &["Inner", "Desk", "Letter", "Otherwise", "Parcel", "Builder"]),
-    ("src/worker/", &["Pump", "Note", "Orders"]),
-    ("src/runner/", &["Nursery", "Bench", "Shelf"]),
-    ("src/config/", &["Flag", "Source", "Entry"]),
+    ("src/worker/", &["Pump", "Note", "Orders", "Tended"]),
+    ("src/runner/", &["Nursery", "Bench", "Shelf", "Tell", "Starts"]),
+    ("src/config/", &["Flag", "Source", "Entry", "Kind"]),
     ("src/", &["FailedDesk", "Told", "Sent", "Bell", "Orphans", "Steer", "Surroundings"]),
 ];
 
@@ -37,7 +43,7 @@ const TYPES: [(&str, &[&str]); 5] = [
 const FUNCTIONS: [&str; 5] = ["was_in_the_way", "insist", "stand_aside", "bury_the_dead", "humane"];
 
 /// Words that no documentation says. They are those of the lists above that are no everyday English.
-const DOCS: [&str; 18] = [
+const DOCS: [&str; 24] = [
     "desk",
     "outlet",
     "graveyard",
@@ -56,6 +62,12 @@ const DOCS: [&str; 18] = [
     "steer",
     "surroundings",
     "the dead lie",
+    "whoever",
+    "signs of life",
+    "sign of life",
+    "are told",
+    "what has waited",
+    "good bye",
 ];
 
 #[test]

@@ -81,7 +81,7 @@ impl Receiving {
         }
     }
 
-    /// Why the connection is lost. It is told once, to one of three who may have asked.
+    /// Why the connection is lost. The cause is given once, to one of three places that may have asked.
     fn cause(&mut self) -> Error {
         self.kill.throw();
         let told = self.inbound.lock().fault.take();

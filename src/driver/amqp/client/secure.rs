@@ -1,7 +1,7 @@
 //! TLS around the socket to the broker.
 //!
 //! The client library polls the socket by edges: it reads until nothing is there, and waits to write only while it has
-//! something to write. So nothing that it has handed over may still wait here when it is told that all is written:
+//! something to write. So nothing that it has handed over may still wait here when it learns that all is written:
 //! what does not fit into the socket is not yet taken from its point of view, and it comes again with the same bytes.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -75,7 +75,7 @@ impl Read for Secure {
         loop {
             match self.tls.reader().read(to) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // A peer that goes without a good-bye; a frame that it cuts is noticed as such.
+                // A peer that closes without a word; a frame that it cuts is noticed as such.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
                 read => return read,
             }
@@ -117,7 +117,7 @@ fn last_words(tls: &mut ClientConnection, socket: &mut impl Read, error: io::Err
     error
 }
 
-/// A good-bye, as far as it can be said without waiting.
+/// A close, as far as it can be sent without waiting.
 impl Drop for Secure {
     fn drop(&mut self) {
         self.tls.send_close_notify();

@@ -47,7 +47,7 @@ impl Postgres {
         })
     }
 
-    /// Takes the rows of which a text can't be read, as the bytes that lie there.
+    /// Takes the rows of which a text can't be read, as raw bytes.
     pub(super) fn take_raw(&self, take: &Take<'_>, most: usize) -> Result<Vec<Reserved>> {
         let mut due = self.ids_of_due(take, Kind::Fresh, most)?;
         due.extend(self.ids_of_due(take, Kind::Suspect, most)?);

@@ -159,7 +159,7 @@ fn check_version(version: u32) -> Result<()> {
 
 /// What the server's or the user's defaults may say otherwise.
 ///
-/// The planner is told that an index is always right: a plan made while the table was empty would scan it
+/// The planner always takes an index: a plan made while the table was empty would scan it
 /// for ever after, and so would one whose statistics are of yesterday.
 ///
 /// `default_transaction_read_only` stays as it is: an operator sets it where nobody may write, such as on a primary
