@@ -32,13 +32,13 @@ use crate::policy::{NotRun, Outcome, TypeLimits};
 /// ```
 #[derive(Default)]
 pub struct Jobs {
-    kinds: BTreeMap<Arc<str>, Arc<dyn Kind>>,
+    job_types: BTreeMap<Arc<str>, Arc<dyn JobType>>,
     state: State,
     wrong: Option<String>,
 }
 
-/// One kind of job, whatever its type.
-pub(crate) trait Kind: Send + Sync {
+/// A type of job, however it is run.
+pub(crate) trait JobType: Send + Sync {
     fn limits(&self) -> TypeLimits;
     fn queue(&self) -> Option<&str>;
     /// Whether it is a process of its own when it runs: it can't hurt its worker, and can be ended.
@@ -46,7 +46,7 @@ pub(crate) trait Kind: Send + Sync {
         false
     }
     #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the command line asks"))]
-    /// Why the payload is none of this kind, before it is pushed. Provided: any is.
+    /// Why the payload is none of this type, before it is pushed. Provided: any is.
     fn check(&self, payload: &[u8]) -> Result<(), String> {
         let _ = payload;
         Ok(())
@@ -79,15 +79,15 @@ impl Jobs {
 
     /// The registered names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.kinds.keys().map(|name| &**name)
+        self.job_types.keys().map(|name| &**name)
     }
 
-    pub(crate) fn insert(&mut self, name: &str, kind: Arc<dyn Kind>) {
+    pub(crate) fn insert(&mut self, name: &str, job_type: Arc<dyn JobType>) {
         if let Err(error) = check_name("name of a job", name) {
             self.wrong.get_or_insert(error.to_string());
         }
-        let is_program = kind.is_program();
-        if self.kinds.insert(Arc::from(name), kind).is_some() {
+        let is_program = job_type.is_program();
+        if self.job_types.insert(Arc::from(name), job_type).is_some() {
             self.wrong.get_or_insert(match is_program {
                 true => format!(
                     "the job \"{name}\" is a program in [jobs.{name}], and registered in Rust as well"
@@ -97,24 +97,24 @@ impl Jobs {
         }
     }
 
-    /// Parts them: the kinds for the workers, the state for the jobs.
+    /// Parts them: the job types for the workers, the state for the jobs.
     ///
     /// # Errors
     /// A name was registered twice or is no valid name.
     pub(crate) fn into_parts(self) -> Result<(JobTypes, Arc<State>)> {
         match self.wrong {
             Some(why) => Err(Error::config(why).with_help("give each job a NAME of its own")),
-            None => Ok((Arc::new(self.kinds), Arc::new(self.state))),
+            None => Ok((Arc::new(self.job_types), Arc::new(self.state))),
         }
     }
 }
 
-/// The kinds by name, shared by all workers of a queue.
-pub(crate) type JobTypes = Arc<BTreeMap<Arc<str>, Arc<dyn Kind>>>;
+/// The types by name, shared by all workers of a queue.
+pub(crate) type JobTypes = Arc<BTreeMap<Arc<str>, Arc<dyn JobType>>>;
 
 struct Typed<J>(PhantomData<fn() -> J>);
 
-impl<J: Queueable> Kind for Typed<J> {
+impl<J: Queueable> JobType for Typed<J> {
     fn limits(&self) -> TypeLimits {
         let own = || TypeLimits { attempts: J::attempts(), backoff: J::backoff(), timeout: J::timeout() };
         catch(own).unwrap_or_else(|why| {

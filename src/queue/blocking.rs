@@ -41,19 +41,19 @@ pub(super) fn run_all(
 }
 
 fn run(inner: &QueueInner, configured: &ConfiguredDriver, message: Message) -> Result<JobId> {
-    let Some(kind) = inner.kinds.get(&*message.name) else {
+    let Some(job_type) = inner.job_types.get(&*message.name) else {
         return Err(Error::not_found(format!("no job named \"{}\" is registered", message.name))
             .with_help("add it with Jobs::add"));
     };
     let settings = &inner.config.memory.settings;
     let policy = settings.policy();
-    let limits = policy.limits_for(message.overrides.as_deref(), &kind.limits());
+    let limits = policy.limits_for(message.overrides.as_deref(), &job_type.limits());
     let run_env = Arc::new(inner.run_env(&configured.name, Arc::default()));
     let mut attempt = 0;
     loop {
         attempt += 1;
         let job = reserved(message.clone(), attempt);
-        let task = Arc::new(Task::new(job, limits.clone(), Some(kind.clone())));
+        let task = Arc::new(Task::new(job, limits.clone(), Some(job_type.clone())));
         let Finished::Ran(task, outcome, _) = run_job(task, &settings.callback, &run_env) else {
             return Err(Error::unavailable(format!("{} could not be run now", message.name))
                 .with_help("see the log for what this process lacks, and push it again"));

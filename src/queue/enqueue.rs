@@ -49,7 +49,7 @@ impl QueueInner {
                     .with_help("store large data elsewhere and push a reference to it"));
                 }
                 // A known name is shared with the registry.
-                let known = self.kinds.get_key_value(&*new_job.name);
+                let known = self.job_types.get_key_value(&*new_job.name);
                 let of_type: Option<Arc<str>> = new_job.queue.or_else(|| known?.1.queue()).map(Arc::from);
                 if let Some(queue) = of_type.as_ref().filter(|_| asked.is_none()) {
                     check_queue("name of the queue", queue)?;

@@ -26,7 +26,7 @@ use crate::runner::Program;
 /// The inside of a queue.
 pub(crate) struct QueueInner {
     pub(super) config: Config,
-    pub(super) kinds: JobTypes,
+    pub(super) job_types: JobTypes,
     pub(super) drivers: BTreeMap<String, Arc<ConfiguredDriver>>,
     pub(super) listener: Option<Listener>,
     pub(super) pool: Pool,
@@ -42,10 +42,10 @@ impl QueueInner {
         drivers: BTreeMap<String, Arc<ConfiguredDriver>>,
         listener: Option<Listener>,
     ) -> Result<Arc<Self>> {
-        let (kinds, state) = with_programs(jobs, &config)?.into_parts()?;
+        let (job_types, state) = with_programs(jobs, &config)?.into_parts()?;
         Ok(Arc::new_cyclic(|own| Self {
             config,
-            kinds,
+            job_types,
             drivers,
             listener,
             pool: Pool::default(),
@@ -58,7 +58,7 @@ impl QueueInner {
     pub(super) fn recording(recorder: Recorder) -> Arc<Self> {
         Arc::new_cyclic(|own| Self {
             config: Config::default(),
-            kinds: JobTypes::default(),
+            job_types: JobTypes::default(),
             drivers: BTreeMap::new(),
             listener: None,
             pool: Pool::default(),

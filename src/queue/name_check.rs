@@ -16,7 +16,7 @@ pub(crate) enum Known {
 impl Queue {
     /// Whether a job of this program can be made of a payload.
     pub(crate) fn know(&self, name: &str, payload: &[u8]) -> Known {
-        match self.0.0.kinds.get(name).map(|kind| kind.check(payload)) {
+        match self.0.0.job_types.get(name).map(|job_type| job_type.check(payload)) {
             None => Known::Unknown,
             Some(Ok(())) => Known::Fits,
             Some(Err(why)) => Known::Misfit(why),
@@ -25,6 +25,6 @@ impl Queue {
 
     /// The names of the jobs that this program knows, those that are programs included.
     pub(crate) fn known_names(&self) -> Vec<&str> {
-        self.0.0.kinds.keys().map(|name| &**name).collect()
+        self.0.0.job_types.keys().map(|name| &**name).collect()
     }
 }

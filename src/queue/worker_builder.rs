@@ -229,7 +229,7 @@ impl Worker {
             backend: configured.backend.clone(),
             control: configured.control.as_ref().map(|open| open()),
             failed: configured.failed.of_worker(&configured.name)?,
-            kinds: inner.kinds.clone(),
+            job_types: inner.job_types.clone(),
             queues,
             slots: settings.workers,
             policy: settings.policy(),
@@ -266,7 +266,7 @@ fn make_runner(inner: &QueueInner, driver: &str, settings: &Settings, inbox: &In
     let (slots, callback) = (settings.workers, settings.callback.clone());
     let run_env = inner.run_env(driver, inbox.stopping());
     #[cfg(unix)]
-    if inner.kinds.values().any(|kind| kind.is_program()) {
+    if inner.job_types.values().any(|job_type| job_type.is_program()) {
         check_exit_statuses()?;
     }
     match settings.mode {

@@ -26,9 +26,9 @@ pub(crate) fn run_job(task: Arc<Task>, callback: &str, run_env: &Arc<RunEnv>) ->
         return Finished::too_late(task);
     }
     task.begin(begun);
-    let Some(kind) = &task.kind else { return Finished::too_late(task) };
+    let Some(job_type) = &task.job_type else { return Finished::too_late(task) };
     let context = task.context(run_env);
-    let outcome = match inside_a_job(|| kind.run(&task.job.message.payload, callback, &context)) {
+    let outcome = match inside_a_job(|| job_type.run(&task.job.message.payload, callback, &context)) {
         Ok(outcome) => outcome,
         Err(not_run) => return Finished::NotRun(task, not_run),
     };
@@ -39,9 +39,9 @@ pub(crate) fn run_job(task: Arc<Task>, callback: &str, run_env: &Arc<RunEnv>) ->
 
 /// Calls the hook `failed` of a job.
 pub(crate) fn call_hook(task: &Task, error: String, run_env: &Arc<RunEnv>) {
-    if let Some(kind) = &task.kind {
+    if let Some(job_type) = &task.job_type {
         let (error, context) = (JobError::new(error), task.context(run_env));
-        let called = inside_a_job(|| kind.failed(&task.job.message.payload, &error, &context));
+        let called = inside_a_job(|| job_type.failed(&task.job.message.payload, &error, &context));
         if let Err(why) = called {
             log_hook(task, &why);
         }

@@ -1,4 +1,4 @@
-//! A held job with its limits, its kind and its listener.
+//! A held job with its limits, its type and its listener.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::context::{Context, Hold, RunEnv};
 use crate::event::{self, Event, JobInfo, Listener};
 use crate::policy::Limits;
-use crate::registry::Kind;
+use crate::registry::JobType;
 use crate::reserved::Reserved;
 use crate::time;
 
@@ -15,7 +15,7 @@ pub(crate) struct Task {
     pub(crate) job: Reserved,
     pub(crate) limits: Limits,
     /// `None` when this worker does not know the name; then it is never begun.
-    pub(crate) kind: Option<Arc<dyn Kind>>,
+    pub(crate) job_type: Option<Arc<dyn JobType>>,
     pub(crate) hold: Arc<Hold>,
     /// When it was begun.
     begun: OnceLock<Instant>,
@@ -32,9 +32,9 @@ pub(crate) struct Witness {
 }
 
 impl Task {
-    pub(crate) fn new(job: Reserved, limits: Limits, kind: Option<Arc<dyn Kind>>) -> Self {
+    pub(crate) fn new(job: Reserved, limits: Limits, job_type: Option<Arc<dyn JobType>>) -> Self {
         let hold = Arc::new(Hold::until_then(job.held_until));
-        Self { job, limits, kind, hold, begun: OnceLock::new(), witness: None }
+        Self { job, limits, job_type, hold, begun: OnceLock::new(), witness: None }
     }
 
     pub(crate) fn witnessed_by(self, witness: Option<Witness>) -> Self {
@@ -69,7 +69,7 @@ impl Task {
 
     /// When its thread is over time. Not that of a program: it is ended by then.
     pub(crate) fn stuck_after(&self) -> Option<Instant> {
-        self.deadline().filter(|_| self.kind.as_ref().is_none_or(|kind| !kind.is_program()))
+        self.deadline().filter(|_| self.job_type.as_ref().is_none_or(|job_type| !job_type.is_program()))
     }
 
     pub(crate) fn context(&self, run_env: &Arc<RunEnv>) -> Context {

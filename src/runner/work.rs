@@ -43,7 +43,7 @@ impl Work {
     /// Whether it is done by a program of its own.
     pub(crate) fn is_program(&self) -> bool {
         let (Self::Run(task) | Self::Hook(task, _)) = self;
-        task.kind.as_ref().is_some_and(|kind| kind.is_program())
+        task.job_type.as_ref().is_some_and(|job_type| job_type.is_program())
     }
 }
 

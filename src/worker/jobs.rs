@@ -105,11 +105,11 @@ impl Jobs {
     ) -> Option<Arc<Task>> {
         let job = self.outcomes.in_flight.adopt(job)?;
         let alone = job.suspect && charged;
-        let kind = options.kinds.get(&*job.message.name).cloned();
-        let of_type = kind.as_ref().map(|kind| kind.limits()).unwrap_or_default();
+        let job_type = options.job_types.get(&*job.message.name).cloned();
+        let of_type = job_type.as_ref().map(|job_type| job_type.limits()).unwrap_or_default();
         let limits = options.policy.limits_for(job.message.overrides.as_deref(), &of_type);
-        let judgement = judge_before_run(&options.policy, &job, &limits, kind.is_some());
-        let task = Arc::new(Task::new(job, limits, kind).witnessed_by(witness));
+        let judgement = judge_before_run(&options.policy, &job, &limits, job_type.is_some());
+        let task = Arc::new(Task::new(job, limits, job_type).witnessed_by(witness));
         self.outcomes.in_flight.insert(task.clone(), now, alone);
         let Some(judgement) = judgement else { return Some(task) };
         // As quick as it can be: many of them go in few steps.

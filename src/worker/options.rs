@@ -8,7 +8,7 @@ use crate::driver::{Backend, Control};
 use crate::event::{self, Event, Listener};
 use crate::failed::FailedBackend;
 use crate::policy::Policy;
-use crate::registry::{JobTypes, Kind};
+use crate::registry::{JobType, JobTypes};
 use crate::runner::Witness;
 use crate::time;
 
@@ -23,7 +23,7 @@ pub(crate) struct WorkerOptions {
     pub(crate) control: Option<Box<dyn Control>>,
     /// Where failed jobs are stored when the driver does not do it itself; `None` stores none.
     pub(crate) failed: Option<Arc<dyn FailedBackend>>,
-    pub(crate) kinds: JobTypes,
+    pub(crate) job_types: JobTypes,
     pub(crate) queues: Vec<String>,
     /// How many jobs run at once.
     pub(crate) slots: usize,
@@ -71,9 +71,9 @@ impl WorkerOptions {
     /// A job that is held for too long is taken away while it runs, and may run elsewhere at once.
     pub(super) fn warn_of_short_holds(&self) {
         let Some((longest, option)) = self.backend.longest_hold() else { return };
-        let timeout = |kind: &Arc<dyn Kind>| self.policy.limits_for(None, &kind.limits()).timeout;
-        let too_long: Vec<_> = (self.kinds.iter())
-            .filter(|(_, kind)| timeout(kind).is_some_and(|timeout| timeout >= longest))
+        let timeout = |job_type: &Arc<dyn JobType>| self.policy.limits_for(None, &job_type.limits()).timeout;
+        let too_long: Vec<_> = (self.job_types.iter())
+            .filter(|(_, job_type)| timeout(job_type).is_some_and(|timeout| timeout >= longest))
             .map(|(name, _)| &**name)
             .collect();
         if !too_long.is_empty() {

@@ -287,7 +287,7 @@ impl Outcomes {
                 }
             }
             (Event::Again { after, .. }, _) => turn.schedule.put_back(Instant::now(), *after),
-            (Event::Buried { error, .. }, _) if judged.task.kind.is_some() => {
+            (Event::Buried { error, .. }, _) if judged.task.job_type.is_some() => {
                 self.running_hooks += 1;
                 self.hooks.push(Work::Hook(judged.task.clone(), (*error).to_owned()));
             }

@@ -19,9 +19,9 @@ use crate::error::{Error, Result};
 use crate::job::JobError;
 use crate::message::JobId;
 use crate::policy::{NotRun, Outcome, TypeLimits};
-use crate::registry::Kind;
+use crate::registry::JobType;
 
-/// A kind of job that is a program.
+/// A type of job that is a program.
 pub(crate) struct Program {
     name: Arc<str>,
     job: CommandJob,
@@ -90,7 +90,7 @@ impl Program {
     }
 }
 
-impl Kind for Program {
+impl JobType for Program {
     fn limits(&self) -> TypeLimits {
         let CommandJob { attempts, backoff, timeout, .. } = &self.job;
         TypeLimits { attempts: *attempts, backoff: backoff.clone(), timeout: *timeout }

@@ -19,7 +19,7 @@ use crate::context::{Context, Hold, RunEnv, inside_a_job};
 use crate::error::{Error, Result};
 use crate::job::JobError;
 use crate::policy::{NotRun, Outcome};
-use crate::registry::{JobTypes, Jobs, Kind};
+use crate::registry::{JobType, JobTypes, Jobs};
 use crate::runner::unix;
 
 /// The parent tells when a hold is lost; until then a child believes in it.
@@ -80,7 +80,7 @@ fn serve(jobs: Jobs, mut arguments: impl Iterator<Item = OsString>) -> Result<()
     let stream = UnixStream::from(inherited()?);
     let cannot = |cause| Error::other("cannot use what the worker handed down").because(&cause);
     let shared = SharedState::of(&inherited()?).map_err(cannot)?;
-    let (kinds, state) = jobs.into_parts()?;
+    let (job_types, state) = jobs.into_parts()?;
     let connection = Arc::new(ChildConnection::new(stream.try_clone().map_err(cannot)?));
     let (sender, work) = unbounded();
     let (listens, sends) = (connection.clone(), connection.clone());
@@ -89,7 +89,7 @@ fn serve(jobs: Jobs, mut arguments: impl Iterator<Item = OsString>) -> Result<()
     thread("craft-answers").spawn(move || sends.send_what_is_left()).map_err(cannot)?;
     let enqueue = Arc::new(ParentQueue(connection.clone()));
     let run_env = Arc::new(RunEnv::new(state, enqueue, Arc::default()));
-    let mut runner = ChildRunner { connection, shared, kinds, run_env, callback: String::new() };
+    let mut runner = ChildRunner { connection, shared, job_types, run_env, callback: String::new() };
     runner.answer(&ToParent::Ready {});
     loop {
         if work.is_empty() {
@@ -131,7 +131,7 @@ fn listen(mut stream: UnixStream, connection: &ChildConnection, work: &Sender<In
 struct ChildRunner {
     connection: Arc<ChildConnection>,
     shared: SharedState,
-    kinds: JobTypes,
+    job_types: JobTypes,
     run_env: Arc<RunEnv>,
     callback: String,
 }
@@ -162,8 +162,8 @@ impl ChildRunner {
         let begun = Instant::now();
         let context = self.context(run, begun);
         self.connection.runs(run.number, &context.hold);
-        let outcome = match self.kinds.get(run.name) {
-            Some(kind) => match inside_a_job(|| kind.run(run.payload, &self.callback, &context)) {
+        let outcome = match self.job_types.get(run.name) {
+            Some(job_type) => match inside_a_job(|| job_type.run(run.payload, &self.callback, &context)) {
                 Ok(outcome) => outcome,
                 // Jobs that are programs don't come here.
                 Err(NotRun { after }) => Outcome::Failed(JobError::again_after(after, "it was not run")),
@@ -201,8 +201,8 @@ impl ChildRunner {
         let (error, mut context) = (JobError::new(error), self.context(job, Instant::now()));
         // The attempt is over, and with it its time.
         context.deadline = None;
-        let call = |kind: &Arc<dyn Kind>| kind.failed(job.payload, &error, &context).err();
-        let wrong = inside_a_job(|| self.kinds.get(job.name).and_then(call));
+        let call = |job_type: &Arc<dyn JobType>| job_type.failed(job.payload, &error, &context).err();
+        let wrong = inside_a_job(|| self.job_types.get(job.name).and_then(call));
         self.connection.over();
         // The parent logs it: a child that serves before anything else has no logger yet.
         self.answer(&ToParent::Hooked { number: job.number, wrong });

@@ -15,7 +15,7 @@ use crate::failed::Record;
 use crate::job::JobResult;
 use crate::message::{JobId, Message, Pushed};
 use crate::policy::{Limits, Policy};
-use crate::registry::{JobTypes, Kind};
+use crate::registry::{JobType, JobTypes};
 use crate::reserved::Reserved;
 use crate::runner::{MakeRunner, Runner, Task, Threads, Work};
 use crate::worker::{Bounds, Inbox, Report, Stopper, WorkerOptions, run};
@@ -352,8 +352,8 @@ impl Play {
         stage: &Stage,
         handle: impl Fn(&str, &Context) -> JobResult + Send + Sync + 'static,
     ) -> Self {
-        let kind: Arc<dyn Kind> = Arc::new(Closure(handle, stage.clone()));
-        let kinds: JobTypes = Arc::new([("Job".into(), kind)].into());
+        let job_type: Arc<dyn JobType> = Arc::new(Closure(handle, stage.clone()));
+        let job_types: JobTypes = Arc::new([("Job".into(), job_type)].into());
         let limits = Limits { attempts: 2, backoff: Duration::from_millis(20).into(), timeout: None };
         let options = WorkerOptions {
             driver: "stage".into(),
@@ -361,7 +361,7 @@ impl Play {
             backend: Arc::new(stage.clone()),
             control: None,
             failed: Some(Arc::new(stage.clone())),
-            kinds,
+            job_types,
             queues: vec!["default".into()],
             slots: 2,
             policy: Policy { limits, ..Policy::default() },

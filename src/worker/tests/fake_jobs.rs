@@ -7,12 +7,12 @@ use crate::job::{JobError, JobResult};
 use crate::message::Pushed;
 use crate::policy::{NotRun, Outcome, TypeLimits};
 use crate::push::{Enlist, Enqueue, NewJob, PushOptions};
-use crate::registry::Kind;
+use crate::registry::JobType;
 
-/// A kind of job that is a closure.
+/// A type of job that is a closure.
 pub(super) struct Closure<F>(pub(super) F, pub(super) Stage);
 
-impl<F: Fn(&str, &Context) -> JobResult + Send + Sync> Kind for Closure<F> {
+impl<F: Fn(&str, &Context) -> JobResult + Send + Sync> JobType for Closure<F> {
     fn limits(&self) -> TypeLimits {
         TypeLimits::default()
     }
