@@ -93,9 +93,9 @@ pub(super) struct Script {
 
 /// Shared by the fake driver, the fake failed jobs, the jobs, and the test.
 #[derive(Clone, Default)]
-pub(super) struct Stage(Arc<(Mutex<Script>, Condvar)>);
+pub(super) struct FakeBackend(Arc<(Mutex<Script>, Condvar)>);
 
-impl Stage {
+impl FakeBackend {
     pub(super) fn script(&self) -> MutexGuard<'_, Script> {
         self.0.0.lock().unwrap()
     }
@@ -143,7 +143,7 @@ impl Stage {
     }
 }
 
-impl Backend for Stage {
+impl Backend for FakeBackend {
     fn open(&self, _: Notifier) -> Result<Box<dyn Driver>> {
         self.note(Call::Open);
         let answer = self.script().open.pop_front();
@@ -160,9 +160,9 @@ impl Backend for Stage {
     }
 }
 
-impl Driver for Stage {
+impl Driver for FakeBackend {
     fn push(&mut self, _: &[Message]) -> Result<Vec<Pushed>> {
-        Err(Error::unsupported("the stage takes no pushes"))
+        Err(Error::unsupported("the backend takes no pushes"))
     }
 
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
@@ -268,7 +268,7 @@ impl Driver for Stage {
     }
 }
 
-impl Control for Stage {
+impl Control for FakeBackend {
     fn flags(&mut self) -> Result<ControlFlags> {
         std::thread::sleep(self.script().signals_take);
         let mut script = self.script();
@@ -284,7 +284,7 @@ impl Control for Stage {
     }
 }
 
-/// A job as the stage hands it out: number `id`, named "Job", whose payload is `says`.
+/// A job as the fake backend hands it out: number `id`, named "Job", whose payload is `says`.
 pub(super) fn job(id: u64, says: &str) -> Reserved {
     Reserved {
         message: Message {
@@ -321,8 +321,8 @@ pub(super) fn waits() -> (mpsc::Sender<()>, impl Fn() -> JobResult + Send + Sync
     (end, until_dropped)
 }
 
-/// A worker on the stage, to be changed and run.
-pub(super) struct Play {
+/// A worker on the fake backend, to be changed and run.
+pub(super) struct TestWorker {
     pub(super) options: WorkerOptions,
     pub(super) slots: usize,
     /// As if jobs ran in child processes.
@@ -346,21 +346,21 @@ impl Runner for Isolating {
     }
 }
 
-impl Play {
+impl TestWorker {
     /// Two slots, long times, ends when nothing is found; jobs are run by `handle`.
     pub(super) fn new(
-        stage: &Stage,
+        backend: &FakeBackend,
         handle: impl Fn(&str, &Context) -> JobResult + Send + Sync + 'static,
     ) -> Self {
-        let job_type: Arc<dyn JobType> = Arc::new(Closure(handle, stage.clone()));
+        let job_type: Arc<dyn JobType> = Arc::new(Closure(handle, backend.clone()));
         let job_types: JobTypes = Arc::new([("Job".into(), job_type)].into());
         let limits = Limits { attempts: 2, backoff: Duration::from_millis(20).into(), timeout: None };
         let options = WorkerOptions {
             driver: "stage".into(),
             connection: String::new(),
-            backend: Arc::new(stage.clone()),
+            backend: Arc::new(backend.clone()),
             control: None,
-            failed: Some(Arc::new(stage.clone())),
+            failed: Some(Arc::new(backend.clone())),
             job_types,
             queues: vec!["default".into()],
             slots: 2,

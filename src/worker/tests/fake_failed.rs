@@ -1,18 +1,18 @@
-//! The failed jobs of the stage.
+//! The failed jobs of the fake backend.
 
-use super::fake::{Call, Stage};
+use super::fake::{Call, FakeBackend};
 use crate::error::{Error, Result};
 use crate::failed::{FailedBackend, FailedCount, FailedJob, FailedJobs, Failure, Filter, Record};
 use crate::message::{JobId, Message, Pushed};
 use crate::reserved::Reserved;
 
-impl FailedBackend for Stage {
+impl FailedBackend for FakeBackend {
     fn open(&self) -> Result<Box<dyn FailedJobs>> {
         Ok(Box::new(self.clone()))
     }
 }
 
-impl FailedJobs for Stage {
+impl FailedJobs for FakeBackend {
     fn record(&mut self, _: &Reserved, failure: &Failure) -> Result<Record> {
         self.note(Call::Record(failure.exception.clone()));
         if self.script().records_none {

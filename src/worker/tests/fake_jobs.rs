@@ -1,6 +1,6 @@
-//! The jobs of the stage: closures, which push nothing.
+//! The jobs of the fake backend: closures, which push nothing.
 
-use super::fake::{Call, Stage};
+use super::fake::{Call, FakeBackend};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::job::{JobError, JobResult};
@@ -10,7 +10,7 @@ use crate::push::{Enlist, Enqueue, NewJob, PushOptions};
 use crate::registry::JobType;
 
 /// A type of job that is a closure.
-pub(super) struct Closure<F>(pub(super) F, pub(super) Stage);
+pub(super) struct Closure<F>(pub(super) F, pub(super) FakeBackend);
 
 impl<F: Fn(&str, &Context) -> JobResult + Send + Sync> JobType for Closure<F> {
     fn limits(&self) -> TypeLimits {

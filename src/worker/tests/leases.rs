@@ -3,7 +3,7 @@
 use std::sync::{Arc, Barrier, mpsc};
 use std::time::{Duration, Instant};
 
-use super::fake::{Call, Play, Stage, job};
+use super::fake::{Call, FakeBackend, TestWorker, job};
 use crate::driver::{Settlement, Suspects, Taken};
 use crate::error::Error;
 use crate::reserved::Receipt;
@@ -14,11 +14,11 @@ fn unreachable() -> Error {
 
 #[test]
 fn holds_are_renewed_while_jobs_run_and_a_lost_one_is_told_to_its_job() {
-    let stage = Stage::default();
-    stage.find([job(1, "long")]);
-    stage.script().extend.push_back(Box::new(|| Ok(Vec::new())));
-    stage.script().extend.push_back(Box::new(|| Ok(vec![Receipt(1, 101)])));
-    let mut play = Play::new(&stage, |_, context| {
+    let backend = FakeBackend::default();
+    backend.find([job(1, "long")]);
+    backend.script().extend.push_back(Box::new(|| Ok(Vec::new())));
+    backend.script().extend.push_back(Box::new(|| Ok(vec![Receipt(1, 101)])));
+    let mut worker = TestWorker::new(&backend, |_, context| {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !context.lost() {
             assert!(Instant::now() < deadline, "the job was never told");
@@ -26,63 +26,63 @@ fn holds_are_renewed_while_jobs_run_and_a_lost_one_is_told_to_its_job() {
         }
         Ok(())
     });
-    play.options.lease = Duration::from_millis(300);
-    let report = play.run().unwrap();
+    worker.options.lease = Duration::from_millis(300);
+    let report = worker.run().unwrap();
     assert_eq!((report.done, report.lost), (0, 1));
-    assert_eq!(stage.settled(), [], "what the run returned is dropped");
+    assert_eq!(backend.settled(), [], "what the run returned is dropped");
 }
 
 /// The hold was over before the job was begun.
 #[test]
 fn a_job_is_not_begun_after_its_hold_may_have_run_out() {
-    let stage = Stage::default();
+    let backend = FakeBackend::default();
     let mut late = job(1, "late");
     late.held_until = Instant::now();
-    stage.find([late]);
-    let report = Play::new(&stage, |_, _| Ok(())).run().unwrap();
-    assert_eq!(stage.said(), [""; 0]);
-    assert_eq!(stage.settled(), [(Receipt(1, 101), "unstarted, in 0ns".to_owned())]);
+    backend.find([late]);
+    let report = TestWorker::new(&backend, |_, _| Ok(())).run().unwrap();
+    assert_eq!(backend.said(), [""; 0]);
+    assert_eq!(backend.settled(), [(Receipt(1, 101), "unstarted, in 0ns".to_owned())]);
     assert_eq!(report.returned, 1);
 }
 
 /// Delivered again while it runs here.
 #[test]
 fn a_job_that_runs_here_is_adopted_and_not_run_again() {
-    let stage = Stage::default();
-    stage.find([job(1, "once")]);
+    let backend = FakeBackend::default();
+    backend.find([job(1, "once")]);
     let mut again = job(1, "once");
     again.receipt = Receipt(1, 999);
     let (adopted, wait) = mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
-    let play = Play::new(&stage, move |_, _| {
+    let worker = TestWorker::new(&backend, move |_, _| {
         wait.lock().unwrap().recv().unwrap();
         Ok(())
     });
-    stage.find([again]);
-    let worker = play.start();
+    backend.find([again]);
+    let worker = worker.start();
     let looks = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Reserve { .. })).count();
-    stage.wait_until("a look after the second delivery", |calls| looks(calls) >= 3);
+    backend.wait_until("a look after the second delivery", |calls| looks(calls) >= 3);
     adopted.send(()).unwrap();
     let report = worker.join().unwrap().unwrap();
-    assert_eq!(stage.said(), ["once"]);
-    assert_eq!(stage.settled(), [(Receipt(1, 999), "done".to_owned())]);
+    assert_eq!(backend.said(), ["once"]);
+    assert_eq!(backend.settled(), [(Receipt(1, 999), "done".to_owned())]);
     assert_eq!(report.done, 1);
 }
 
 /// In threads a suspect runs alone.
 #[test]
 fn a_suspect_runs_alone() {
-    let stage = Stage::default();
+    let backend = FakeBackend::default();
     let jobs = vec![job(1, "clean"), job(2, "clean")];
     let due = Taken { jobs, suspects_due: true, ..Taken::default() };
-    stage.script().taken.push_back(due);
+    backend.script().taken.push_back(due);
     let mut suspect = job(3, "suspect");
     suspect.suspect = true;
-    stage.script().taken.push_back(Taken { jobs: vec![suspect], ..Taken::default() });
-    stage.find([job(4, "clean")]);
+    backend.script().taken.push_back(Taken { jobs: vec![suspect], ..Taken::default() });
+    backend.find([job(4, "clean")]);
     let running = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let together = Arc::new(Barrier::new(2));
-    let mut play = Play::new(&stage, move |says, context| {
+    let mut worker = TestWorker::new(&backend, move |says, context| {
         use std::sync::atomic::Ordering::SeqCst;
         let beside = running.fetch_add(1, SeqCst);
         match says {
@@ -99,17 +99,17 @@ fn a_suspect_runs_alone() {
         Ok(())
     });
     // The looks of the first third of the lease, which leave suspects alone, find nothing.
-    stage.script().finds_from_first_suspects = true;
-    play.options.lease = Duration::from_millis(600);
-    play.options.poll = Duration::from_millis(10);
-    play.options.bounds.when_empty = false;
-    let stopper = play.stopper();
-    let worker = play.start();
+    backend.script().finds_from_first_suspects = true;
+    worker.options.lease = Duration::from_millis(600);
+    worker.options.poll = Duration::from_millis(10);
+    worker.options.bounds.when_empty = false;
+    let stopper = worker.stopper();
+    let worker = worker.start();
     let settles = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Settle(..))).count();
-    stage.wait_until("the end of all", |calls| settles(calls) == 4);
+    backend.wait_until("the end of all", |calls| settles(calls) == 4);
     stopper.stop();
     assert_eq!(worker.join().unwrap().unwrap().done, 4);
-    let calls = stage.script().calls.clone();
+    let calls = backend.script().calls.clone();
     let alone = Call::Reserve { fresh: 0, suspects: Suspects::Take(1) };
     let asked = calls.iter().position(|call| *call == alone).expect("suspects were asked for alone");
     let settled_before = calls[..asked].iter().filter(|call| matches!(call, Call::Settle(..))).count();
@@ -122,18 +122,18 @@ fn a_suspect_runs_alone() {
 /// Right after a connect the living holders get the first chance to renew.
 #[test]
 fn suspects_are_left_alone_for_a_third_of_the_lease_after_a_connect() {
-    let stage = Stage::default();
-    let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.options.lease = Duration::from_millis(600);
-    play.options.poll = Duration::from_millis(20);
-    play.options.bounds.when_empty = false;
-    let stopper = play.stopper();
+    let backend = FakeBackend::default();
+    let mut worker = TestWorker::new(&backend, |_, _| Ok(()));
+    worker.options.lease = Duration::from_millis(600);
+    worker.options.poll = Duration::from_millis(20);
+    worker.options.bounds.when_empty = false;
+    let stopper = worker.stopper();
     let started = Instant::now();
-    let worker = play.start();
+    let worker = worker.start();
     let looked = |call: &Call| matches!(call, Call::Reserve { suspects: Suspects::Look, .. });
-    stage.wait_until("a look for suspects", |calls| calls.iter().any(looked));
+    backend.wait_until("a look for suspects", |calls| calls.iter().any(looked));
     assert!(started.elapsed() >= Duration::from_millis(200), "it looked at once");
-    assert!(stage.count(|call| matches!(call, Call::Reserve { suspects: Suspects::Ignore, .. })) > 0);
+    assert!(backend.count(|call| matches!(call, Call::Reserve { suspects: Suspects::Ignore, .. })) > 0);
     stopper.stop();
     worker.join().unwrap().unwrap();
 }
@@ -141,40 +141,40 @@ fn suspects_are_left_alone_for_a_third_of_the_lease_after_a_connect() {
 /// `--stop-when-empty`: a suspect is a job that is to be done.
 #[test]
 fn a_worker_that_ends_when_all_is_done_leaves_no_suspect_behind() {
-    let stage = Stage::default();
+    let backend = FakeBackend::default();
     let suspect = crate::reserved::Reserved { suspect: true, ..job(1, "suspect") };
-    stage.script().suspect = Some(suspect);
-    let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.options.lease = Duration::from_millis(600);
-    play.options.poll = Duration::from_millis(20);
+    backend.script().suspect = Some(suspect);
+    let mut worker = TestWorker::new(&backend, |_, _| Ok(()));
+    worker.options.lease = Duration::from_millis(600);
+    worker.options.poll = Duration::from_millis(20);
     let started = Instant::now();
-    assert_eq!(play.run().unwrap().done, 1);
+    assert_eq!(worker.run().unwrap().done, 1);
     assert!(started.elapsed() >= Duration::from_millis(200), "the living had no time to renew");
 }
 
 /// A settle whose connection broke is made again, and "lost" says nothing then.
 #[test]
 fn outcomes_survive_a_lost_connection_and_are_settled_after_it() {
-    let stage = Stage::default();
-    stage.find([job(1, "work")]);
-    stage.script().settle.push_back(Box::new(|| Err(unreachable())));
+    let backend = FakeBackend::default();
+    backend.find([job(1, "work")]);
+    backend.script().settle.push_back(Box::new(|| Err(unreachable())));
     let in_doubt = Settlement { lost: vec![Receipt(1, 101)], ..Settlement::default() };
-    stage.script().settle.push_back(Box::new(move || Ok(in_doubt)));
+    backend.script().settle.push_back(Box::new(move || Ok(in_doubt)));
     // The first open works, the next two don't.
-    stage.script().open.push_back(Box::new(|| Ok(())));
-    stage.script().open.push_back(Box::new(|| Err(unreachable())));
-    stage.script().open.push_back(Box::new(|| Err(unreachable())));
-    let report = Play::new(&stage, |_, _| Ok(())).run().unwrap();
+    backend.script().open.push_back(Box::new(|| Ok(())));
+    backend.script().open.push_back(Box::new(|| Err(unreachable())));
+    backend.script().open.push_back(Box::new(|| Err(unreachable())));
+    let report = TestWorker::new(&backend, |_, _| Ok(())).run().unwrap();
     assert_eq!((report.done, report.lost), (1, 0));
-    assert_eq!(stage.settled().len(), 2);
-    assert_eq!(stage.count(|call| *call == Call::Open), 4);
+    assert_eq!(backend.settled().len(), 2);
+    assert_eq!(backend.count(|call| *call == Call::Open), 4);
 }
 
 #[test]
 fn a_back_end_that_is_away_at_the_start_is_an_error_for_a_person() {
-    let stage = Stage::default();
-    stage.script().open.push_back(Box::new(|| Err(unreachable())));
-    let error = Play::new(&stage, |_, _| Ok(())).run().unwrap_err();
+    let backend = FakeBackend::default();
+    backend.script().open.push_back(Box::new(|| Err(unreachable())));
+    let error = TestWorker::new(&backend, |_, _| Ok(())).run().unwrap_err();
     assert!(error.is_unavailable());
 }
 
@@ -182,25 +182,25 @@ fn a_back_end_that_is_away_at_the_start_is_an_error_for_a_person() {
 /// its neighbours' holds run out.
 #[test]
 fn the_order_is_extend_settle_reserve() {
-    let stage = Stage::default();
-    stage.find([job(1, "short"), job(2, "long")]);
+    let backend = FakeBackend::default();
+    backend.find([job(1, "short"), job(2, "long")]);
     let (end, wait) = mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
     // The connection breaks at the first settle; after it all three are due.
-    stage.script().settle.push_back(Box::new(|| Err(unreachable())));
-    let play = Play::new(&stage, move |says, _| {
+    backend.script().settle.push_back(Box::new(|| Err(unreachable())));
+    let worker = TestWorker::new(&backend, move |says, _| {
         if says == "long" {
             wait.lock().unwrap().recv().unwrap();
         }
         Ok(())
     });
-    let worker = play.start();
-    stage.wait_until("a renewal", |calls| calls.iter().any(|call| matches!(call, Call::Extend(_))));
+    let worker = worker.start();
+    backend.wait_until("a renewal", |calls| calls.iter().any(|call| matches!(call, Call::Extend(_))));
     let opened_again = |calls: &[Call]| calls.iter().rposition(|call| *call == Call::Open).unwrap();
-    stage.wait_until("a look after the reconnect", |calls| {
+    backend.wait_until("a look after the reconnect", |calls| {
         calls[opened_again(calls)..].iter().any(|call| matches!(call, Call::Reserve { .. }))
     });
-    let calls = stage.script().calls.clone();
+    let calls = backend.script().calls.clone();
     let after = &calls[opened_again(&calls) + 1..];
     let mut extended = calls[..].iter().filter_map(|call| match call {
         Call::Extend(receipts) => Some(receipts.clone()),
@@ -218,21 +218,21 @@ fn the_order_is_extend_settle_reserve() {
 /// It ends while the back end is away; the extend that comes first then and the settle both say that it is lost.
 #[test]
 fn a_hold_that_is_lost_is_told_once() {
-    let stage = Stage::default();
-    stage.find([job(1, "long")]);
-    stage.script().extend.push_back(Box::new(|| Err(unreachable())));
-    stage.script().extend.push_back(Box::new(|| Ok(vec![Receipt(1, 101)])));
-    stage.script().open.push_back(Box::new(|| Ok(())));
-    (0..3).for_each(|_| stage.script().open.push_back(Box::new(|| Err(unreachable()))));
+    let backend = FakeBackend::default();
+    backend.find([job(1, "long")]);
+    backend.script().extend.push_back(Box::new(|| Err(unreachable())));
+    backend.script().extend.push_back(Box::new(|| Ok(vec![Receipt(1, 101)])));
+    backend.script().open.push_back(Box::new(|| Ok(())));
+    (0..3).for_each(|_| backend.script().open.push_back(Box::new(|| Err(unreachable()))));
     let lost = || Settlement { lost: vec![Receipt(1, 101)], ..Settlement::default() };
-    stage.script().settle.push_back(Box::new(move || Ok(lost())));
-    let seen = stage.clone();
-    let mut play = Play::new(&stage, move |_, _| {
+    backend.script().settle.push_back(Box::new(move || Ok(lost())));
+    let seen = backend.clone();
+    let mut worker = TestWorker::new(&backend, move |_, _| {
         let opens = |call: &&Call| matches!(call, Call::Open);
         seen.wait_until("a try to open it", |calls| calls.iter().filter(opens).count() >= 2);
         Ok(())
     });
-    play.options.lease = Duration::from_millis(600);
-    let report = play.run().unwrap();
+    worker.options.lease = Duration::from_millis(600);
+    let report = worker.run().unwrap();
     assert_eq!((report.done, report.lost), (0, 1));
 }

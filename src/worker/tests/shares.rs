@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::fake::{Call, Play, Stage, job};
+use super::fake::{Call, FakeBackend, TestWorker, job};
 use crate::driver::{Suspects, Taken, Want};
 use crate::reserved::{Receipt, Reserved};
 
@@ -34,14 +34,14 @@ impl Backlog {
 }
 
 /// A worker of processes, and what waits for it.
-fn play(stage: &Stage, backlog: &Arc<Mutex<Backlog>>) -> Play {
+fn worker(backend: &FakeBackend, backlog: &Arc<Mutex<Backlog>>) -> TestWorker {
     let waits = backlog.clone();
-    stage.script().reserve = Some(Box::new(move |want| waits.lock().unwrap().reserve(want)));
-    let mut play = Play::new(stage, |_, _| Ok(()));
-    (play.isolates, play.slots) = (true, 10);
-    play.options.lease = Duration::from_millis(300);
-    play.options.poll = Duration::from_millis(5);
-    play
+    backend.script().reserve = Some(Box::new(move |want| waits.lock().unwrap().reserve(want)));
+    let mut worker = TestWorker::new(backend, |_, _| Ok(()));
+    (worker.isolates, worker.slots) = (true, 10);
+    worker.options.lease = Duration::from_millis(300);
+    worker.options.poll = Duration::from_millis(5);
+    worker
 }
 
 fn shares(calls: &[Call]) -> Vec<(usize, Suspects)> {
@@ -55,38 +55,38 @@ fn shares(calls: &[Call]) -> Vec<(usize, Suspects)> {
 /// All are found by one look, which may take suspects.
 #[test]
 fn a_limit_of_jobs_counts_suspects_too() {
-    let stage = Stage::default();
+    let backend = FakeBackend::default();
     let backlog = Arc::new(Mutex::new(Backlog { clean: 10, suspects: 10, handed_out: 0 }));
-    let mut play = play(&stage, &backlog);
+    let mut worker = worker(&backend, &backlog);
     let (waits, begin) = (backlog.clone(), Instant::now());
     let mut visible = false;
-    stage.script().reserve = Some(Box::new(move |want| {
+    backend.script().reserve = Some(Box::new(move |want| {
         visible |= begin.elapsed() > Duration::from_millis(300) && want.suspects != Suspects::Ignore;
         if visible { waits.lock().unwrap().reserve(want) } else { Taken::default() }
     }));
-    (play.options.bounds.when_empty, play.options.bounds.jobs) = (false, Some(5));
-    let report = play.run().unwrap();
+    (worker.options.bounds.when_empty, worker.options.bounds.jobs) = (false, Some(5));
+    let report = worker.run().unwrap();
     assert_eq!((report.done, report.returned), (5, 0));
     assert_eq!(backlog.lock().unwrap().handed_out, 5);
 }
 
 #[test]
 fn suspects_and_clean_jobs_take_turns_and_no_poll_lies_between() {
-    let stage = Stage::default();
+    let backend = FakeBackend::default();
     let backlog = Arc::new(Mutex::new(Backlog { clean: 20_000, suspects: 300, handed_out: 0 }));
-    let mut play = play(&stage, &backlog);
+    let mut worker = worker(&backend, &backlog);
     // What waits for a poll would wait for the rest of the test.
-    play.options.bounds.when_empty = false;
-    let stopper = play.stopper();
-    let worker = play.start();
+    worker.options.bounds.when_empty = false;
+    let stopper = worker.stopper();
+    let worker = worker.start();
     let run = |calls: &[Call]| {
         let suspect = |call: &&Call| matches!(call, Call::Job(says) if says == "suspect");
         calls.iter().filter(suspect).count()
     };
-    stage.wait_until("the end of all suspects", |calls| run(calls) == 300);
+    backend.wait_until("the end of all suspects", |calls| run(calls) == 300);
     stopper.stop();
     worker.join().unwrap().unwrap();
-    let shares = shares(&stage.script().calls);
+    let shares = shares(&backend.script().calls);
     let first = shares.iter().position(|(_, suspects)| suspects.most() > 0).unwrap();
     let last = shares.iter().rposition(|(_, suspects)| suspects.most() > 0).unwrap();
     for pair in shares[first..=last].windows(2) {
@@ -101,11 +101,11 @@ fn suspects_and_clean_jobs_take_turns_and_no_poll_lies_between() {
 /// The last look for suspects found none: the clean ones that wait are no less due.
 #[test]
 fn a_worker_that_ends_when_all_is_done_has_looked_for_both() {
-    let stage = Stage::default();
+    let backend = FakeBackend::default();
     let backlog = Arc::new(Mutex::new(Backlog { clean: 35, suspects: 35, handed_out: 0 }));
-    let report = play(&stage, &backlog).run().unwrap();
+    let report = worker(&backend, &backlog).run().unwrap();
     assert_eq!(report.done, 70);
     let settled: std::collections::HashSet<Receipt> =
-        stage.settled().into_iter().map(|(receipt, _)| receipt).collect();
+        backend.settled().into_iter().map(|(receipt, _)| receipt).collect();
     assert_eq!(settled.len(), 70);
 }

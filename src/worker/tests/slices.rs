@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fake::{Call, Play, Stage, job, waits};
+use super::fake::{Call, FakeBackend, TestWorker, job, waits};
 use crate::reserved::Reserved;
 use crate::worker::Report;
 
@@ -13,21 +13,21 @@ const STATEMENT: Duration = Duration::from_millis(10);
 
 const JOBS: usize = 250;
 
-fn play(stage: &Stage, handle: impl Fn() + Send + Sync + 'static) -> Play {
-    stage.script().refuses_batches = true;
-    stage.script().settle_takes = STATEMENT;
-    let mut play = Play::new(stage, move |_, _| {
+fn worker(backend: &FakeBackend, handle: impl Fn() + Send + Sync + 'static) -> TestWorker {
+    backend.script().refuses_batches = true;
+    backend.script().settle_takes = STATEMENT;
+    let mut worker = TestWorker::new(backend, move |_, _| {
         handle();
         Ok(())
     });
-    (play.options.lease, play.slots) = (LEASE, 1);
-    play
+    (worker.options.lease, worker.slots) = (LEASE, 1);
+    worker
 }
 
 /// Between any two renewals less is written down than fits into a lease; that each takes longer on a busy machine
 /// makes it less.
-fn assert_renewed_in_between(stage: &Stage) {
-    let calls = stage.script().calls.clone();
+fn assert_renewed_in_between(backend: &FakeBackend) {
+    let calls = backend.script().calls.clone();
     let settled = calls.iter().filter(|call| matches!(call, Call::Settle(..))).count();
     assert!(settled >= JOBS, "{settled} were written down");
     // After the batch that was refused.
@@ -39,37 +39,37 @@ fn assert_renewed_in_between(stage: &Stage) {
 
 #[test]
 fn outcomes() {
-    let stage = Stage::default();
+    let backend = FakeBackend::default();
     let unknown = |id| {
         let mut job = job(id, "");
         job.message.name = "Gone".into();
         job
     };
-    stage.find((1..=JOBS as u64).map(unknown));
-    assert_eq!(play(&stage, || {}).run().unwrap().returned, JOBS as u64);
-    assert_renewed_in_between(&stage);
+    backend.find((1..=JOBS as u64).map(unknown));
+    assert_eq!(worker(&backend, || {}).run().unwrap().returned, JOBS as u64);
+    assert_renewed_in_between(&backend);
 }
 
 #[test]
 fn burials() {
-    let stage = Stage::default();
-    stage.script().buries = true;
-    stage.find((1..=JOBS as u64).map(|id| Reserved { attempt: 9, ..job(id, "") }));
-    assert_eq!(play(&stage, || {}).run().unwrap().failed, JOBS as u64);
-    assert_renewed_in_between(&stage);
+    let backend = FakeBackend::default();
+    backend.script().buries = true;
+    backend.find((1..=JOBS as u64).map(|id| Reserved { attempt: 9, ..job(id, "") }));
+    assert_eq!(worker(&backend, || {}).run().unwrap().failed, JOBS as u64);
+    assert_renewed_in_between(&backend);
 }
 
 /// It ends at once, and gives back what has not begun.
 #[test]
 fn what_is_given_back_at_the_end() {
-    let stage = Stage::default();
-    stage.find((1..=JOBS as u64 + 1).map(|id| job(id, "")));
+    let backend = FakeBackend::default();
+    backend.find((1..=JOBS as u64 + 1).map(|id| job(id, "")));
     let (end, until_dropped) = waits();
-    let seen = stage.clone();
-    let mut play = play(&stage, move || drop(until_dropped()));
-    play.options.process_ends = true;
-    let stopper = play.stopper();
-    let worker = play.start();
+    let seen = backend.clone();
+    let mut worker = worker(&backend, move || drop(until_dropped()));
+    worker.options.process_ends = true;
+    let stopper = worker.stopper();
+    let worker = worker.start();
     seen.wait_until("a job", |calls| calls.iter().any(|call| matches!(call, Call::Job(_))));
     stopper.stop_now();
     seen.wait_until("the end of all", |calls| {
@@ -80,7 +80,7 @@ fn what_is_given_back_at_the_end() {
     drop(end);
     let report = worker.join().unwrap().unwrap();
     assert_eq!((report.returned, report.unsettled_in_all), (JOBS as u64 + 1, 0));
-    assert_renewed_in_between(&stage);
+    assert_renewed_in_between(&backend);
 }
 
 /// The names of a thousand are no help to anybody.

@@ -2,92 +2,92 @@
 
 use std::time::Duration;
 
-use super::fake::{Call, Play, Stage, job, waits};
+use super::fake::{Call, FakeBackend, TestWorker, job, waits};
 use crate::error::Error;
 use crate::reserved::Receipt;
 use crate::worker::StopReason;
 
-fn begun(stage: &Stage, count: usize) {
+fn begun(backend: &FakeBackend, count: usize) {
     let jobs = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Job(_))).count();
-    stage.wait_until("a job's beginning", |calls| jobs(calls) >= count);
+    backend.wait_until("a job's beginning", |calls| jobs(calls) >= count);
 }
 
 #[test]
 fn asked_to_stop_it_finishes_what_runs_and_gives_back_the_rest() {
-    let stage = Stage::default();
-    stage.find([job(1, "runs"), job(2, "waits"), job(3, "waits")]);
+    let backend = FakeBackend::default();
+    backend.find([job(1, "runs"), job(2, "waits"), job(3, "waits")]);
     let (end, wait) = waits();
-    let mut play = Play::new(&stage, move |_, _| wait());
-    play.slots = 1;
-    let stopper = play.stopper();
-    let worker = play.start();
-    begun(&stage, 1);
+    let mut worker = TestWorker::new(&backend, move |_, _| wait());
+    worker.slots = 1;
+    let stopper = worker.stopper();
+    let worker = worker.start();
+    begun(&backend, 1);
     stopper.stop();
     let given_back = |call: &Call| matches!(call, Call::Settle(_, verdict) if verdict == "unstarted, in 0ns");
-    stage.wait_until("giving back", |calls| calls.iter().filter(|call| given_back(call)).count() == 2);
+    backend.wait_until("giving back", |calls| calls.iter().filter(|call| given_back(call)).count() == 2);
     drop(end);
     let report = worker.join().unwrap().unwrap();
     assert_eq!((report.done, report.returned, report.ended), (1, 2, StopReason::Stopped));
-    assert_eq!(stage.said(), ["runs"]);
+    assert_eq!(backend.said(), ["runs"]);
 }
 
 #[test]
 fn over_the_grace_a_worker_whose_process_ends_gives_back_what_runs() {
-    let stage = Stage::default();
-    stage.find([job(1, "for ever")]);
+    let backend = FakeBackend::default();
+    backend.find([job(1, "for ever")]);
     let (end, wait) = waits();
-    let mut play = Play::new(&stage, move |_, _| wait());
-    play.options.grace = Duration::from_millis(50);
-    play.options.process_ends = true;
-    let stopper = play.stopper();
-    let worker = play.start();
-    begun(&stage, 1);
+    let mut worker = TestWorker::new(&backend, move |_, _| wait());
+    worker.options.grace = Duration::from_millis(50);
+    worker.options.process_ends = true;
+    let stopper = worker.stopper();
+    let worker = worker.start();
+    begun(&backend, 1);
     stopper.stop();
     let report = worker.join().unwrap().unwrap();
-    assert_eq!(stage.settled(), [(Receipt(1, 101), "unstarted, in 5s".to_owned())]);
+    assert_eq!(backend.settled(), [(Receipt(1, 101), "unstarted, in 5s".to_owned())]);
     assert_eq!((report.returned, report.ended), (1, StopReason::Stopped));
     drop(end);
 }
 
 #[test]
 fn over_the_grace_a_worker_inside_a_program_keeps_its_holds_alive() {
-    let stage = Stage::default();
-    stage.find([job(1, "for ever")]);
+    let backend = FakeBackend::default();
+    backend.find([job(1, "for ever")]);
     let (end, wait) = waits();
-    let mut play = Play::new(&stage, move |_, _| wait());
-    play.options.grace = Duration::from_millis(50);
-    play.options.lease = Duration::from_millis(300);
-    let stopper = play.stopper();
-    let worker = play.start();
-    begun(&stage, 1);
+    let mut worker = TestWorker::new(&backend, move |_, _| wait());
+    worker.options.grace = Duration::from_millis(50);
+    worker.options.lease = Duration::from_millis(300);
+    let stopper = worker.stopper();
+    let worker = worker.start();
+    begun(&backend, 1);
     stopper.stop();
     let error = worker.join().unwrap().unwrap_err();
     assert!(error.is_stuck(), "{error:?}");
     assert!(error.to_string().contains("Job #1"), "{error}");
     let renewals = |calls: &[Call]| calls.iter().filter(|call| matches!(call, Call::Extend(_))).count();
-    let so_far = renewals(&stage.script().calls);
-    stage.wait_until("renewals by the keeper", |calls| renewals(calls) >= so_far + 3);
-    assert_eq!(stage.settled(), []);
+    let so_far = renewals(&backend.script().calls);
+    backend.wait_until("renewals by the keeper", |calls| renewals(calls) >= so_far + 3);
+    assert_eq!(backend.settled(), []);
     drop(end);
-    stage
+    backend
         .wait_until("the outcome", |calls| calls.contains(&Call::Settle(Receipt(1, 101), "done".to_owned())));
 }
 
 #[test]
 fn stopped_at_once_it_gives_everything_back() {
-    let stage = Stage::default();
-    stage.find([job(1, "runs"), job(2, "waits")]);
+    let backend = FakeBackend::default();
+    backend.find([job(1, "runs"), job(2, "waits")]);
     let (end, wait) = waits();
-    let mut play = Play::new(&stage, move |_, _| wait());
-    play.slots = 1;
-    play.options.process_ends = true;
-    let stopper = play.stopper();
-    let worker = play.start();
-    begun(&stage, 1);
+    let mut worker = TestWorker::new(&backend, move |_, _| wait());
+    worker.slots = 1;
+    worker.options.process_ends = true;
+    let stopper = worker.stopper();
+    let worker = worker.start();
+    begun(&backend, 1);
     stopper.stop();
     stopper.stop_now();
     let report = worker.join().unwrap().unwrap();
-    let mut settled = stage.settled();
+    let mut settled = backend.settled();
     settled.sort_by_key(|(receipt, _)| receipt.0);
     let expected =
         [(Receipt(1, 101), "unstarted, in 5s".to_owned()), (Receipt(2, 102), "unstarted, in 0ns".to_owned())];
@@ -99,48 +99,48 @@ fn stopped_at_once_it_gives_everything_back() {
 /// It still looks for a job of the lost connection that may come back.
 #[test]
 fn stopping_it_settles_for_sure_although_it_looks_for_jobs_that_may_come_back() {
-    let stage = Stage::default();
-    stage.find([job(1, "comes back"), job(2, "stays away")]);
-    stage.script().holds_end = true;
-    stage.script().stay_away.push(Receipt(2, 102));
-    stage.script().extend.push_back(Box::new(|| Err(Error::unavailable("cut"))));
+    let backend = FakeBackend::default();
+    backend.find([job(1, "comes back"), job(2, "stays away")]);
+    backend.script().holds_end = true;
+    backend.script().stay_away.push(Receipt(2, 102));
+    backend.script().extend.push_back(Box::new(|| Err(Error::unavailable("cut"))));
     let (end, wait) = waits();
-    let mut play = Play::new(&stage, move |_, _| wait());
-    play.options.lease = Duration::from_millis(600);
-    play.options.poll = Duration::from_millis(10);
-    let stopper = play.stopper();
-    let worker = play.start();
-    stage.wait_until("a renewal after the reconnect", |calls| {
+    let mut worker = TestWorker::new(&backend, move |_, _| wait());
+    worker.options.lease = Duration::from_millis(600);
+    worker.options.poll = Duration::from_millis(10);
+    let stopper = worker.stopper();
+    let worker = worker.start();
+    backend.wait_until("a renewal after the reconnect", |calls| {
         let opened = calls.iter().rposition(|call| *call == Call::Open);
         let extended = calls.iter().rposition(|call| matches!(call, Call::Extend(_)));
         calls.iter().filter(|call| **call == Call::Open).count() == 2 && opened < extended
     });
-    stage.script().takes_none = true;
+    backend.script().takes_none = true;
     stopper.stop();
     drop(end);
-    stage.wait_until("looks after a settle", |calls| {
+    backend.wait_until("looks after a settle", |calls| {
         let settled = calls.iter().position(|call| matches!(call, Call::Settle(..))).unwrap_or(calls.len());
         calls[settled..].iter().filter(|call| matches!(call, Call::Reserve { .. })).count() >= 3
     });
-    stage.script().takes_none = false;
-    stage.script().stay_away.clear();
+    backend.script().takes_none = false;
+    backend.script().stay_away.clear();
     assert_eq!(worker.join().unwrap().unwrap().done, 2);
-    assert_eq!(stage.script().unsure, 0);
+    assert_eq!(backend.script().unsure, 0);
 }
 
 /// A stuck job is a counted attempt that timed out, and no suspect.
 #[test]
 fn a_stuck_job_ends_the_worker_and_is_counted_as_timed_out() {
-    let stage = Stage::default();
-    stage.find([job(1, "stuck"), job(2, "fine")]);
+    let backend = FakeBackend::default();
+    backend.find([job(1, "stuck"), job(2, "fine")]);
     let (end, wait) = waits();
-    let mut play = Play::new(&stage, move |says, _| if says == "stuck" { wait() } else { Ok(()) });
-    play.options.policy.limits.timeout = Some(Duration::from_millis(50));
-    play.options.grace = Duration::from_millis(50);
-    play.options.process_ends = true;
-    let error = play.run().unwrap_err();
+    let mut worker = TestWorker::new(&backend, move |says, _| if says == "stuck" { wait() } else { Ok(()) });
+    worker.options.policy.limits.timeout = Some(Duration::from_millis(50));
+    worker.options.grace = Duration::from_millis(50);
+    worker.options.process_ends = true;
+    let error = worker.run().unwrap_err();
     assert!(error.is_stuck());
-    let settled = stage.settled();
+    let settled = backend.settled();
     assert!(settled.contains(&(Receipt(1, 101), "again in 5s".to_owned())), "{settled:?}");
     assert!(settled.contains(&(Receipt(2, 102), "done".to_owned())), "{settled:?}");
     drop(end);
@@ -149,46 +149,46 @@ fn a_stuck_job_ends_the_worker_and_is_counted_as_timed_out() {
 /// The grace is for a worker that was asked to stop; one that ends by itself has all the time in the world.
 #[test]
 fn a_worker_that_reached_its_bound_lets_the_last_job_run_to_its_end() {
-    let stage = Stage::default();
-    stage.find([job(1, "longer than the grace")]);
-    let mut play = Play::new(&stage, |_, _| {
+    let backend = FakeBackend::default();
+    backend.find([job(1, "longer than the grace")]);
+    let mut worker = TestWorker::new(&backend, |_, _| {
         std::thread::sleep(Duration::from_millis(200));
         Ok(())
     });
-    play.options.grace = Duration::from_millis(1);
-    play.options.process_ends = true;
-    play.options.bounds.jobs = Some(1);
-    let report = play.run().unwrap();
+    worker.options.grace = Duration::from_millis(1);
+    worker.options.process_ends = true;
+    worker.options.bounds.jobs = Some(1);
+    let report = worker.run().unwrap();
     assert_eq!((report.done, report.ended), (1, StopReason::JobLimit));
-    assert_eq!(stage.settled(), [(Receipt(1, 101), "done".to_owned())]);
+    assert_eq!(backend.settled(), [(Receipt(1, 101), "done".to_owned())]);
 }
 
 /// The last few are less than what is worth a look while others are ready.
 #[test]
 fn at_a_quick_pace_it_does_not_sleep_before_the_last_jobs() {
-    let stage = Stage::default();
-    (1..=2_000).for_each(|id| stage.find([job(id, "work")]));
-    let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.options.bounds.jobs = Some(2_000);
+    let backend = FakeBackend::default();
+    (1..=2_000).for_each(|id| backend.find([job(id, "work")]));
+    let mut worker = TestWorker::new(&backend, |_, _| Ok(()));
+    worker.options.bounds.jobs = Some(2_000);
     // With a poll of an hour, a single sleep would keep the test for ever.
-    assert_eq!(play.run().unwrap().done, 2_000);
+    assert_eq!(worker.run().unwrap().done, 2_000);
 }
 
 #[test]
 fn it_never_takes_more_jobs_than_it_may_run() {
-    let stage = Stage::default();
-    stage.find([job(1, "one")]);
-    stage.find([job(2, "two")]);
-    stage.find([job(3, "three")]);
-    let mut play = Play::new(&stage, |_, _| Ok(()));
-    play.slots = 10;
-    play.options.bounds.jobs = Some(2);
-    let report = play.run().unwrap();
+    let backend = FakeBackend::default();
+    backend.find([job(1, "one")]);
+    backend.find([job(2, "two")]);
+    backend.find([job(3, "three")]);
+    let mut worker = TestWorker::new(&backend, |_, _| Ok(()));
+    worker.slots = 10;
+    worker.options.bounds.jobs = Some(2);
+    let report = worker.run().unwrap();
     assert_eq!((report.done, report.ended), (2, StopReason::JobLimit));
-    for call in &stage.script().calls {
+    for call in &backend.script().calls {
         if let Call::Reserve { fresh, .. } = call {
             assert!(*fresh <= 2, "asked for {fresh}");
         }
     }
-    assert_eq!(stage.said().len(), 2);
+    assert_eq!(backend.said().len(), 2);
 }
