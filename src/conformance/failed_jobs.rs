@@ -29,18 +29,7 @@ fn list(failed: &mut dyn FailedJobs, filter: Filter<'_>) -> Vec<FailedJob> {
 
 /// A job in the hands of a worker that sees it die.
 pub(super) fn dying(message: Message) -> Reserved {
-    Reserved {
-        message,
-        id: JobId::Number(1),
-        attempt: 3,
-        suspect: false,
-        unknown_for: None,
-        due_for: None,
-        last_error: None,
-        unreadable: None,
-        held_until: Instant::now() + LONG,
-        receipt: Receipt(1, 1),
-    }
+    Reserved::new(JobId::Number(1), message, 3, Receipt(1, 1), Instant::now() + LONG)
 }
 
 pub(super) fn failure(exception: &str) -> Failure {

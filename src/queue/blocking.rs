@@ -88,16 +88,7 @@ fn bury(configured: &ConfiguredDriver, task: &Task, run_env: &Arc<RunEnv>, excep
 }
 
 fn reserved(message: Message, attempt: u32) -> Reserved {
-    Reserved {
-        id: JobId::Text(message.uuid.clone()),
-        message,
-        attempt,
-        suspect: false,
-        unknown_for: None,
-        due_for: Some(Duration::ZERO),
-        last_error: None,
-        unreadable: None,
-        held_until: time::after(Instant::now(), FOR_EVER),
-        receipt: Receipt(0, 0),
-    }
+    let (id, held_until) = (JobId::Text(message.uuid.clone()), time::after(Instant::now(), FOR_EVER));
+    let reserved = Reserved::new(id, message, attempt, Receipt(0, 0), held_until);
+    Reserved { due_for: Some(Duration::ZERO), ..reserved }
 }

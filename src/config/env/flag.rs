@@ -53,37 +53,28 @@ impl ConfigFlag {
 
     /// As it is written: `--poll`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Driver => "--driver",
-            Self::Queue => "--queue",
-            Self::Connection => "--connection",
-            Self::Poll => "--poll",
-            Self::Attempts => "--attempts",
-            Self::Workers => "--workers",
-            Self::Mode => "--mode",
-            Self::Timeout => "--timeout",
-            Self::Backoff => "--backoff",
-            Self::Grace => "--grace",
-            Self::MaxJobsPerChild => "--max-jobs-per-child",
-            Self::ChildMemory => "--child-memory",
-        }
+        self.names().0
     }
 
     /// The variable of the environment that says the same, where there is one.
     pub fn variable(self) -> Option<&'static str> {
+        self.names().1
+    }
+
+    fn names(self) -> (&'static str, Option<&'static str>) {
         match self {
-            Self::Driver => Some("CRAFT_DRIVER"),
-            Self::Queue => Some("CRAFT_QUEUE"),
-            Self::Connection => Some("CRAFT_CONNECTION"),
-            Self::Poll => Some("CRAFT_POLL"),
-            Self::Attempts => Some("CRAFT_ATTEMPTS"),
-            Self::Workers => Some("CRAFT_WORKERS"),
-            Self::Mode
-            | Self::Timeout
-            | Self::Backoff
-            | Self::Grace
-            | Self::MaxJobsPerChild
-            | Self::ChildMemory => None,
+            Self::Driver => ("--driver", Some("CRAFT_DRIVER")),
+            Self::Queue => ("--queue", Some("CRAFT_QUEUE")),
+            Self::Connection => ("--connection", Some("CRAFT_CONNECTION")),
+            Self::Poll => ("--poll", Some("CRAFT_POLL")),
+            Self::Attempts => ("--attempts", Some("CRAFT_ATTEMPTS")),
+            Self::Workers => ("--workers", Some("CRAFT_WORKERS")),
+            Self::Mode => ("--mode", None),
+            Self::Timeout => ("--timeout", None),
+            Self::Backoff => ("--backoff", None),
+            Self::Grace => ("--grace", None),
+            Self::MaxJobsPerChild => ("--max-jobs-per-child", None),
+            Self::ChildMemory => ("--child-memory", None),
         }
     }
 

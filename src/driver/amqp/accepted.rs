@@ -75,23 +75,9 @@ impl Accepted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::new_uuid;
 
     fn message(payload: &[u8]) -> Message {
-        let (name, queue) = ("Job".into(), "orders".into());
-        let (unique_key, overrides, priority) = (None, None, 0);
-        let payload = payload.into();
-        Message {
-            uuid: new_uuid(),
-            name,
-            queue,
-            payload,
-            delay: Default::default(),
-            priority,
-            unique_key,
-            overrides,
-            replaces: false,
-        }
+        Message::new("orders", "Job", payload)
     }
 
     #[test]

@@ -150,17 +150,8 @@ mod tests {
     }
 
     fn message() -> Message {
-        Message {
-            uuid: "u-1".into(),
-            name: "CreateInvoice".into(),
-            queue: "orders".into(),
-            payload: b"{}".as_slice().into(),
-            delay: Duration::ZERO,
-            priority: 0,
-            unique_key: None,
-            replaces: false,
-            overrides: Some(r#"{"attempts":5}"#.into()),
-        }
+        let overrides = Some(r#"{"attempts":5}"#.into());
+        Message { uuid: "u-1".into(), overrides, ..Message::new("orders", "CreateInvoice", b"{}") }
     }
 
     fn arrival(envelope: Envelope, body: &[u8]) -> Arrival {

@@ -8,7 +8,7 @@ use super::fake::Fake;
 use super::options::AmqpOptions;
 use crate::config::AmqpConfig;
 use crate::driver::{Driver, Notifier, Reserved, Settled, Suspects, Verdict, Want};
-use crate::message::{Message, new_uuid};
+use crate::message::Message;
 
 const LEASE: Duration = Duration::from_secs(60);
 const NOW: Duration = Duration::ZERO;
@@ -32,17 +32,7 @@ impl Process {
 }
 
 fn job(payload: &str) -> Message {
-    Message {
-        uuid: new_uuid(),
-        name: "Job".into(),
-        queue: "orders".into(),
-        payload: payload.as_bytes().into(),
-        delay: NOW,
-        priority: 0,
-        unique_key: None,
-        replaces: false,
-        overrides: None,
-    }
+    Message::new("orders", "Job", payload.as_bytes())
 }
 
 fn reserve(driver: &mut AmqpDriver, fresh: usize, suspects: Suspects) -> Vec<Reserved> {

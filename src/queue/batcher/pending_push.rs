@@ -207,17 +207,7 @@ mod tests {
 
     #[test]
     fn batches_are_bounded_by_rows_and_by_bytes_and_nothing_is_left_out() {
-        let message = |size: usize| Message {
-            uuid: "u".into(),
-            name: "n".into(),
-            queue: "q".into(),
-            payload: vec![b'1'; size].into(),
-            delay: Duration::ZERO,
-            priority: 0,
-            unique_key: None,
-            replaces: false,
-            overrides: None,
-        };
+        let message = |size: usize| Message::new("q", "n", &vec![b'1'; size]);
         let sizes = |sizes: &[usize]| -> Vec<usize> {
             split(sizes.iter().map(|size| message(*size)).collect()).iter().map(Vec::len).collect()
         };

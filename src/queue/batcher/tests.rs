@@ -67,17 +67,8 @@ fn batcher(act: impl Fn(&[Message]) -> Result<()> + Send + Sync + 'static) -> (B
 }
 
 fn job(name: &str) -> Vec<Message> {
-    vec![Message {
-        uuid: crate::message::new_uuid(),
-        name: name.into(),
-        queue: "q".into(),
-        payload: Arc::from(&b"1"[..]),
-        delay: Duration::ZERO,
-        priority: 0,
-        unique_key: name.starts_with("keyed").then(|| name.into()),
-        replaces: false,
-        overrides: None,
-    }]
+    let unique_key = name.starts_with("keyed").then(|| name.into());
+    vec![Message { unique_key, ..Message::new("q", name, b"1") }]
 }
 
 fn wait_until(what: impl Fn() -> bool) {

@@ -286,28 +286,10 @@ impl Control for FakeBackend {
 
 /// A job as the fake backend hands it out: number `id`, named "Job", whose payload is `says`.
 pub(super) fn job(id: u64, says: &str) -> Reserved {
-    Reserved {
-        message: Message {
-            uuid: format!("uuid-{id}").into(),
-            name: "Job".into(),
-            queue: "default".into(),
-            payload: says.as_bytes().into(),
-            delay: Duration::ZERO,
-            priority: 0,
-            unique_key: None,
-            replaces: false,
-            overrides: None,
-        },
-        id: JobId::Number(id.cast_signed()),
-        attempt: 1,
-        suspect: false,
-        unknown_for: None,
-        due_for: None,
-        last_error: None,
-        unreadable: None,
-        held_until: Instant::now() + Duration::from_secs(3_600),
-        receipt: Receipt(id, 100 + id),
-    }
+    let message =
+        Message { uuid: format!("uuid-{id}").into(), ..Message::new("default", "Job", says.as_bytes()) };
+    let held_until = Instant::now() + Duration::from_secs(3_600);
+    Reserved::new(JobId::Number(id.cast_signed()), message, 1, Receipt(id, 100 + id), held_until)
 }
 
 /// What a job does that ends when the returned sender is dropped.

@@ -107,15 +107,5 @@ fn a_refusal_is_one_sentence_without_the_script() {
 }
 
 fn message() -> Message {
-    Message {
-        uuid: crate::message::new_uuid(),
-        name: "A".into(),
-        queue: "default".into(),
-        payload: Arc::from(vec![b'1'; 1_000]),
-        delay: Duration::ZERO,
-        priority: 0,
-        unique_key: None,
-        replaces: false,
-        overrides: None,
-    }
+    Message::new("default", "A", &[b'1'; 1_000])
 }
