@@ -124,12 +124,12 @@ fn write_failed(worker: &mut EventLoop) {
 /// A worker inside a program that goes on: the threads may still run, so the holds are kept alive.
 fn keep_holds_until_threads_end(mut worker: EventLoop) {
     worker.options.process_ends = false;
-    let keeper = std::thread::Builder::new().name("craft-keeper".into()).spawn(move || {
+    let started = std::thread::Builder::new().name("craft-holds".into()).spawn(move || {
         worker.run();
         // The error would be the one that was returned to its owner.
         let _ = end(worker);
     });
-    if let Err(cause) = keeper {
+    if let Err(cause) = started {
         log::error!("cannot start a thread that keeps the holds of running jobs: {cause}");
     }
 }

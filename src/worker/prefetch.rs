@@ -86,48 +86,48 @@ mod tests {
     #[test]
     fn slow_jobs_are_not_held_ahead_and_quick_ones_are_up_to_a_bound() {
         let start = Instant::now();
-        let mut pace = Prefetch::new(start);
-        assert_eq!(pace.prefetch(start), 0);
-        pace.count(1);
-        assert_eq!(pace.prefetch(start + Duration::from_secs(1)), 0);
-        pace.count(100);
-        assert_eq!(pace.prefetch(start + Duration::from_millis(1_100)), 50);
-        pace.count(1_000_000);
-        assert_eq!(pace.prefetch(start + Duration::from_millis(1_200)), 500);
-        assert_eq!(pace.prefetch(start + Duration::from_millis(1_300)), 0);
+        let mut prefetch = Prefetch::new(start);
+        assert_eq!(prefetch.prefetch(start), 0);
+        prefetch.count(1);
+        assert_eq!(prefetch.prefetch(start + Duration::from_secs(1)), 0);
+        prefetch.count(100);
+        assert_eq!(prefetch.prefetch(start + Duration::from_millis(1_100)), 50);
+        prefetch.count(1_000_000);
+        assert_eq!(prefetch.prefetch(start + Duration::from_millis(1_200)), 500);
+        assert_eq!(prefetch.prefetch(start + Duration::from_millis(1_300)), 0);
     }
 
     #[test]
     fn large_jobs_are_held_ready_by_their_bytes() {
         let start = Instant::now();
-        let mut pace = Prefetch::new(start);
-        pace.count(1_000_000);
-        pace.sized(2 * 1024 * 1024);
-        assert_eq!(pace.prefetch(start + Duration::from_secs(1)), 8);
-        pace.sized(1 << 30);
-        assert_eq!(pace.prefetch(start + Duration::from_secs(1)), 0);
-        (0..2_000).for_each(|_| pace.sized(100));
-        assert_eq!(pace.prefetch(start + Duration::from_secs(1)), 500, "small ones again");
+        let mut prefetch = Prefetch::new(start);
+        prefetch.count(1_000_000);
+        prefetch.sized(2 * 1024 * 1024);
+        assert_eq!(prefetch.prefetch(start + Duration::from_secs(1)), 8);
+        prefetch.sized(1 << 30);
+        assert_eq!(prefetch.prefetch(start + Duration::from_secs(1)), 0);
+        (0..2_000).for_each(|_| prefetch.sized(100));
+        assert_eq!(prefetch.prefetch(start + Duration::from_secs(1)), 500, "small ones again");
     }
 
     #[test]
     fn after_a_stall_nothing_is_held_ready() {
         let start = Instant::now();
-        let mut pace = Prefetch::new(start);
-        pace.count(1_000_000);
-        assert_eq!(pace.prefetch(start + Duration::from_millis(100)), 500);
-        pace.stall(start + Duration::from_millis(100));
-        assert_eq!(pace.prefetch(start + Duration::from_millis(101)), 0);
+        let mut prefetch = Prefetch::new(start);
+        prefetch.count(1_000_000);
+        assert_eq!(prefetch.prefetch(start + Duration::from_millis(100)), 500);
+        prefetch.stall(start + Duration::from_millis(100));
+        assert_eq!(prefetch.prefetch(start + Duration::from_millis(101)), 0);
     }
 
     #[test]
     fn the_longer_an_exchange_takes_the_more_jobs_are_held_ready() {
         let start = Instant::now();
         let ready = |took| {
-            let mut pace = Prefetch::new(start);
-            pace.exchanged(took);
-            pace.count(100);
-            pace.prefetch(start + Duration::from_secs(1))
+            let mut prefetch = Prefetch::new(start);
+            prefetch.exchanged(took);
+            prefetch.count(100);
+            prefetch.prefetch(start + Duration::from_secs(1))
         };
         assert_eq!(ready(Duration::from_millis(1)), 5);
         assert_eq!(ready(Duration::from_millis(100)), 80);

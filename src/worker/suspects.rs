@@ -117,41 +117,41 @@ mod tests {
     #[test]
     fn one_that_is_gone_keeps_no_slot_empty() {
         let now = Instant::now();
-        let mut watch = SuspectSchedule::new(now, LEASE);
-        watch.looked(now, &found(Suspects::Look, false, true), PAUSE);
-        assert!(watch.due && watch.seen);
-        assert_eq!(watch.next_look, now + PAUSE, "it looks again while others run");
-        watch.looked(now + PAUSE, &found(Suspects::Look, false, false), PAUSE);
-        assert!(!watch.due && !watch.seen);
+        let mut schedule = SuspectSchedule::new(now, LEASE);
+        schedule.looked(now, &found(Suspects::Look, false, true), PAUSE);
+        assert!(schedule.due && schedule.seen);
+        assert_eq!(schedule.next_look, now + PAUSE, "it looks again while others run");
+        schedule.looked(now + PAUSE, &found(Suspects::Look, false, false), PAUSE);
+        assert!(!schedule.due && !schedule.seen);
     }
 
     #[test]
     fn one_that_cannot_be_taken_is_left_alone_for_longer_each_time() {
         let now = Instant::now();
-        let mut watch = SuspectSchedule::new(now, LEASE);
+        let mut schedule = SuspectSchedule::new(now, LEASE);
         let mut before = Duration::ZERO;
         for _ in 0..20 {
-            watch.looked(now, &found(Suspects::Look, false, true), PAUSE);
-            watch.looked(now, &found(Suspects::Take(1), false, true), PAUSE);
-            assert!(!watch.due && !watch.seen, "clean jobs are not kept waiting");
-            let wait = watch.next_look - now;
+            schedule.looked(now, &found(Suspects::Look, false, true), PAUSE);
+            schedule.looked(now, &found(Suspects::Take(1), false, true), PAUSE);
+            assert!(!schedule.due && !schedule.seen, "clean jobs are not kept waiting");
+            let wait = schedule.next_look - now;
             assert!(wait >= before && wait > Duration::ZERO && wait <= LEASE, "{wait:?} after {before:?}");
             before = wait;
         }
         assert_eq!(before, LEASE);
-        watch.looked(now, &found(Suspects::Take(1), true, true), PAUSE);
-        assert!(watch.due, "the next one is taken at once");
+        schedule.looked(now, &found(Suspects::Take(1), true, true), PAUSE);
+        assert!(schedule.due, "the next one is taken at once");
     }
 
     #[test]
     fn clean_jobs_have_their_turn_beside_a_job_that_runs_for_hours() {
         let start = Instant::now();
-        let mut watch = SuspectSchedule::new(start, LEASE);
+        let mut schedule = SuspectSchedule::new(start, LEASE);
         let (mut now, mut empty) = (start, Duration::ZERO);
         while now < start + Duration::from_secs(7_200) {
-            watch.looked(now, &found(Suspects::Look, false, true), PAUSE);
-            let next = watch.next_look;
-            empty += if watch.due { next - now } else { Duration::ZERO };
+            schedule.looked(now, &found(Suspects::Look, false, true), PAUSE);
+            let next = schedule.next_look;
+            empty += if schedule.due { next - now } else { Duration::ZERO };
             now = next;
         }
         assert!(empty > Duration::from_secs(600), "the slots are kept empty for longer each time: {empty:?}");
@@ -161,45 +161,49 @@ mod tests {
     #[test]
     fn in_processes_the_next_ones_are_taken_at_once() {
         let now = Instant::now();
-        let mut watch = SuspectSchedule::new(now, LEASE);
-        watch.looked(now, &Found { isolates: true, ..found(Suspects::TakeUncharged(4), true, true) }, PAUSE);
-        assert!(!watch.due);
-        assert_eq!(watch.next_look, now);
+        let mut schedule = SuspectSchedule::new(now, LEASE);
+        schedule.looked(
+            now,
+            &Found { isolates: true, ..found(Suspects::TakeUncharged(4), true, true) },
+            PAUSE,
+        );
+        assert!(!schedule.due);
+        assert_eq!(schedule.next_look, now);
     }
 
     #[test]
     fn in_processes_suspects_and_clean_jobs_take_turns_while_suspects_are_due() {
         let now = Instant::now();
-        let mut watch = SuspectSchedule::new(now, LEASE);
+        let mut schedule = SuspectSchedule::new(now, LEASE);
         let found = |asked, took| Found { isolates: true, ..found(asked, took, true) };
         for _ in 0..3 {
-            watch.looked(now, &found(Suspects::Look, false), PAUSE);
-            assert!(watch.seen && watch.their_turn && watch.are_next(now, Suspects::Look));
-            watch.looked(now, &found(Suspects::TakeUncharged(4), true), PAUSE);
-            assert!(watch.seen && !watch.their_turn && watch.next_look == now);
+            schedule.looked(now, &found(Suspects::Look, false), PAUSE);
+            assert!(schedule.seen && schedule.their_turn && schedule.are_next(now, Suspects::Look));
+            schedule.looked(now, &found(Suspects::TakeUncharged(4), true), PAUSE);
+            assert!(schedule.seen && !schedule.their_turn && schedule.next_look == now);
         }
     }
 
     #[test]
     fn in_processes_what_others_leave_runs_alone() {
         let now = Instant::now();
-        let mut watch = SuspectSchedule::new(now, LEASE);
+        let mut schedule = SuspectSchedule::new(now, LEASE);
         let found = |asked, took| Found { isolates: true, ..found(asked, took, true) };
         for _ in 0..3 {
-            watch.looked(now, &found(Suspects::TakeUncharged(4), false), PAUSE);
-            assert!(watch.due && watch.next_look > now, "it waits for the slots to be empty");
-            watch.looked(now, &found(Suspects::Look, false), PAUSE);
-            assert!(watch.due, "and goes on to wait");
-            watch.looked(now, &found(Suspects::Take(1), true), PAUSE);
+            schedule.looked(now, &found(Suspects::TakeUncharged(4), false), PAUSE);
+            assert!(schedule.due && schedule.next_look > now, "it waits for the slots to be empty");
+            schedule.looked(now, &found(Suspects::Look, false), PAUSE);
+            assert!(schedule.due, "and goes on to wait");
+            schedule.looked(now, &found(Suspects::Take(1), true), PAUSE);
             assert!(
-                !watch.due && watch.their_turn && watch.next_look == now,
+                !schedule.due && schedule.their_turn && schedule.next_look == now,
                 "others may run beside each other"
             );
         }
-        watch.looked(now, &found(Suspects::TakeUncharged(4), false), PAUSE);
-        watch.looked(now, &found(Suspects::Take(1), false), PAUSE);
+        schedule.looked(now, &found(Suspects::TakeUncharged(4), false), PAUSE);
+        schedule.looked(now, &found(Suspects::Take(1), false), PAUSE);
         assert!(
-            !watch.due && !watch.seen && watch.next_look > now,
+            !schedule.due && !schedule.seen && schedule.next_look > now,
             "it is locked: the clean ones have their turn"
         );
     }
@@ -207,8 +211,8 @@ mod tests {
     #[test]
     fn before_it_has_settled_in_it_only_notes_that_there_are_some() {
         let now = Instant::now();
-        let mut watch = SuspectSchedule::new(now, LEASE);
-        watch.looked(now, &Found { settled_in: false, ..found(Suspects::Look, false, true) }, PAUSE);
-        assert!(!watch.due && watch.seen);
+        let mut schedule = SuspectSchedule::new(now, LEASE);
+        schedule.looked(now, &Found { settled_in: false, ..found(Suspects::Look, false, true) }, PAUSE);
+        assert!(!schedule.due && schedule.seen);
     }
 }

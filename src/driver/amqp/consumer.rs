@@ -50,14 +50,14 @@ pub(super) struct Consumer {
     options: Arc<AmqpOptions>,
     /// Which connection of this process this is: a tag means nothing on another one.
     epoch: u64,
-    pub(super) holds: Deliveries,
+    pub(super) deliveries: Deliveries,
     process: Arc<ProcessDeliveries>,
     waiting: HashMap<Arc<str>, VecDeque<Arrival>>,
     /// What is to be replaced by a copy once the broker takes messages again, by tag.
     postponed: BTreeMap<u64, Postponed>,
     declared: HashSet<Arc<str>>,
     subscribed: Vec<Arc<str>>,
-    appetite: Prefetch,
+    prefetch: Prefetch,
     /// How many strays are still to be looked at.
     strays: u64,
     /// When it first had the broker deliver.
@@ -73,10 +73,10 @@ impl Consumer {
         static EPOCHS: AtomicU64 = AtomicU64::new(1);
         Self {
             inbox,
-            appetite: Prefetch::new(options.prefetch),
+            prefetch: Prefetch::new(options.prefetch),
             options,
             epoch: EPOCHS.fetch_add(1, Ordering::Relaxed),
-            holds: Deliveries::default(),
+            deliveries: Deliveries::default(),
             process,
             waiting: HashMap::new(),
             postponed: BTreeMap::new(),
@@ -117,7 +117,7 @@ impl Consumer {
         self.hand_out(&queues, want.fresh, until, &mut taken);
         if taken.jobs.is_empty() && want.fresh > 0 {
             // Who still holds jobs does not end, and need not know.
-            let more = self.holds.len() == 0 && self.are_there_more(&queues)?;
+            let more = self.deliveries.len() == 0 && self.are_there_more(&queues)?;
             self.sort_arrivals(publisher)?;
             self.hand_out(&queues, want.fresh, until, &mut taken);
             taken.next_due = (more && taken.jobs.is_empty()).then_some(Duration::ZERO);
@@ -157,7 +157,7 @@ impl Consumer {
     /// has handed out no more than what the worker holds.
     fn fetch_nothing_ahead(&mut self, publisher: &mut Publisher) -> Result<()> {
         let nothing_waits = self.waiting.values().all(VecDeque::is_empty);
-        if nothing_waits && self.appetite.current() <= self.holds.len() {
+        if nothing_waits && self.prefetch.current() <= self.deliveries.len() {
             return Ok(());
         }
         self.unsubscribe_and_requeue(self.options.answer_timeout, publisher)
@@ -215,11 +215,11 @@ impl Consumer {
         if queues.is_empty() {
             return Ok(());
         }
-        if let Some(prefetch) = self.appetite.for_more(self.holds.len(), more) {
+        if let Some(prefetch) = self.prefetch.for_more(self.deliveries.len(), more) {
             for queue in queues {
                 self.inbox.subscribe(queue, prefetch)?;
             }
-            self.appetite.subscribed(prefetch);
+            self.prefetch.subscribed(prefetch);
             self.subscribed = queues.to_vec();
             self.subscribed_at.get_or_insert_with(Instant::now);
         }
@@ -229,8 +229,8 @@ impl Consumer {
     fn sort_arrivals(&mut self, publisher: &mut Publisher) -> Result<()> {
         let mut again = Vec::new();
         for arrival in self.inbox.arrivals()? {
-            self.holds.delivered(arrival.tag);
-            self.appetite.came(arrival.body.len());
+            self.deliveries.delivered(arrival.tag);
+            self.prefetch.came(arrival.body.len());
             if arrival.redelivered {
                 again.extend(self.adopt(arrival));
             } else {
@@ -247,7 +247,7 @@ impl Consumer {
         let state = State::read(arrival.envelope.app_id.as_deref());
         let Arrival { tag, queue, envelope, body, .. } = arrival;
         let (body, adopted) = (body.into(), true);
-        self.holds.hold(receipt, Held { tag, queue, state, envelope, uuid, until, body, adopted });
+        self.deliveries.hold(receipt, Held { tag, queue, state, envelope, uuid, until, body, adopted });
         None
     }
 
@@ -267,7 +267,7 @@ impl Consumer {
     }
 
     fn suspect_lapsed(&mut self, publisher: &mut Publisher) -> Result<()> {
-        let lapsed = self.holds.lapsed(Instant::now());
+        let lapsed = self.deliveries.lapsed(Instant::now());
         lapsed.iter().for_each(|(receipt, held)| self.process.lapse(*receipt, held));
         let arrivals = lapsed.into_iter().map(|(_, held)| Arrival {
             tag: held.tag,
@@ -281,7 +281,7 @@ impl Consumer {
     }
 
     pub(super) fn ack(&mut self, tags: Vec<u64>) -> Result<()> {
-        for (tag, multiple) in self.holds.acks(tags) {
+        for (tag, multiple) in self.deliveries.acks(tags) {
             self.inbox.ack(tag, multiple)?;
         }
         Ok(())
@@ -294,7 +294,7 @@ impl Consumer {
         let state = State::read(arrival.envelope.app_id.as_deref());
         let Arrival { tag, queue, envelope, .. } = arrival;
         let (body, adopted) = (Arc::clone(&job.message.payload), false);
-        self.holds.hold(receipt, Held { tag, queue, state, envelope, uuid, until, body, adopted });
+        self.deliveries.hold(receipt, Held { tag, queue, state, envelope, uuid, until, body, adopted });
         job
     }
 
@@ -308,7 +308,7 @@ impl Consumer {
         if !self.subscribed.is_empty() {
             self.inbox.unsubscribe(limit)?;
             self.subscribed.clear();
-            self.appetite.subscribed(0);
+            self.prefetch.subscribed(0);
         }
         self.sort_arrivals(publisher)?;
         let unbegun = self.waiting.drain().flat_map(|(_, arrivals)| arrivals).collect();
@@ -323,7 +323,7 @@ impl Consumer {
             std::mem::take(&mut self.postponed).into_values().filter(|one| one.place == Place::Work);
         let unread = unread.chain(unbegun.map(|one| one.arrival));
         let unread: Vec<_> = unread.map(|unread| process.print(&unread.envelope, &unread.body)).collect();
-        process.leave(&mut self.holds, unread.into_iter());
+        process.leave(&mut self.deliveries, unread.into_iter());
     }
 
     /// The driver is dropped while all is well: puts back what nobody has begun, and lets the last

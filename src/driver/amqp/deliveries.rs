@@ -113,9 +113,9 @@ mod tests {
     use super::*;
 
     fn delivered(tags: std::ops::RangeInclusive<u64>) -> Deliveries {
-        let mut holds = Deliveries::default();
-        tags.for_each(|tag| holds.delivered(tag));
-        holds
+        let mut deliveries = Deliveries::default();
+        tags.for_each(|tag| deliveries.delivered(tag));
+        deliveries
     }
 
     #[test]
@@ -127,21 +127,21 @@ mod tests {
 
     #[test]
     fn an_ack_never_covers_what_is_still_open() {
-        let mut holds = delivered(1..=6);
-        assert_eq!(holds.acks(vec![2, 3]), [(2, false), (3, false)]);
-        assert_eq!(holds.acks(vec![1, 5]), [(1, true), (5, false)]);
-        assert_eq!(holds.acks(vec![4]), [(4, true)]);
-        assert_eq!(holds.acks(vec![6]), [(6, true)]);
+        let mut deliveries = delivered(1..=6);
+        assert_eq!(deliveries.acks(vec![2, 3]), [(2, false), (3, false)]);
+        assert_eq!(deliveries.acks(vec![1, 5]), [(1, true), (5, false)]);
+        assert_eq!(deliveries.acks(vec![4]), [(4, true)]);
+        assert_eq!(deliveries.acks(vec![6]), [(6, true)]);
     }
 
     #[test]
     fn an_ack_never_covers_what_was_not_seen_yet() {
-        let mut holds = Deliveries::default();
-        holds.delivered(1);
-        holds.delivered(3);
-        assert_eq!(holds.acks(vec![1, 3]), [(1, true), (3, false)]);
-        holds.delivered(2);
-        holds.delivered(4);
-        assert_eq!(holds.acks(vec![2, 4]), [(4, true)]);
+        let mut deliveries = Deliveries::default();
+        deliveries.delivered(1);
+        deliveries.delivered(3);
+        assert_eq!(deliveries.acks(vec![1, 3]), [(1, true), (3, false)]);
+        deliveries.delivered(2);
+        deliveries.delivered(4);
+        assert_eq!(deliveries.acks(vec![2, 4]), [(4, true)]);
     }
 }

@@ -27,7 +27,7 @@ use crate::time;
 /// What the drivers of a process share.
 #[derive(Clone, Default)]
 pub(super) struct Shared {
-    pub(super) holds: Arc<ProcessDeliveries>,
+    pub(super) deliveries: Arc<ProcessDeliveries>,
     pub(super) accepted: Arc<Accepted>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct AmqpDriver {
     notifier: Notifier,
     shared: Shared,
     publisher: Publisher,
-    intake: Option<Consumer>,
+    consumer: Option<Consumer>,
     /// The queues that were named here.
     seen: BTreeSet<Arc<str>>,
     /// When the last job that was put back here is due, and when it should be there at the latest.
@@ -69,7 +69,7 @@ impl AmqpDriver {
             notifier,
             shared,
             publisher,
-            intake: None,
+            consumer: None,
             seen,
             returning: None,
             opened: Instant::now(),
@@ -80,20 +80,20 @@ impl AmqpDriver {
     /// Whether what was held before may still come: the broker delivers once it is asked to, which on a crowded
     /// machine is long after opening.
     fn settles_in(&self) -> bool {
-        match self.intake.as_ref().and_then(|intake| intake.subscribed_at) {
+        match self.consumer.as_ref().and_then(|consumer| consumer.subscribed_at) {
             Some(at) => at.elapsed() < SETTLING,
             None => self.opened.elapsed() < SETTLING * 6,
         }
     }
 
-    fn intake(&mut self) -> Result<(&mut Consumer, &mut Publisher)> {
-        if self.intake.is_none() {
+    fn consumer(&mut self) -> Result<(&mut Consumer, &mut Publisher)> {
+        if self.consumer.is_none() {
             let inbox = self.client.inbox(self.notifier.clone())?;
-            let holds = Arc::clone(&self.shared.holds);
-            self.intake = Some(Consumer::new(inbox, Arc::clone(&self.options), holds));
+            let deliveries = Arc::clone(&self.shared.deliveries);
+            self.consumer = Some(Consumer::new(inbox, Arc::clone(&self.options), deliveries));
         }
-        match &mut self.intake {
-            Some(intake) => Ok((intake, &mut self.publisher)),
+        match &mut self.consumer {
+            Some(consumer) => Ok((consumer, &mut self.publisher)),
             None => Err(Error::other("there is no receiving connection")),
         }
     }
@@ -172,35 +172,35 @@ impl AmqpDriver {
     /// `surely`: waits until the broker has read all.
     fn settle_all(&mut self, settled: &[Settled<'_>], surely: bool) -> Result<Settlement> {
         let mut settlement = Settlement::default();
-        let Some(intake) = &mut self.intake else {
+        let Some(consumer) = &mut self.consumer else {
             for Settled { job, .. } in settled {
-                if !self.shared.holds.was_settled(job.receipt) {
-                    self.shared.holds.forget(&job.message.uuid, job.receipt);
+                if !self.shared.deliveries.was_settled(job.receipt) {
+                    self.shared.deliveries.forget(&job.message.uuid, job.receipt);
                     settlement.lost.push(job.receipt);
                 }
             }
             return Ok(settlement);
         };
-        intake.proceed(A_MOMENT, &mut self.publisher)?;
+        consumer.proceed(A_MOMENT, &mut self.publisher)?;
         let goes_back = |settled: &Settled<'_>| matches!(settled.verdict, Verdict::Unstarted { .. });
         if settled.iter().any(goes_back) {
             // The worker has no room: what it gives back must not come right here again.
-            intake.unsubscribe_and_requeue(self.options.answer_timeout, &mut self.publisher)?;
+            consumer.unsubscribe_and_requeue(self.options.answer_timeout, &mut self.publisher)?;
         }
         let mut done = Vec::new();
         let mut copies = Vec::new();
         for Settled { job, verdict } in settled {
             if self.publisher.is_held_up()
                 && !matches!(verdict, Verdict::Done)
-                && intake.holds.has(job.receipt)
+                && consumer.deliveries.has(job.receipt)
             {
                 settlement.pending.push(job.receipt);
                 continue;
             }
-            match intake.holds.release(job.receipt) {
-                None if self.shared.holds.was_settled(job.receipt) => {}
+            match consumer.deliveries.release(job.receipt) {
+                None if self.shared.deliveries.was_settled(job.receipt) => {}
                 None => {
-                    self.shared.holds.forget(&job.message.uuid, job.receipt);
+                    self.shared.deliveries.forget(&job.message.uuid, job.receipt);
                     settlement.lost.push(job.receipt);
                 }
                 Some(held) => match verdict {
@@ -210,7 +210,7 @@ impl AmqpDriver {
             }
         }
         // Not after the copies: should those fail, what is done is done.
-        let mut result = intake.ack(done.iter().map(|(_, held)| held.tag).collect());
+        let mut result = consumer.ack(done.iter().map(|(_, held)| held.tag).collect());
         let publisher = &mut self.publisher;
         let mut arrived = vec![false; copies.len()];
         if result.is_ok() && !copies.is_empty() {
@@ -222,11 +222,11 @@ impl AmqpDriver {
             });
             // A copy that has arrived takes the place of its original, whatever became of the others.
             let tags = copies.iter().zip(&arrived).filter(|(_, arrived)| **arrived);
-            let acknowledged = intake.ack(tags.map(|((.., held), _)| held.tag).collect());
+            let acknowledged = consumer.ack(tags.map(|((.., held), _)| held.tag).collect());
             result = result.and(acknowledged);
         }
         if surely && result.is_ok() {
-            result = intake.flush();
+            result = consumer.flush();
         }
         if let Err(error) = result {
             // The caller settles all of this again. Where the connection is lost, nobody knows whether the broker
@@ -235,28 +235,28 @@ impl AmqpDriver {
             let mut over = Vec::new();
             for (job, held) in done {
                 match is_lost {
-                    true => intake.holds.hold(job.receipt, held),
+                    true => consumer.deliveries.hold(job.receipt, held),
                     false => over.push((job, held)),
                 }
             }
             for ((job, _, held), arrived) in copies.into_iter().zip(arrived) {
                 match arrived {
-                    false => intake.holds.hold(job.receipt, held),
+                    false => consumer.deliveries.hold(job.receipt, held),
                     true => over.push((job, held)),
                 }
             }
-            self.shared.holds.note_settled(over.iter().map(|(job, _)| job.receipt));
-            over.iter().for_each(|(job, held)| self.shared.holds.release(&held.uuid, job.receipt));
+            self.shared.deliveries.note_settled(over.iter().map(|(job, _)| job.receipt));
+            over.iter().for_each(|(job, held)| self.shared.deliveries.release(&held.uuid, job.receipt));
             return Err(error);
         }
-        done.iter().for_each(|(job, held)| self.shared.holds.release(&held.uuid, job.receipt));
+        done.iter().for_each(|(job, held)| self.shared.deliveries.release(&held.uuid, job.receipt));
         let mut returned = Vec::with_capacity(copies.len());
         for ((job, verdict, held), arrived) in copies.into_iter().zip(arrived) {
             if arrived {
-                self.shared.holds.release(&held.uuid, job.receipt);
+                self.shared.deliveries.release(&held.uuid, job.receipt);
             } else {
                 settlement.pending.push(job.receipt);
-                intake.holds.hold(job.receipt, held);
+                consumer.deliveries.hold(job.receipt, held);
             }
             returned.push(verdict);
         }
@@ -280,8 +280,8 @@ impl Driver for AmqpDriver {
 
     fn reserve(&mut self, want: &Want<'_>) -> Result<Taken> {
         self.see(want.queues.iter().map(|queue| &**queue));
-        let away = self.shared.holds.away(Instant::now());
-        let taken = self.intake().and_then(|(intake, publisher)| intake.reserve(want, away, publisher));
+        let away = self.shared.deliveries.away(Instant::now());
+        let taken = self.consumer().and_then(|(consumer, publisher)| consumer.reserve(want, away, publisher));
         let mut taken = self.watched(taken)?;
         if taken.jobs.is_empty() && want.fresh > 0 {
             taken.next_due = taken.next_due.or_else(|| self.return_due());
@@ -304,17 +304,20 @@ impl Driver for AmqpDriver {
     /// # Errors
     /// The connection is lost: what it held is continued by the next one, or by somebody else.
     fn extend(&mut self, held: &[&Reserved], lease: Duration) -> Result<Vec<Receipt>> {
-        if let Some(intake) = &mut self.intake {
-            let checked = intake.check();
+        if let Some(consumer) = &mut self.consumer {
+            let checked = consumer.check();
             self.watched(checked)?;
         }
         let until = time::after(Instant::now(), lease);
         let mut lost = Vec::new();
         for job in held {
             // What was held on a connection that was lost may come back: nobody knows yet.
-            let held = self.shared.holds.is_settled(job.receipt)
-                || self.intake.as_mut().is_some_and(|intake| intake.holds.extend(job.receipt, until))
-                || self.shared.holds.extend(job.receipt, until) && self.settles_in();
+            let held = self.shared.deliveries.is_settled(job.receipt)
+                || self
+                    .consumer
+                    .as_mut()
+                    .is_some_and(|consumer| consumer.deliveries.extend(job.receipt, until))
+                || self.shared.deliveries.extend(job.receipt, until) && self.settles_in();
             if !held {
                 lost.push(job.receipt);
             }
@@ -323,8 +326,8 @@ impl Driver for AmqpDriver {
     }
 
     fn came_back(&mut self, job: &Reserved) -> bool {
-        self.intake.as_ref().is_some_and(|intake| intake.holds.has(job.receipt))
-            || self.shared.holds.is_settled(job.receipt)
+        self.consumer.as_ref().is_some_and(|consumer| consumer.deliveries.has(job.receipt))
+            || self.shared.deliveries.is_settled(job.receipt)
     }
 
     /// AMQP tells how many messages are ready in a queue, and nothing else.
@@ -335,8 +338,8 @@ impl Driver for AmqpDriver {
         };
         let counted = named.into_iter().map(|queue| {
             crate::message::check_name("queue", &queue)?;
-            let (intake, _) = self.intake()?;
-            let waiting = Some(intake.count(&queue)?);
+            let (consumer, _) = self.consumer()?;
+            let waiting = Some(consumer.count(&queue)?);
             Ok(Size { queue: queue.to_string(), waiting, delayed: None, running: None, oldest_wait: None })
         });
         let sizes = counted.collect();
@@ -347,7 +350,7 @@ impl Driver for AmqpDriver {
     /// AMQP can't pick it out.
     fn clear(&mut self, queue: &str) -> Result<u64> {
         crate::message::check_name("queue", queue)?;
-        let cleared = self.intake().and_then(|(intake, publisher)| intake.clear(queue, publisher));
+        let cleared = self.consumer().and_then(|(consumer, publisher)| consumer.clear(queue, publisher));
         self.watched(cleared)
     }
 
@@ -378,11 +381,11 @@ fn shows_no_jobs() -> Error {
 
 impl Drop for AmqpDriver {
     fn drop(&mut self) {
-        let Some(intake) = &mut self.intake else { return };
+        let Some(consumer) = &mut self.consumer else { return };
         if self.well {
             // When it fails, the broker gives everything to others by itself.
-            let _ = intake.leave(&mut self.publisher);
+            let _ = consumer.leave(&mut self.publisher);
         }
-        intake.lose();
+        consumer.lose();
     }
 }

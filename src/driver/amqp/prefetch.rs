@@ -65,12 +65,12 @@ mod tests {
 
     /// With bodies of one size, as far as it goes.
     fn grown(size: usize, held: usize, more: usize) -> u16 {
-        let mut appetite = Prefetch::new(None);
-        while let Some(prefetch) = appetite.for_more(held, more) {
-            appetite.subscribed(prefetch);
-            appetite.came(size);
+        let mut prefetch = Prefetch::new(None);
+        while let Some(larger) = prefetch.for_more(held, more) {
+            prefetch.subscribed(larger);
+            prefetch.came(size);
         }
-        appetite.current
+        prefetch.current
     }
 
     #[test]
@@ -95,21 +95,21 @@ mod tests {
 
     #[test]
     fn it_shrinks_when_much_less_is_wanted() {
-        let mut appetite = Prefetch::new(None);
-        appetite.came(10);
-        appetite.subscribed(512);
-        assert_eq!([500, 300, 130].map(|more| appetite.for_more(0, more)), [None; 3]);
-        assert_eq!(appetite.for_more(0, 100), Some(128));
-        assert_eq!(appetite.for_more(1, 1), Some(2));
-        appetite.subscribed(2);
-        assert_eq!([appetite.for_more(0, 2), appetite.for_more(0, 1)], [None, Some(1)]);
+        let mut prefetch = Prefetch::new(None);
+        prefetch.came(10);
+        prefetch.subscribed(512);
+        assert_eq!([500, 300, 130].map(|more| prefetch.for_more(0, more)), [None; 3]);
+        assert_eq!(prefetch.for_more(0, 100), Some(128));
+        assert_eq!(prefetch.for_more(1, 1), Some(2));
+        prefetch.subscribed(2);
+        assert_eq!([prefetch.for_more(0, 2), prefetch.for_more(0, 1)], [None, Some(1)]);
     }
 
     #[test]
     fn what_is_configured_holds() {
-        let mut appetite = Prefetch::new(Some(10));
-        assert_eq!(appetite.for_more(0, 1), Some(10));
-        appetite.subscribed(10);
-        assert_eq!(appetite.for_more(300, 300), None);
+        let mut prefetch = Prefetch::new(Some(10));
+        assert_eq!(prefetch.for_more(0, 1), Some(10));
+        prefetch.subscribed(10);
+        assert_eq!(prefetch.for_more(300, 300), None);
     }
 }

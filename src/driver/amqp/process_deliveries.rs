@@ -123,13 +123,13 @@ impl ProcessDeliveries {
     }
 
     /// A connection is gone: remembers what it still held, and that no message that was unread there caused its end.
-    pub(super) fn leave(&self, holds: &mut Deliveries, unread: impl Iterator<Item = Print>) {
+    pub(super) fn leave(&self, deliveries: &mut Deliveries, unread: impl Iterator<Item = Print>) {
         let mut state = self.lock();
         state.drop_old();
         let now = Instant::now();
         let mut survived = |print| state.survivors.entry(print).or_insert((0, now)).0 += 1;
         unread.for_each(&mut survived);
-        let held: Vec<_> = holds
+        let held: Vec<_> = deliveries
             .drain()
             .map(|(receipt, held)| (receipt, self.print(&held.envelope, &held.body), held))
             .collect();
@@ -228,13 +228,13 @@ mod tests {
 
     #[test]
     fn an_orphan_is_adopted_once_and_only_while_its_hold_lasts() {
-        let (process, mut holds) = (ProcessDeliveries::default(), Deliveries::default());
+        let (process, mut deliveries) = (ProcessDeliveries::default(), Deliveries::default());
         let now = Instant::now();
         let later = now + Duration::from_secs(60);
         for (tag, id, until) in [(1, "runs", later), (2, "over", now), (3, "settled", later)] {
-            holds.hold(Receipt(1, tag), held(&process, Receipt(1, tag), id, until));
+            deliveries.hold(Receipt(1, tag), held(&process, Receipt(1, tag), id, until));
         }
-        process.leave(&mut holds, std::iter::empty());
+        process.leave(&mut deliveries, std::iter::empty());
         process.forget("settled", Receipt(1, 3));
         let print = |id: &str| process.print(&envelope(id), id.as_bytes());
         assert_eq!(process.adopt(print("runs")), Some((Receipt(1, 1), "runs".into(), later)));

@@ -100,65 +100,65 @@ impl Publisher {
             let are_copies = publishes.iter().all(|publish| publish.replaces.is_some());
             return if are_copies { Ok(()) } else { Err(self.no_answer()) };
         }
-        let mut letters = Vec::with_capacity(publishes.len());
+        let mut addressed = Vec::with_capacity(publishes.len());
         for (index, publish) in publishes.iter().enumerate() {
             self.declare_for(publish)?;
-            letters.push(Letter { index, address: self.address(publish)?, publish });
+            addressed.push(Addressed { index, address: self.address(publish)?, publish });
         }
         let mut pauses = PAUSES[..if self.options.quorum { PAUSES.len() } else { 3 }].iter();
         let mut declared_again = false;
         loop {
-            let mut tally = Confirms::new(self.published, letters.iter().map(Letter::size).collect());
+            let mut tally = Confirms::new(self.published, addressed.iter().map(Addressed::size).collect());
             let first = self.published + 1;
-            let sent = self.send(&letters, &mut tally);
+            let sent = self.send(&addressed, &mut tally);
             // Counted from the end: where a queue was deleted amid the call, its last messages have come back.
-            let ids = letters.iter().map(|letter| letter.publish.envelope.message_id.as_deref());
+            let ids = addressed.iter().map(|one| one.publish.envelope.message_id.as_deref());
             let homeless = tally.homeless(ids);
-            for (at, letter) in letters.iter().enumerate() {
-                arrived[letter.index] = tally.is_taken(at) && !homeless.contains(&at);
+            for (at, one) in addressed.iter().enumerate() {
+                arrived[one.index] = tally.is_taken(at) && !homeless.contains(&at);
             }
             sent?;
             if !tally.is_complete() {
                 // What the broker has answered, or was not sent, is sent by the next call.
-                let ids = letters.iter().map(|letter| letter.publish.envelope.message_id.as_deref());
+                let ids = addressed.iter().map(|one| one.publish.envelope.message_id.as_deref());
                 let open =
                     tally.open(ids).into_iter().map(|(at, came_back)| (at, first + at as u64, came_back));
                 self.held_up = open
                     .filter(|(_, number, _)| *number <= self.published)
                     .filter_map(|(at, number, came_back)| {
-                        BlockedCopy::of(letters[at].publish, number, came_back)
+                        BlockedCopy::of(addressed[at].publish, number, came_back)
                     })
                     .collect();
                 return Ok(());
             }
             if let Some(first) = tally.refused.first() {
                 let Some(pause) = pauses.next() else {
-                    return Err(self.refused(tally.refused.len(), &letters[*first].address));
+                    return Err(self.refused(tally.refused.len(), &addressed[*first].address));
                 };
                 // Nothing is unanswered: this waits, and notices when the connection is lost.
                 self.outbox.answers(Duration::from_millis(*pause))?;
             }
-            letters.retain(|letter| !arrived[letter.index]);
-            if letters.is_empty() {
+            addressed.retain(|one| !arrived[one.index]);
+            if addressed.is_empty() {
                 return Ok(());
             }
             if !homeless.is_empty() {
                 if declared_again {
-                    return Err(self.unroutable(homeless.len(), &letters[0].address));
+                    return Err(self.unroutable(homeless.len(), &addressed[0].address));
                 }
                 // A queue was deleted since it was declared.
-                self.declare_again(&letters)?;
+                self.declare_again(&addressed)?;
                 declared_again = true;
             }
         }
     }
 
-    fn declare_again(&mut self, letters: &[Letter<'_>]) -> Result<()> {
+    fn declare_again(&mut self, addressed: &[Addressed<'_>]) -> Result<()> {
         self.declared.clear();
         self.keepings.clear();
         self.names = None;
         self.height = 0;
-        letters.iter().try_for_each(|letter| self.declare_for(letter.publish))
+        addressed.iter().try_for_each(|one| self.declare_for(one.publish))
     }
 
     fn unroutable(&self, lost: usize, example: &Address) -> Error {
@@ -268,25 +268,25 @@ impl Publisher {
     }
 
     /// Sends with a full window, until all are answered, or copies are held up.
-    fn send(&mut self, letters: &[Letter<'_>], tally: &mut Confirms) -> Result<()> {
+    fn send(&mut self, addressed: &[Addressed<'_>], tally: &mut Confirms) -> Result<()> {
         let mut sent = 0;
         let mut sent_bytes = 0;
         // What pushes waits for as long as it may; who holds jobs has more to do than to wait.
-        let are_copies = letters.iter().all(|letter| letter.publish.replaces.is_some());
+        let are_copies = addressed.iter().all(|one| one.publish.replaces.is_some());
         let step = if are_copies { A_MOMENT.min(self.patience) } else { self.patience };
         let mut waited = Duration::ZERO;
         while !tally.is_complete() {
-            while let Some(letter) = letters.get(sent) {
+            while let Some(one) = addressed.get(sent) {
                 let open = sent_bytes - tally.answered_bytes;
-                let is_full = open > 0 && open + letter.size() > WINDOW_BYTES;
+                let is_full = open > 0 && open + one.size() > WINDOW_BYTES;
                 if is_full || sent - tally.answered >= WINDOW {
                     break;
                 }
-                let Letter { address, publish, .. } = letter;
+                let Addressed { address, publish, .. } = one;
                 self.outbox.publish(address, &publish.envelope, publish.body, self.patience)?;
                 self.published += 1;
                 sent += 1;
-                sent_bytes += letter.size();
+                sent_bytes += one.size();
             }
             let answers = self.outbox.answers(step)?;
             if answers.confirms.is_empty() && answers.returned.is_empty() {
@@ -356,14 +356,14 @@ const ALARM_HELP: &str = "free memory or disk space of the broker (rabbitmq-diag
 const PAUSES: [u64; 6] = [100, 300, 900, 2_000, 3_000, 3_000];
 
 /// A publish with its address.
-struct Letter<'a> {
+struct Addressed<'a> {
     /// Its index in the call.
     index: usize,
     address: Address,
     publish: &'a Publish<'a>,
 }
 
-impl Letter<'_> {
+impl Addressed<'_> {
     /// About how many bytes it is on its way.
     fn size(&self) -> usize {
         let notes = self.publish.envelope.notes.values().map(String::len).sum::<usize>();

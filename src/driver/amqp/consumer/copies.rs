@@ -32,7 +32,7 @@ impl Consumer {
         let arrived = publisher.proceed(limit)?;
         for tag in &arrived {
             self.postponed.remove(tag);
-            if let Some((receipt, held)) = self.holds.release_tag(*tag) {
+            if let Some((receipt, held)) = self.deliveries.release_tag(*tag) {
                 self.process.note_settled(std::iter::once(receipt));
                 self.process.release(&held.uuid, receipt);
             }

@@ -22,7 +22,7 @@ impl Consumer {
                 break;
             };
             self.strays -= 1;
-            self.holds.delivered(arrival.tag);
+            self.deliveries.delivered(arrival.tag);
             arrivals.push(arrival);
         }
         self.copy(arrivals, publisher, |arrival, state| (state, Place::Home(arrival.routing_key.clone())))

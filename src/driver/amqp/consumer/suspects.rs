@@ -96,7 +96,7 @@ impl Consumer {
             let got = self.inbox.get(&suspects)?;
             left = got.as_ref().map_or(0, |(_, left)| *left);
             let Some((mut arrival, _)) = got else { break };
-            self.holds.delivered(arrival.tag);
+            self.deliveries.delivered(arrival.tag);
             arrival.queue = Arc::clone(queue);
             let state = State::read(arrival.envelope.app_id.as_deref());
             if arrival.redelivered {
