@@ -126,9 +126,9 @@ impl Connection {
         self.usual = (self.usual * 3 + took) / 4;
     }
 
-    /// Since when it has been open.
-    pub(super) fn opened(&self) -> Instant {
-        self.opened
+    /// From when on it may take suspects: by then other workers that lost the same back end have renewed their holds.
+    pub(super) fn settled_in(&self, lease: Duration) -> Instant {
+        self.opened + self.backend.settling_in(lease)
     }
 }
 

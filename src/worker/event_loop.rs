@@ -107,10 +107,7 @@ impl EventLoop {
                 Ended::NotRun | Ended::Hook | Ended::LastHook => {}
                 Ended::Broken(error) => self.stop = Stop::Broken(error),
             },
-            Wakeup::Recorder(answer) => {
-                let (outcomes, turn) = self.outcomes_and_turn();
-                outcomes.recorded(answer, &turn);
-            }
+            Wakeup::Recorder(answer) => self.with_outcomes(|outcomes, turn| outcomes.recorded(answer, turn)),
             Wakeup::Notifier => self.schedule.notified(Instant::now()),
             Wakeup::Gone => self.schedule.connection_gone(Instant::now()),
             Wakeup::Stop => self.begin_to_stop(StopReason::Stopped),
@@ -172,6 +169,11 @@ impl EventLoop {
         self.schedule.is_due(action, now, &facts)
     }
 
+    fn with_outcomes<T>(&mut self, work: impl FnOnce(&mut Outcomes, &mut Turn<'_>) -> T) -> T {
+        let (outcomes, mut turn) = self.outcomes_and_turn();
+        work(outcomes, &mut turn)
+    }
+
     pub(super) fn outcomes_and_turn(&mut self) -> (&mut Outcomes, Turn<'_>) {
         let Self { jobs, connection, schedule, options, stop, .. } = self;
         (&mut jobs.outcomes, Turn { connection, schedule, options, stops: !stop.is_no() })
@@ -190,20 +192,17 @@ impl EventLoop {
         }
         if self.is_due(Action::Extend, now) {
             let settles_first = std::mem::replace(&mut self.extend_failed, true);
-            let (outcomes, mut turn) = self.outcomes_and_turn();
             // Holds that can't be renewed must not keep outcomes from being written down: the two take turns.
             if settles_first {
-                let settled = outcomes.settle(&mut turn);
+                let settled = self.with_outcomes(Outcomes::settle);
                 self.extend_failed = settled.is_ok();
                 settled?;
             }
-            let (outcomes, mut turn) = self.outcomes_and_turn();
-            outcomes.extend(&mut turn, None)?;
+            self.with_outcomes(|outcomes, turn| outcomes.extend(turn, None))?;
             self.extend_failed = false;
         }
         if self.is_due(Action::RetryLocked, now) {
-            let (outcomes, mut turn) = self.outcomes_and_turn();
-            outcomes.retry_locked(&mut turn, now)?;
+            self.with_outcomes(|outcomes, turn| outcomes.retry_locked(turn, now))?;
         }
         if self.is_due(Action::ReadControl, now) {
             let Self { control, connection, schedule, jobs, options, .. } = self;
@@ -215,8 +214,7 @@ impl EventLoop {
             self.connection.fetch_nothing_ahead(0, self.options.lease)?;
         }
         if self.is_due(Action::WriteFailed, now) {
-            let (outcomes, mut turn) = self.outcomes_and_turn();
-            outcomes.write_failed(&mut turn, now)?;
+            self.with_outcomes(|outcomes, turn| outcomes.write_failed(turn, now))?;
         }
         let done = if self.is_due(Action::Take, now) {
             let load = self.load(now);
@@ -225,8 +223,7 @@ impl EventLoop {
         } else if self.is_due(Action::Adopt, now) {
             self.settle_and_reserve(now, (0, Suspects::Ignore))
         } else if self.is_due(Action::Settle, now) {
-            let (outcomes, mut turn) = self.outcomes_and_turn();
-            outcomes.settle(&mut turn).map(drop)
+            self.with_outcomes(Outcomes::settle).map(drop)
         } else {
             return Ok(());
         };
@@ -251,8 +248,7 @@ impl EventLoop {
             Ok((settlement, taken)) => (Ok(settlement), Some(taken)),
             Err(error) => (Err(error), None),
         };
-        let (outcomes, mut turn) = self.outcomes_and_turn();
-        outcomes.answered(batch, settlement, &mut turn)?;
+        self.with_outcomes(|outcomes, turn| outcomes.answered(batch, settlement, turn))?;
         self.jobs.begin_hooks();
         taken.into_iter().for_each(|taken| self.begin_taken(now, taken, (fresh, suspects)));
         Ok(())
@@ -264,15 +260,13 @@ impl EventLoop {
         let load = self.load(now);
         let looked = self.poll.looked((now, Instant::now()), &taken, wanted, &load, &self.options);
         self.schedule.looked(&looked);
-        let (outcomes, mut turn) = self.outcomes_and_turn();
-        outcomes.reclaim(&mut turn, now);
+        self.with_outcomes(|outcomes, turn| outcomes.reclaim(turn, now));
         if self.jobs.begin(taken.jobs, now, wanted.1.are_charged(), &self.options) {
             self.schedule.jobs_wait(now, self.jobs.prefetch.patience());
         }
     }
 
     fn load(&mut self, now: Instant) -> Load {
-        let settled_in = self.connection.opened() + self.options.backend.settling_in(self.options.lease);
         Load {
             busy: self.jobs.outcomes.busy(),
             room: self.jobs.room(now, &self.options),
@@ -280,7 +274,7 @@ impl EventLoop {
             idle: self.jobs.outcomes.is_idle(),
             empty: self.jobs.outcomes.in_flight.is_empty(),
             time_is_up: self.options.bounds.time.is_some_and(|most| self.schedule.has_run_for(most, now)),
-            settled_in: now >= settled_in,
+            settled_in: now >= self.connection.settled_in(self.options.lease),
             isolates: self.jobs.are_isolated(),
         }
     }
@@ -328,7 +322,7 @@ impl EventLoop {
     /// When the time limit is reached. Where suspects wait the worker stays until it may take them, and for a while
     /// longer: else workers that never get old would leave them behind for ever.
     fn ends_at(&self) -> Option<Instant> {
-        let settled_in = || self.connection.opened() + self.options.backend.settling_in(self.options.lease);
+        let settled_in = || self.connection.settled_in(self.options.lease);
         let waits = self.poll.suspects.seen || self.jobs.outcomes.in_flight.has_suspect();
         Some(self.schedule.ends_at(self.options.bounds.time?, waits.then(settled_in)))
     }
@@ -382,11 +376,7 @@ impl EventLoop {
         let outcomes = &self.jobs.outcomes;
         if error.is_config() {
             let since = *self.refused_since.get_or_insert(now);
-            let runs_nothing = outcomes.running_hooks == 0
-                && match self.stop {
-                    Stop::Stuck => self.jobs.none_will_end(now, self.options.grace),
-                    _ => outcomes.busy() == 0,
-                };
+            let runs_nothing = self.jobs.run_nothing(&self.stop, now, self.options.grace);
             let is_over = runs_nothing && now >= since + self.options.outcome_useful_for();
             if outcomes.in_flight.is_empty() || is_over {
                 self.stop = Stop::Broken(error);

@@ -213,9 +213,13 @@ impl Jobs {
         self.outcomes.in_flight.all().all(|held| held.is_stuck(now, grace))
     }
 
-    /// Whether nothing runs that may end by itself.
-    pub(super) fn none_will_end(&self, now: Instant, grace: Duration) -> bool {
-        self.outcomes.unfinished().all(|held| held.is_stuck(now, grace))
+    /// Whether nothing runs, or, in a worker that waits for the jobs that are not stuck, nothing that may end by itself.
+    pub(super) fn run_nothing(&self, stop: &Stop, now: Instant, grace: Duration) -> bool {
+        self.outcomes.running_hooks == 0
+            && match stop {
+                Stop::Stuck => self.outcomes.unfinished().all(|held| held.is_stuck(now, grace)),
+                _ => self.outcomes.busy() == 0,
+            }
     }
 
     /// Ends what runs, where that is possible, and gives back what has not begun.

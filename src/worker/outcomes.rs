@@ -139,7 +139,7 @@ impl Outcomes {
         lost.into_iter().for_each(|receipt| self.lose(receipt, turn));
         if self.in_flight.any_in_question() {
             // What is not back by then belongs to somebody else.
-            let settled_in = turn.connection.opened() + turn.options.backend.settling_in(turn.options.lease);
+            let settled_in = turn.connection.settled_in(turn.options.lease);
             turn.schedule.may_come_back(before, settled_in);
             self.reclaim(turn, before);
         }
