@@ -213,7 +213,8 @@ impl Jobs {
         self.outcomes.in_flight.all().all(|held| held.is_stuck(now, grace))
     }
 
-    /// Whether nothing runs, or, in a worker that waits for the jobs that are not stuck, nothing that may end by itself.
+    /// Whether nothing runs, or, in a worker that waits for the jobs that are not stuck, nothing that may end by
+    /// itself.
     pub(super) fn run_nothing(&self, stop: &Stop, now: Instant, grace: Duration) -> bool {
         self.outcomes.running_hooks == 0
             && match stop {

@@ -28,7 +28,7 @@ pub(super) enum Fault {
     Size(fn(&mut dyn Driver, &[String]) -> Result<Vec<Size>>),
     Clear(fn(&mut dyn Driver, &str) -> Result<u64>),
     ControlMessage(fn(&mut dyn Driver, &ControlMessage<'_>) -> Result<bool>),
-    /// Changes what the workers are told.
+    /// Changes the control flags.
     ControlFlags(fn(&mut ControlFlags)),
     Jobs(fn(&mut dyn Driver, &JobFilter<'_>) -> Result<Vec<QueuedJob>>),
     /// Knows jobs by their ids only.

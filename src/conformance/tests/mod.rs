@@ -30,7 +30,7 @@ struct Mutant<B> {
     latest: Latest,
 }
 
-/// The newest receipt of each job, whoever has it.
+/// The newest receipt of each job.
 type Latest = Arc<Mutex<HashMap<JobId, Receipt>>>;
 
 impl<B> Mutant<B> {

@@ -25,9 +25,9 @@
 //! - After a crash every job that the broker had handed out is a suspect, also those that had not begun. In
 //!   threads suspects run one after another, and none before a worker has been connected for 20 s.
 //! - An acknowledgement has no answer. One that goes into a connection that has died and where nobody has noticed yet
-//!   is reported as done, and the job comes again, as a suspect. Before it reports anything, a worker that was asked to stop,
-//!   or that has had its last job, waits for an answer to what it sent behind its acknowledgements; while it works,
-//!   that round trip for each outcome would be the price.
+//!   is reported as done, and the job comes again, as a suspect. Before it reports anything, a worker that was asked to
+//!   stop, or that has had its last job, waits for an answer to what it sent behind its acknowledgements; while it
+//!   works, that round trip for each outcome would be the price.
 //! - A broker with an alarm reads nothing from who publishes. A worker goes on with what it can acknowledge; what goes
 //!   by a copy waits until the alarm is over, each copy sent once. A program that ends before that, and a push that
 //!   failed, may leave behind what the broker reads later: a job then runs twice.

@@ -229,7 +229,8 @@ fn another_process_has_it_as_a_suspect_and_the_first_one_has_lost_it() {
     assert_eq!(driver.extend(&[&job], LEASE).unwrap(), [job.receipt]);
 }
 
-/// Where it runs it goes on, whoever had it meanwhile; to a process that never ran it, it comes as after a death.
+/// Where it runs it goes on, though another process had it meanwhile; to a process that never ran it, it comes as after
+/// a death.
 #[test]
 fn a_job_that_is_run_by_two_is_charged_with_a_lost_connection_when_a_third_one_gets_it() {
     let fake = Fake::default();

@@ -1,4 +1,4 @@
-//! Whoever the server is: the connection is encrypted, and its certificate proves nothing.
+//! Accepts any certificate: the connection is encrypted, and the server may be anyone.
 
 use std::sync::Arc;
 

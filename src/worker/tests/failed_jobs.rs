@@ -1,5 +1,5 @@
-//! Failed jobs that lie elsewhere: recorded, settled, and taken back only by whoever can prove that nobody counts on
-//! the record. Each test is an interleaving of two workers, of which the fake backend plays one.
+//! Failed jobs with a store of their own: recorded, settled, and taken back only by a worker that can prove that nobody
+//! counts on the record. Each test is an interleaving of two workers, of which the fake backend plays one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
