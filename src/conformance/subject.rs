@@ -36,7 +36,7 @@ impl Storage {
         Self { jobs: Arc::new(jobs), failed: None, foreign: None }
     }
 
-    /// The failed jobs that lie beside them.
+    /// Their failed jobs.
     pub fn failed_jobs(self, failed: impl FailedBackend + 'static) -> Self {
         Self { failed: Some(Arc::new(failed)), ..self }
     }

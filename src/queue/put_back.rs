@@ -41,7 +41,7 @@ pub(super) fn move_back(
     }
 }
 
-/// Failed jobs and jobs lie in different places: mark, push, forget what is still marked.
+/// Failed jobs and jobs are stored in different places: mark, push, forget what is still marked.
 fn push_marked(
     inner: &QueueInner,
     configured: &ConfiguredDriver,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use super::fake::{Call, TestWorker, FakeBackend, job, waits};
+use super::fake::{Call, FakeBackend, TestWorker, job, waits};
 use crate::driver::{Settlement, Taken};
 use crate::error::Error;
 use crate::event::Event;
