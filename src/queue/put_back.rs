@@ -119,8 +119,8 @@ pub(super) fn message(failed: &FailedJob, onto: Option<&str>) -> Message {
     }
 }
 
-/// The priority and the unique key among the options of a failed job, which any program may have written: what is none is left out,
-/// and a priority that is too high is the highest.
+/// The priority and the unique key among the options of a failed job, which any program may have written: what is none
+/// is left out, and a priority that is too high is the highest.
 fn of_columns(options: &str) -> (u8, Option<Arc<str>>) {
     let Ok(options) = serde_json::from_str::<serde_json::Value>(options) else { return (0, None) };
     let priority = options["priority"].as_u64().unwrap_or(0).min(PRIORITY_LIMIT.into());

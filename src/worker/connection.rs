@@ -132,8 +132,8 @@ impl Connection {
     }
 }
 
-/// How long to wait after so many failures in a row: doubling, and spread by `chance` from 0 to 1. Workers that lost the
-/// same host at the same moment must not all come to the next one at the same moment.
+/// How long to wait after so many failures in a row: doubling, and spread by `chance` from 0 to 1. Workers that lost
+/// the same host at the same moment must not all come to the next one at the same moment.
 fn retry_after(failures: u32, longest: Duration, chance: f64) -> Duration {
     let doubled = FIRST_RETRY.saturating_mul(2u32.saturating_pow(failures));
     doubled.min(LONGEST_RETRY).min(longest).mul_f64(0.75 + 0.5 * chance)

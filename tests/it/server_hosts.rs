@@ -100,8 +100,8 @@ fn the_first_mariadb_that_lets_write_is_taken() {
     several_hosts("mysql://root@", "MySQL", ports, || first.kill());
 }
 
-/// `url` names two servers that let write, and `fence` ends that on the first one, under a queue that is connected to it.
-/// `count` says how many jobs the first one has.
+/// `url` names two servers that let write, and `fence` ends that on the first one, under a queue that is connected to
+/// it. `count` says how many jobs the first one has.
 fn a_fence(url: &str, fence: impl FnOnce(), count: impl Fn() -> String) {
     let (queue, diary) = queue(config_on(url));
     queue.push(Act::new("before", Then::Succeed)).unwrap();

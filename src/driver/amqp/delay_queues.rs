@@ -108,8 +108,8 @@ pub(super) fn rungs(kind: Levels, height: u32, quorum: bool) -> Vec<Object> {
     objects
 }
 
-/// Where the delay queues end, and what is kept there of jobs without a queue: on every node of a cluster where the work
-/// queues are.
+/// Where the delay queues end, and what is kept there of jobs without a queue: on every node of a cluster where the
+/// work queues are.
 pub(super) fn ends(quorum: bool) -> Vec<Object> {
     let kind = if quorum { quorum_type() } else { classic_type() };
     vec![

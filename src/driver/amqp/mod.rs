@@ -31,8 +31,8 @@
 //! - A broker with an alarm reads nothing from who publishes. A worker goes on with what it can acknowledge; what goes
 //!   by a copy waits until the alarm is over, each copy sent once. A program that ends before that, and a push that
 //!   failed, may leave behind what the broker reads later: a job then runs twice.
-//! - Delayed jobs of all queues are on one chain of up to 31 delay queues, from which [`Driver::clear`] can't pick those
-//!   of one queue, and to which only the broker's operator has access. The first delay that a connection is
+//! - Delayed jobs of all queues are on one chain of up to 31 delay queues, from which [`Driver::clear`] can't pick
+//!   those of one queue, and to which only the broker's operator has access. The first delay that a connection is
 //!   asked for declares the delay queues, which takes a part of a second; where they are new, five seconds, once
 //!   in the life of a vhost: a quorum queue that is younger loses what it has when the broker is killed. A delay is
 //!   rounded up to an eighth of a second.

@@ -351,8 +351,8 @@ pub(super) const A_MOMENT: Duration = Duration::from_millis(250);
 const ALARM_HELP: &str = "free memory or disk space of the broker (rabbitmq-diagnostics alarms), then push again what \
      is not there: rabbitmqctl list_queues";
 
-/// How many milliseconds to wait before what was refused is sent again: a full queue refuses still, and then that is said soon. A
-/// quorum queue refuses while it has no leader, which takes a few seconds where a node has gone.
+/// How many milliseconds to wait before what was refused is sent again: a full queue refuses still, and then that is
+/// said soon. A quorum queue refuses while it has no leader, which takes a few seconds where a node has gone.
 const PAUSES: [u64; 6] = [100, 300, 900, 2_000, 3_000, 3_000];
 
 /// A publish with its address.

@@ -57,8 +57,8 @@ impl Children {
         has_room(&self.all[index], ahead)
     }
 
-    /// Ends the children whose job takes too long, that keep a message to themselves, and those whose time to end is over. What they have not begun comes
-    /// back. Says when to look again.
+    /// Ends the children whose job takes too long, that keep a message to themselves, and those whose time to end is
+    /// over. What they have not begun comes back. Says when to look again.
     pub(super) fn end_in_time(&mut self, now: Instant, waiting: &mut VecDeque<Work>) -> Option<Instant> {
         let mut wake = None;
         let mut at = |moment: Instant| wake = Some(wake.map_or(moment, |wake: Instant| wake.min(moment)));
