@@ -167,12 +167,24 @@ fn a_locked_row_keeps_no_outcome_of_its_neighbours_waiting(place: Place) {
 
 /// It is asked for again, soon enough before its lease is over.
 fn a_row_that_is_locked_for_less_than_a_lease_stays_held(place: Place) {
-    let mut scene = Scene::new(&place, 4);
-    // It is extended when a third of its lease is over, and the lock ends a good while before all of it is.
+    let mut scene = Scene::new(&place, 12);
+    let left = match place {
+        Place::Postgres(_) => "(extract(epoch FROM lease - now()) * 1000)::bigint",
+        _ => "TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), lease) DIV 1000",
+    };
+    let left = format!("SELECT {left} FROM jobs WHERE payload LIKE '%locked%'");
     let done = scene.beside_an_idle_worker(|scene| {
-        thread::sleep(Duration::from_millis(2_300));
+        // Two renewals have met the lock. The third one comes when the lease is over.
+        wait_until("most of its lease to pass", || scene.observer.number(&left) < 3_500);
         scene.locker.run("COMMIT");
-        thread::sleep(Duration::from_millis(2_500));
+        let mut least = i64::MAX;
+        wait_until("its renewal", || {
+            let left = scene.observer.number(&left);
+            least = least.min(left);
+            left > 6_000
+        });
+        assert!(least > 1_000, "it was renewed when {least} ms of its lease were left");
+        thread::sleep(Duration::from_millis(4_000));
         scene.may_end.store(true, Ordering::SeqCst);
     });
     assert_eq!(done, [3, 0]);
