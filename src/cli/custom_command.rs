@@ -23,7 +23,7 @@ pub(super) struct CustomCommand {
     pub(super) run: Run,
 }
 
-/// A call of a command that the program added with [`App::command`].
+/// A call of a command that the program added with [`App::command`](crate::App::command).
 pub struct Call {
     arguments: Vec<String>,
     config: Config,
