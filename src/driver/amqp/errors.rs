@@ -40,6 +40,17 @@ pub(super) fn refusal(options: &AmqpOptions, doing: &str, code: u16, text: &str)
     }
 }
 
+/// The broker hands out nothing more of a queue, and does not say why.
+pub(super) fn consumer_ended(options: &AmqpOptions, queue: &str) -> Error {
+    Error::unavailable(format!(
+        "RabbitMQ at {} hands out no more jobs of queue \"{queue}\": it was deleted, or, in a quorum queue of RabbitMQ \
+         4.3, a job was held for longer than its consumer_timeout (ack_timeout in [amqp] says {})",
+        options.place(),
+        time::format_duration(options.ack_timeout)
+    ))
+    .with_help("give jobs a timeout below it, or raise consumer_timeout in rabbitmq.conf, and ack_timeout with it")
+}
+
 fn refused_access(text: &str, user: &str, vhost: &str) -> String {
     if text.contains("exclusive use") {
         return "another connection has the queue for itself: end that one, or use another queue".into();

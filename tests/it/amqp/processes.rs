@@ -201,7 +201,11 @@ fn a_job_that_outlasts_the_consumer_timeout_is_told_and_the_worker_goes_on() {
     let broker = RabbitMq::start(Options::default().setting("consumer_timeout = 2000"));
     // How often it looks: else each minute.
     broker.rabbitmqctl(&["eval", "application:set_env(rabbit, channel_tick_interval, 500)."]);
-    let site = Site::on(&broker.url());
+    // From 4.3 on only quorum queues have one.
+    let version = broker.rabbitmqctl(&["version"]);
+    let mut numbers = version.split('.').map(|number| number.trim().parse::<u32>().unwrap());
+    let is_of_quorum = (numbers.next(), numbers.next()) >= (Some(4), Some(3));
+    let site = Site::with(&broker.url(), if is_of_quorum { "queue_type = \"quorum\"\n" } else { "" });
     let gate = site.folder.join("gate");
     site.push(0..1, 0, Some(gate.clone()));
     let worker = site.worker(&["--workers", "4"]);

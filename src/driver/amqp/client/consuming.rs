@@ -12,6 +12,7 @@ use super::properties::envelope;
 use super::{AmqpError, Channel, Consumer, ConsumerMessage, ConsumerOptions, Delivery};
 use crate::driver::Notifier;
 use crate::driver::amqp::client_trait::Arrival;
+use crate::driver::amqp::errors::consumer_ended;
 use crate::driver::amqp::options::AmqpOptions;
 use crate::error::Error;
 
@@ -210,7 +211,7 @@ impl Consuming {
                 Ok(ConsumerMessage::Delivery(delivery)) => arrivals.push(self.unpack(queue, delivery)),
                 Ok(ConsumerMessage::ClientCancelled) | Err(TryRecvError::Empty) => break,
                 Ok(ConsumerMessage::ServerCancelled) => {
-                    end = Some(End::Fault(Error::unavailable(format!("the queue {queue} was deleted"))));
+                    end = Some(End::Fault(consumer_ended(&self.options, queue)));
                 }
                 Ok(
                     ConsumerMessage::ServerClosedChannel(error)
