@@ -64,13 +64,20 @@ impl Waiting {
     }
 
     /// Takes all that come.
-    fn take_all(&mut self, driver: &mut dyn Driver) {
+    fn take_all(&mut self, broker: &RabbitMq, driver: &mut dyn Driver) {
+        let began = Instant::now();
         let queues = ["orders".to_owned(), "fails".to_owned()];
         wait_for("all that was delayed has come", 2 * LIMIT, || {
             for job in driver.reserve(&want(&queues, 100, Suspects::Take(100))).unwrap().jobs {
                 self.came(driver, &job);
             }
-            if self.due.is_empty() { Ok(()) } else { Err(format!("there is no {:?}", self.due.keys())) }
+            if self.due.is_empty() {
+                return Ok(());
+            }
+            // Asked at the end only, as it takes a while.
+            let has = (began.elapsed() > 2 * LIMIT - Duration::from_secs(10))
+                .then(|| broker.rabbitmqctl(&["list_queues", "name", "messages", "messages_ready"]));
+            Err(format!("there is no {:?}, and the broker has {has:?}", self.due.keys()))
         });
     }
 }
@@ -91,7 +98,7 @@ fn kill_at(quorum: bool, moments: usize, step: Duration, rounds: u32) {
             waiting.add(&mut *driver, 0);
             broker.sync_definitions();
             thread::sleep(MATURE);
-            waiting.take_all(&mut *driver);
+            waiting.take_all(&broker, &mut *driver);
         }
         let began = Instant::now();
         for moment in 1..=moments {
@@ -104,7 +111,7 @@ fn kill_at(quorum: bool, moments: usize, step: Duration, rounds: u32) {
         broker.start_again();
         let mut driver = open(&options);
         let (count, began) = (waiting.due.len(), Instant::now());
-        waiting.take_all(&mut *driver);
+        waiting.take_all(&broker, &mut *driver);
         println!(
             "quorum {quorum}, round {round}: {count} jobs waited, of {moments} moments {step:?} apart; all came within \
              {:.1?}, early: {:?}, once more: {}",
