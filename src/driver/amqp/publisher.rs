@@ -318,12 +318,17 @@ impl Publisher {
     }
 
     fn refused(&self, refused: usize, example: &Address) -> Error {
-        Error::other(format!(
+        let text = format!(
             "RabbitMQ at {} refused {refused} messages (\"{}\"): the queue is full, or it has no leader now",
             self.options.place(),
             example.routing_key,
-        ))
-        .with_help(
+        );
+        // What a node has refused because it knew of no leader may reach the leader later.
+        let error = match self.options.quorum {
+            true => Error::outcome_unknown(format!("the push may have arrived, or not: {text}")),
+            false => Error::other(text),
+        };
+        error.with_help(
             "start more workers, or raise the queue's limit (x-max-length with x-overflow=reject-publish)",
         )
     }
