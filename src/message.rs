@@ -285,7 +285,7 @@ pub(crate) fn check_queue(what: &str, name: &str) -> Result<()> {
     check_name(what, name)?;
     let wrong = match name {
         "*" => "is no name: there is no word for all queues",
-        _ if name.contains(',') => "has a comma, which stands between queues",
+        _ if name.contains(',') => "has a comma, which separates queues",
         _ if name.trim() != name => "begins or ends with a space",
         _ => return Ok(()),
     };

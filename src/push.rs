@@ -284,9 +284,7 @@ impl NewJob {
             Ok(_) => Ok(Self { name: Cow::Owned(name.to_owned()), payload: payload.into(), queue: None }),
             Err(cause) => {
                 Err(Error::invalid(format!("cannot push {name}: the payload is not JSON: {cause}"))
-                    .with_help(
-                        "JSON looks like {\"order_id\": 1}; in a shell it stands between single quotes",
-                    ))
+                    .with_help("JSON looks like {\"order_id\": 1}; in a shell put it between single quotes"))
             }
         }
     }

@@ -33,7 +33,7 @@ impl Queueable for Fail {
 
     fn handle(&self, _: &Context) -> JobResult {
         Err(JobError::new(match &self.0 {
-            serde_json::Value::Null => "it was told to fail".to_owned(),
+            serde_json::Value::Null => "the payload gives no reason".to_owned(),
             serde_json::Value::String(text) => text.clone(),
             other => other.to_string(),
         }))

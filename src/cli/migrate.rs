@@ -81,7 +81,7 @@ pub(super) fn rollback_command() -> Command {
             "Examples:\n  \
              craft migrate:rollback --dry-run\n  \
              craft migrate:rollback --force\n\n\
-             2026_01_31_120000_shop.sql is undone by the SQL in 2026_01_31_120000_shop.down.sql, which stands\n\
+             2026_01_31_120000_shop.sql is undone by the SQL in 2026_01_31_120000_shop.down.sql, which is\n\
              beside it; queue:table and queue:failed write both. The last one is undone first.\n\
              Only one database is rolled back: that of the jobs, or that of --connection.",
         )

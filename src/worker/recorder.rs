@@ -96,7 +96,7 @@ fn serve(mut place: Place, requests: &Receiver<Request>, answers: &dyn Fn(Answer
                 let withdrawn = place.open().and_then(|open| open.withdraw(std::slice::from_ref(&record)));
                 if let Err(error) = withdrawn {
                     place.open = place.open.filter(|open| open.is_under_way());
-                    log::warn!("cannot remove failed job #{record}, which somebody else has: {error}");
+                    log::warn!("cannot remove failed job #{record}, whose job another worker has: {error}");
                 }
             }
         }

@@ -188,7 +188,7 @@ fn a_program_tells_its_workers() {
 fn drivers_that_cannot_tell_their_workers_say_why_and_what_to_do() {
     let folder = Folder::new();
     let told = "its jobs wait in the memory of the program that pushes them, which runs them by itself\n  \
-                help: stop that program; workers of their own, which can be told, have --driver database\n";
+                help: stop that program; workers of --driver database obey control messages\n";
     let cases: [(&[&str], &str); 3] = [
         (&["queue:pause", "mail"], "cannot pause queue \"mail\" of driver \"async\""),
         (&["queue:resume", "mail"], "cannot resume queue \"mail\" of driver \"async\""),

@@ -113,11 +113,13 @@ pub(super) fn split_host(host: &str) -> Result<(&str, Option<u16>), ValueError> 
     };
     let is_odd = |c: char| c.is_whitespace() || c.is_control() || "[]@\"'".contains(c);
     if address.trim_start_matches('[').trim_end_matches(']').contains(is_odd) {
-        return Err(ValueError::new("the URL's host is none").with_help("scheme://user:password@host/name"));
+        return Err(
+            ValueError::new("the URL has no valid host").with_help("scheme://user:password@host/name")
+        );
     }
     match port.strip_prefix(':') {
         None if port.is_empty() => Ok((address, None)),
-        None => Err(ValueError::new("the URL's host is none")
+        None => Err(ValueError::new("the URL has no valid host")
             .with_help("behind the ] of an address only a port may stand")),
         Some(port)
             if port.contains(':') && host.chars().all(|c| c.is_ascii_hexdigit() || ":.".contains(c)) =>

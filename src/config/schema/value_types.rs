@@ -27,7 +27,7 @@ pub(crate) const QUEUE: ValueType<String> = ValueType::new(
 )
 .hint(|name| {
     let is_odd = name == "*" || name.trim() != name;
-    is_odd.then_some("a name does not begin or end with a space, and * is none")
+    is_odd.then_some("a name does not begin or end with a space, and * names no queue")
 });
 
 pub(crate) const TABLE: ValueType<String> = ValueType::new(

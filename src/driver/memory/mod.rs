@@ -224,6 +224,6 @@ impl Driver for Handle {
         Err(Error::unsupported(
             "its jobs wait in the memory of the program that pushes them, which runs them by itself",
         )
-        .with_help("stop that program; workers of their own, which can be told, have --driver database"))
+        .with_help("stop that program; workers of --driver database obey control messages"))
     }
 }
