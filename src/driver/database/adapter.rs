@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::dead::{Buried, Dead};
-pub(crate) use super::value::{Row, Value, list, millis};
+pub(crate) use super::value::{Row, Value, list};
 use crate::driver::{Extended, Notifier, Receipt, Reserved, Size};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 use crate::error::Error;

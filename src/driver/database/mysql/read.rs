@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use ::mysql::{Row as ServerRow, Value as ServerValue};
 
-use super::super::adapter::{Row, Take, Value, millis};
+use super::super::adapter::{Row, Take, Value};
 use super::super::lenient::{Reading, Shown, lossy};
 use super::super::receipts::of_row;
+use super::super::value::millis;
 use crate::error::{Error, Result};
 use crate::message::{JobId, Message};
 use crate::reserved::Reserved;

@@ -4,7 +4,7 @@
 use super::Mysql;
 use super::session::HIGHEST;
 use crate::driver::Size;
-use crate::driver::database::adapter::millis;
+use crate::driver::database::value::millis;
 use crate::error::Result;
 
 impl Mysql {

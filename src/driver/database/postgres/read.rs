@@ -9,10 +9,11 @@ use ::postgres::Row as ServerRow;
 use ::postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
-use super::super::adapter::{Row, Take, Value, millis};
+use super::super::adapter::{Row, Take, Value};
 use super::super::interned::Interned;
 use super::super::lenient::{Reading, lossy};
 use super::super::receipts::of_row;
+use super::super::value::millis;
 use super::raw::Raw;
 use super::values::Instant;
 use crate::error::{Error, Result};

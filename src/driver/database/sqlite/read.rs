@@ -8,10 +8,11 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, Statement, ToSql};
 
-use super::super::adapter::{Row, Take, Value, millis};
+use super::super::adapter::{Row, Take, Value};
 use super::super::interned::Interned;
 use super::super::lenient::{Reading, Shown, stand_in};
 use super::super::receipts::of_row;
+use super::super::value::millis;
 use crate::message::{JobId, Message};
 use crate::reserved::Reserved;
 
