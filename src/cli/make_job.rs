@@ -72,7 +72,7 @@ pub(super) fn run(_: Invocation, matches: &ArgMatches) -> Result<Exit> {
     }
     if !is_part_of_the_program(folder) {
         print::line(
-            "Add `mod inspect;` to src/main.rs, and give `inspect::all()` to `craft_queue::main` or `Queue::open`.",
+            "Add `mod jobs;` to src/main.rs, and give `jobs::all()` to `craft_queue::main` or `Queue::open`.",
         );
     }
     Ok(Exit::Fine)
@@ -89,7 +89,7 @@ fn declares(root: &str) -> bool {
     let declared = |line: &str| {
         let line = line.trim();
         let item = line.strip_prefix("pub(crate) ").or_else(|| line.strip_prefix("pub ")).unwrap_or(line);
-        item.starts_with("mod inspect;")
+        item.starts_with("mod jobs;")
     };
     root.lines().any(declared)
 }
@@ -176,10 +176,10 @@ mod tests {
     #[test]
     fn a_root_declares_the_module_or_not() {
         for (root, declared) in [
-            ("mod inspect;", true),
-            ("use x;\n\npub mod inspect; // all\n", true),
-            ("pub(crate) mod inspect;", true),
-            ("// mod inspect;\nmod jobs_of_mine;\nfn main() {}", false),
+            ("mod jobs;", true),
+            ("use x;\n\npub mod jobs; // all\n", true),
+            ("pub(crate) mod jobs;", true),
+            ("// mod jobs;\nmod jobs_of_mine;\nfn main() {}", false),
             ("", false),
         ] {
             assert_eq!(declares(root), declared, "{root}");
