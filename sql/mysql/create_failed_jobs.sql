@@ -12,6 +12,6 @@ CREATE TABLE failed_jobs (
     failed_at VARCHAR(40) NOT NULL,
     created_at VARCHAR(40) NOT NULL,
     retried_at DATETIME(6) NULL,
-    options TEXT NULL,
+    options LONGTEXT NULL,
     UNIQUE KEY failed_jobs_uuid (uuid)
 ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

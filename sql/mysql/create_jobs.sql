@@ -5,6 +5,9 @@
 -- index grows at its end. One index serves both sides of the line: a row without a lease waits, in the
 -- order of the reserve query; a row with one is held, the first hold to end in front. unique_key is binary,
 -- as to text "a" and "a " are equal. SHA2, as MySQL 9 allows no MD5 in a default.
+--
+-- The constraint's name is the version of the table. Tokens are below 0: a worker of version 1, whose tokens are
+-- above, is refused what it takes. What it held when the table was upgraded stays its own (held_before).
 CREATE TABLE jobs (
     id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     uuid CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT (LOWER(CONCAT(
@@ -29,8 +32,11 @@ CREATE TABLE jobs (
     unknown_since DATETIME(6) NULL,
     last_error TEXT CHARACTER SET utf8mb4 NULL,
     unique_key VARBINARY(255) NULL,
-    options TEXT CHARACTER SET utf8mb4 NULL,
+    options LONGTEXT CHARACTER SET utf8mb4 NULL,
+    held_before BIGINT NULL DEFAULT (token),
+    progress TEXT CHARACTER SET utf8mb4 NULL,
     KEY jobs_ready (queue, lease, priority, available_at, id),
     UNIQUE KEY jobs_uuid (uuid),
-    UNIQUE KEY jobs_unique_key (unique_key)
+    UNIQUE KEY jobs_unique_key (unique_key),
+    CONSTRAINT jobs_version_2 CHECK (token IS NULL OR token < 0 OR token = COALESCE(held_before, 0))
 ) ENGINE = InnoDB;

@@ -3,6 +3,9 @@
 --
 -- Instants are milliseconds since 1970 UTC by the database's clock; julianday, as older shells have no
 -- unixepoch('subsec'). The uuid is ordered by time (version 7): a random one halves the speed.
+--
+-- The constraint's name is the version of the table. Tokens are below 0: a worker of version 1, whose tokens are
+-- above, is refused what it takes. What it held when the table was upgraded stays its own (held_before).
 CREATE TABLE jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     uuid TEXT NOT NULL DEFAULT (
@@ -27,7 +30,9 @@ CREATE TABLE jobs (
     unknown_since INTEGER,
     last_error TEXT,
     unique_key TEXT,
-    options TEXT
+    options TEXT,
+    held_before INTEGER,
+    progress TEXT CONSTRAINT jobs_version_2 CHECK (token IS NULL OR token < 0 OR token = coalesce(held_before, 0))
 );
 -- The order of the reserve query, and only what it may take.
 CREATE INDEX jobs_ready ON jobs (queue, priority DESC, available_at, id) WHERE token IS NULL;

@@ -54,8 +54,9 @@ pub(super) fn migrate(invocation: Invocation, matches: &ArgMatches) -> Result<Ex
         return Ok(Exit::Fine);
     }
     let files = files(&folder)?;
+    let targets = targets(&config)?;
     let mut pending = false;
-    for (name, state) in states(&targets(&config)?, &files)? {
+    for (name, state) in states(&targets, &files)? {
         let again = match state {
             State::Applied => continue,
             State::Pending => "",
@@ -63,6 +64,12 @@ pub(super) fn migrate(invocation: Invocation, matches: &ArgMatches) -> Result<Ex
         };
         pending = true;
         print::line(format!("Would apply {name}{again}"));
+    }
+    for target in &targets {
+        if let Some(table) = target.database.old_jobs_table()? {
+            pending = true;
+            print::line(format!("Would upgrade table \"{table}\""));
+        }
     }
     if !pending {
         print::line("Nothing to migrate.");
@@ -142,6 +149,7 @@ pub(super) fn apply(config: &Config, folder: &Path) -> Result<()> {
                 Migrated::Applied => format!("Applied {name}"),
                 Migrated::Again => format!("Applied {name} again: its tables were gone"),
                 Migrated::Noted => format!("Noted {name}: its tables exist"),
+                Migrated::Upgraded => format!("Upgraded table \"{name}\""),
             });
             progress.add(1);
         })?;

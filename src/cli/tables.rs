@@ -14,7 +14,7 @@ use super::migrate::{apply, directory, folder};
 use super::migration_targets::{Target, targets};
 use super::{identity, print};
 use crate::config::{Config, DriverKind};
-use crate::driver::database::{DOWN, File as Migration, Table, files};
+use crate::driver::database::{DOWN, Table, files};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
@@ -85,7 +85,8 @@ pub(super) fn install(invocation: Invocation, matches: &ArgMatches) -> Result<Ex
     Ok(Exit::Fine)
 }
 
-/// Writes a migration, unless there is one that makes the same table.
+/// Writes a migration, unless there is one that makes the same table; beside one that makes the table of jobs as an older
+/// version did, the one that upgrades it.
 fn write(config: &Config, table: Table, folder: &Path) -> Result<()> {
     if config.default_kind() == DriverKind::Amqp && table == Table::Jobs {
         return Err(Error::config("driver \"amqp\" needs no table of jobs: they wait in RabbitMQ")
@@ -102,16 +103,23 @@ fn write(config: &Config, table: Table, folder: &Path) -> Result<()> {
     };
     std::fs::create_dir_all(folder)
         .map_err(|cause| Error::other(format!("cannot make {}", folder.display())).because(&cause))?;
-    let (database, title) = (&target.database, target.database.title(table));
+    let database = &target.database;
     let mut now = Timestamp::now();
     loop {
         // Asked again where another process was writing the same.
-        let makes_it =
-            |file: &&Migration| database.takes(file, target.main) && database.makes(file).contains(&table);
-        if let Some(there) = files(folder)?.iter().find(makes_it) {
-            print::line(format!("{} exists already.", there.path.display()));
-            return Ok(());
-        }
+        let files: Vec<_> =
+            files(folder)?.into_iter().filter(|file| database.takes(file, target.main)).collect();
+        let there = files.iter().find(|file| database.makes(file).contains(&table));
+        let (title, sql, undo) = match there {
+            Some(file) if database.makes_old(file) && !files.iter().any(|file| database.upgrades(file)) => {
+                database.upgrade(target.main)
+            }
+            Some(file) => {
+                print::line(format!("{} exists already.", file.path.display()));
+                return Ok(());
+            }
+            None => (database.title(table), sql.clone(), undo.clone()),
+        };
         let stamp = config.database.settings.tz.format_stamp(now);
         let up = folder.join(format!("{stamp}_{title}.sql"));
         let down = folder.join(format!("{stamp}_{title}{DOWN}"));

@@ -66,5 +66,6 @@ mod terminal;
 mod tidy;
 mod time_zones;
 mod transactions;
+mod upgrades;
 mod usage;
 mod worker_output;

@@ -118,9 +118,9 @@ const SQLITE: &[Odd<'_>] = &[
     ("options", "'{\"attempts\":0}'", Some("its options can't be read: attempts must be at least 1")),
     ("options", "x'fe'", Some("options is bytes x'fe'")),
     ("options", "''", RUNS),
-    ("token", "1", Some("a lease that is NULL")),
-    ("token, lease", "2, 'soon'", Some("a lease that is NULL")),
-    ("token, lease", "'x', 1e300", Some("a lease that is NULL")),
+    ("token", "-1", Some("a lease that is NULL")),
+    ("token, lease", "-2, 'soon'", Some("a lease that is NULL")),
+    ("token, lease", "-1.5, 1e300", Some("a lease that is NULL")),
     ("reserved_at, ran_at, created_at", "'x', x'ff', x'ff'", RUNS),
     ("id", "-5", RUNS),
 ];
@@ -182,8 +182,8 @@ fn a_row_of_postgres_that_is_odd_fails_alone() {
         ("unknown_since", "'infinity'", RUNS),
         ("unknown_since", "'-infinity'", RUNS),
         ("unknown_since", "'4713-01-01 BC'", RUNS),
-        ("token", "1", Some("a lease that is NULL")),
-        ("token, lease", "2, 'infinity'", Some("a lease that is NULL")),
+        ("token", "-1", Some("a lease that is NULL")),
+        ("token, lease", "-2, 'infinity'", Some("a lease that is NULL")),
         ("suspect", "true", RUNS),
         ("options", "'[5]'", Some("its options can't be read: [5]")),
         ("payload", "'{'", Some("payload")),
@@ -253,7 +253,7 @@ fn a_row_of_mariadb_that_is_odd_fails_alone() {
         ("suspect", "-1", RUNS),
         ("unknown_since", "'0000-00-00'", RUNS),
         ("unknown_since", "'9999-12-31'", RUNS),
-        ("token, lease", "1, '9999-12-31'", Some("a lease that is NULL")),
+        ("token, lease", "-1, '9999-12-31'", Some("a lease that is NULL")),
         ("uuid", "''", RUNS),
         ("options", "'{\"timeout\":-1}'", Some("its options can't be read: timeout")),
         ("reserved_at, ran_at, created_at", "'0000-00-00', '9999-12-31', ''", RUNS),
@@ -286,8 +286,8 @@ fn a_hold_of_sqlite_that_ended_ages_ago_keeps_no_other_suspect_waiting() {
         config.database.settings.lease = Duration::from_secs(1);
         let (queue, diary) = queue(config);
         let file = rusqlite::Connection::open(folder.join("jobs.sqlite3")).unwrap();
-        file.execute_batch(&insert("token, lease", &format!("1, {lease}"), "odd")).unwrap();
-        file.execute_batch(&insert("token, lease", "2, 5", "neighbour")).unwrap();
+        file.execute_batch(&insert("token, lease", &format!("-1, {lease}"), "odd")).unwrap();
+        file.execute_batch(&insert("token, lease", "-2, 5", "neighbour")).unwrap();
         assert_eq!(work_off(&queue).done, 2, "{lease}");
         assert_eq!(diary.lines(), ["odd 1", "neighbour 1"], "{lease}");
     }

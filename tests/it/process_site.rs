@@ -1,7 +1,7 @@
 //! A place where real workers work: a folder with a configuration, and tables in a database.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use craft_queue::{Config, Queue};
 
@@ -37,6 +37,32 @@ impl Place {
         folder
     }
 
+    /// As a connection's `driver` is written.
+    pub fn dialect(&self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres(_) => "postgres",
+            Self::MariaDb(_) => "mysql",
+        }
+    }
+
+    /// Runs a script, and gives the rows of its last query, a tab between columns.
+    pub fn script(&self, folder: &Folder, sql: &str) -> String {
+        self.try_script(folder, sql).unwrap_or_else(|error| panic!("cannot run `{sql}`: {error}"))
+    }
+
+    /// The same; an error is what the database says.
+    pub fn try_script(&self, folder: &Folder, sql: &str) -> Result<String, String> {
+        let rows = match self {
+            Self::Sqlite => {
+                rows_of_file(&folder.join("jobs.sqlite3"), sql).map_err(|error| error.to_string())
+            }
+            Self::Postgres(url) => postgres::query(url, sql).map(|rows| rows.replace('|', "\t")),
+            Self::MariaDb(url) => mariadb::query(url, sql),
+        };
+        Ok(rows?.trim().to_owned())
+    }
+
     fn in_file(&self) -> String {
         match self {
             Self::Sqlite => "[connections.sqlite]\ndriver = \"sqlite\"\ndatabase = \"jobs.sqlite3\"\n".into(),
@@ -50,6 +76,32 @@ impl Place {
             Self::Postgres(url) | Self::MariaDb(url) => config_on(url),
         }
     }
+}
+
+fn rows_of_file(path: &Path, sql: &str) -> rusqlite::Result<String> {
+    let file = rusqlite::Connection::open(path)?;
+    if !sql.starts_with("SELECT") {
+        file.execute_batch(sql)?;
+        return Ok(String::new());
+    }
+    let mut statement = file.prepare(sql)?;
+    let columns = statement.column_count();
+    let row = |row: &rusqlite::Row<'_>| {
+        let text = |at| match row.get_unwrap::<_, rusqlite::types::Value>(at) {
+            rusqlite::types::Value::Text(text) => text,
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            _ => String::new(),
+        };
+        Ok((0..columns).map(text).collect::<Vec<_>>().join("\t"))
+    };
+    let rows: Vec<String> = statement.query_map([], row)?.collect::<Result<_, _>>()?;
+    Ok(rows.join("\n"))
+}
+
+/// SQL as version 0.1.0 wrote it, or what was in its tables.
+pub fn of_first_version(dialect: &str, what: &str) -> String {
+    let path = format!("{}/tests/it/first_version/{dialect}_{what}.sql", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap()
 }
 
 /// Each of these functions is one test for each database, in a place of its own there.

@@ -16,7 +16,7 @@ on_every_database!(
 fn a_limit_of_jobs_counts_suspects_too(place: Place) {
     let site = Site::with_lease(place, "1");
     site.push_ledgers(0..20, "");
-    let held = "UPDATE jobs SET token = 7, attempts = 1, lease = available_at, reserved_at = available_at";
+    let held = "UPDATE jobs SET token = -7, attempts = 1, lease = available_at, reserved_at = available_at";
     site.sql(&format!("{held} WHERE id <= 10"));
     let limited = ["--mode", "multiprocess", "--workers", "8", "--max-jobs", "5"];
     for ended in [5, 10, 15, 20] {
@@ -61,7 +61,7 @@ fn what_a_killed_worker_held_runs_beside_each_other(place: Place) {
     let site = Site::with_lease(place, "1");
     let gate = site.file("gate");
     site.push_ledgers(0..60, &format!(",\"until\":{gate:?}"));
-    site.sql("UPDATE jobs SET token = 7, attempts = 1, lease = available_at, reserved_at = available_at");
+    site.sql("UPDATE jobs SET token = -7, attempts = 1, lease = available_at, reserved_at = available_at");
     let worker = site.worker(&["--mode", "multiprocess", "--workers", "10"]);
     let begun = || ledger(&site.file("ledger")).len();
     wait_until("ten at once", || begun() == 10);

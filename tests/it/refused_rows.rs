@@ -74,9 +74,9 @@ const KINDS: [(&str, [&str; 3]); 3] = [
     (
         "suspect",
         [
-            "token = 1, lease = 5",
-            "token = 1, lease = now() - interval '1 hour'",
-            "token = 1, lease = '2020-01-01'",
+            "token = -1, lease = 5",
+            "token = -1, lease = now() - interval '1 hour'",
+            "token = -1, lease = '2020-01-01'",
         ],
     ),
     ("odd", ["available_at = 9e15", "available_at = '9999-12-01Z'", "available_at = '9999-12-01'"]),

@@ -209,7 +209,7 @@ fn a_suspect_that_somebody_else_locks_keeps_back_no_clean_job(place: Place) {
         Place::MariaDb(_) => "UTC_TIMESTAMP(6) - INTERVAL 1 SECOND",
         _ => "now() - interval '1 s'",
     };
-    session.run(&format!("UPDATE jobs SET token = 7, lease = {ended}, attempts = 1"));
+    session.run(&format!("UPDATE jobs SET token = -7, lease = {ended}, attempts = 1"));
     session.run("BEGIN");
     session.run("SELECT * FROM jobs WHERE id = 1 FOR UPDATE");
     let looks = Arc::new(AtomicUsize::new(0));

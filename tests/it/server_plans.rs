@@ -56,7 +56,7 @@ fn postgres_neither_sorts_nor_scans_on_the_hot_path() {
             CASE WHEN i <= 100000 THEN 'other' ELSE 'q' || i % 2 END, i % 10,
             now() + CASE WHEN i <= 110000 THEN interval '0' ELSE interval '10 years' END
         FROM generate_series(1, 1110000) i;
-        UPDATE jobs SET token = 1, lease = now() + interval '1 minute' WHERE id > 1109000;
+        UPDATE jobs SET token = -1, lease = now() + interval '1 minute' WHERE id > 1109000;
         INSERT INTO failed_jobs (uuid, driver, connection, queue, name, payload, exception, attempts, failed_at, created_at)
         SELECT lpad(i::text, 36, '0'), 'database', 'server', 'q1', 'A', '{}', 'why', 1, 'then', 'then'
         FROM generate_series(1, 1000000) i");
@@ -66,21 +66,21 @@ fn postgres_neither_sorts_nor_scans_on_the_hot_path() {
     let none = "ARRAY[]::bigint[]";
     let statements: [(&str, Vec<&str>, &str); 15] = [
         ("first_due", [&LINES[..], &[none]].concat(), "using jobs_ready"),
-        ("take", [&LINES[..], &["7", "60000", "100", none]].concat(), "using jobs_ready"),
+        ("take", [&LINES[..], &["-7", "60000", "100", none]].concat(), "using jobs_ready"),
         ("due_ids", [&LINES[..], &["100", none]].concat(), "jobs_ready"),
         ("find_odd", [&LINES[..], &["100", none]].concat(), "jobs_ready"),
         ("first_lease", vec!["'[\"q1\"]'", "'[]'"], "using jobs_held"),
-        ("take_suspects", vec!["ARRAY['q1']", "7", "60000", "10", "true", none], "using jobs_held"),
+        ("take_suspects", vec!["ARRAY['q1']", "-7", "60000", "10", "true", none], "using jobs_held"),
         ("due_suspects", vec!["ARRAY['q1']", "10", none, "true"], "using jobs_held"),
         ("lock_one", vec!["5", "ARRAY['q1']", "'fresh'", "true"], "using jobs_pkey"),
-        ("take_one", vec!["5", "7", "60000", "'fresh'", "true"], "using jobs_pkey"),
+        ("take_one", vec!["5", "-7", "60000", "'fresh'", "true"], "using jobs_pkey"),
         ("done", vec![ids, ids], "using jobs_pkey"),
         ("extend", vec![ids, ids, "60000"], "using jobs_pkey"),
         ("free_held", vec![ids, ids], "using jobs_pkey"),
         ("still_held", vec![ids, ids], "using jobs_pkey"),
         (
             "done_and_take",
-            [&LINES[..], &["7", "60000", "100", ids, ids, since, after, none]].concat(),
+            [&LINES[..], &["-7", "60000", "100", ids, ids, since, after, none]].concat(),
             "using jobs_ready",
         ),
         (
@@ -136,7 +136,7 @@ fn postgres_neither_sorts_nor_scans_on_the_hot_path() {
 
     // Nothing vacuums here: what is removed stays in the index.
     run("DELETE FROM jobs WHERE queue = 'other' AND priority = 9 AND id <= 90000");
-    let line = ["ARRAY['other']", "ARRAY[9]", "7", "60000", "100", none, none];
+    let line = ["ARRAY['other']", "ARRAY[9]", "-7", "60000", "100", none, none];
     let start = ["ARRAY['-infinity']::timestamptz[]", "ARRAY[0]::bigint[]", none];
     let from_the_start = measure("done_and_take", &[&line[..], &start].concat());
     let last = ["ARRAY(SELECT available_at FROM jobs WHERE id = 99999)", "ARRAY[89999]::bigint[]", none];
@@ -200,7 +200,7 @@ fn mariadb_neither_sorts_nor_scans_on_the_hot_path() {
         SELECT LPAD(HEX(seq), 36, '0'), 'A', '{{}}', IF(seq <= 100000, 'other', CONCAT('q', seq % 2)), seq % 10,
             UTC_TIMESTAMP(6) + INTERVAL IF(seq <= 110000, 0, 10) YEAR, ''
         FROM {jobs};
-        UPDATE jobs SET token = 1, lease = UTC_TIMESTAMP(6) + INTERVAL 1 MINUTE WHERE id > 1109000;
+        UPDATE jobs SET token = -1, lease = UTC_TIMESTAMP(6) + INTERVAL 1 MINUTE WHERE id > 1109000;
         INSERT INTO failed_jobs (uuid, driver, connection, queue, name, payload, exception, attempts, failed_at, created_at)
         SELECT LPAD(seq, 36, '0'), 'database', 'server', 'q1', 'A', '{{}}', 'why', 1, 'then', 'then'
         FROM {failed_jobs}"));

@@ -361,7 +361,7 @@ pub(super) fn hold<'a>(want: &Want<'a>) -> Take<'a> {
 }
 
 /// A token that no other reservation has, made here so that a batch needs no answer to know it. 63 bits,
-/// as SQL has no unsigned numbers.
+/// as SQL has no unsigned numbers; below 0, as the table asks for since version 2.
 fn new_token() -> i64 {
-    fastrand::i64(1..)
+    -fastrand::i64(1..)
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Database;
+use super::schema_errors::is_about_a_column;
 use crate::config::Connection;
 use crate::error::Error;
 
@@ -56,10 +57,4 @@ impl Database {
         let code: Vec<_> = sql.lines().filter(|line| !line.starts_with("--")).collect();
         format!("make it, then start the workers again:\n{}", code.join("\n"))
     }
-}
-
-/// Whether a table is there and lacks a column, in the words of each database.
-pub(super) fn is_about_a_column(error: &Error) -> bool {
-    let text = error.to_string();
-    text.starts_with("column ") || text.contains("no such column") || text.starts_with("Unknown column")
 }

@@ -46,10 +46,12 @@ mod postgres;
 mod push_in;
 mod receipts;
 mod refused;
+mod schema_errors;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;
 mod value;
+mod version;
 mod weaker_texts;
 
 use std::sync::{Arc, OnceLock};
@@ -62,6 +64,7 @@ pub(crate) use self::migrations::{DOWN, File, Migrated, State, Table, files};
 
 use self::adapter::{Adapter, schema_transaction};
 use self::open::Open;
+use self::schema_errors::is_missing;
 use self::statements::{Dialect, Statements, not_compiled_in};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::config::Server;
@@ -135,7 +138,8 @@ impl Database {
         })
     }
 
-    /// Makes the tables that are missing, and leaves those that are there.
+    /// Makes the tables that are missing, brings an older table of jobs to today's version, and leaves those that are
+    /// there.
     ///
     /// # Errors
     /// The database can't be reached or written, or has a table of that name that does not fit.
@@ -147,13 +151,16 @@ impl Database {
             (self.failed.is_some(), "check_failed_jobs", "create_failed_jobs"),
         ];
         for (wanted, check, create) in tables {
-            if wanted && adapter.query(check, &[]).is_err_and(|error| error.is_schema()) {
+            if wanted && adapter.query(check, &[]).is_err_and(|error| is_missing(&error)) {
                 schema_transaction(&mut *adapter, |adapter| match adapter.query(check, &[]) {
+                    Err(error) if is_missing(&error) => adapter.run_script(self.statements.get(create)),
                     // Another process made it while this one waited for the lock.
-                    Ok(_) => Ok(()),
-                    Err(_) => adapter.run_script(self.statements.get(create)),
+                    checked => checked.map(drop),
                 })?;
             }
+        }
+        if self.jobs.is_some() {
+            self.upgrade_jobs(&mut *adapter)?;
         }
         self.check_tables(&mut *adapter, true)
     }
@@ -245,11 +252,12 @@ impl Database {
     /// Checks that the tables are there and fit this version. A worker whose table of failed jobs goes
     /// missing works on: it is checked at the start, when that table is opened by itself.
     fn check_tables(&self, adapter: &mut dyn Adapter, failed_too: bool) -> Result<()> {
-        let failed = self.failed.as_ref().filter(|_| failed_too);
-        for (table, check) in [(self.jobs.as_ref(), "check_jobs"), (failed, "check_failed_jobs")] {
-            if table.is_some() {
-                adapter.query(check, &[]).map_err(|error| self.explain_missing(error, check))?;
-            }
+        if self.jobs.is_some() {
+            self.check_jobs(adapter)?;
+        }
+        if failed_too && self.failed.is_some() {
+            let check = "check_failed_jobs";
+            adapter.query(check, &[]).map_err(|error| self.explain_missing(error, check))?;
         }
         Ok(())
     }

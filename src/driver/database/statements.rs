@@ -145,7 +145,7 @@ fn is_word(c: char) -> bool {
 macro_rules! files {
     ($folder:literal $($own:literal)*) => {
         files!(@ $folder
-            "create_jobs" "create_failed_jobs" "check_jobs" "check_failed_jobs"
+            "create_jobs" "create_failed_jobs" "check_jobs" "check_jobs_1" "jobs_version" "upgrade_jobs" "downgrade_jobs" "check_failed_jobs"
             "push" "find_pushed" "replace" "free_keys" "first_due" "take" "first_lease" "take_suspects"
             "done" "again" "give_back" "extend" "size" "clear"
             "record" "recorded" "find_buried" "last_failed" "unmark" "list_failed" "count_failed" "forget" "lock_failed"
@@ -172,7 +172,7 @@ const POSTGRES: &[(&str, &str)] = files!("postgres" "which_database" "push_many"
 
 #[cfg(feature = "mysql")]
 const MYSQL: &[(&str, &str)] = files!("mysql" "which_database" "next_priority" "hold" "held" "bury" "find_failed"
-    "free_suspect" "free_held" "still_held");
+    "upgrade_failed_jobs" "free_suspect" "free_held" "still_held");
 
 #[cfg(all(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod tests {

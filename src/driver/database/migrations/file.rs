@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::Database;
 use super::super::lexer::{Piece, pieces, statements, table_of, words};
+use super::super::version::VERSION;
 use crate::config::{Choice, DatabaseKind};
 use crate::error::{Error, Result};
 
@@ -150,6 +151,35 @@ impl Database {
         };
         let connection = Some(&*self.name).filter(|_| !main);
         Some((format!("{MARK} {}\n{made}", purpose(self.dialect.name(), connection)), removed.to_owned()))
+    }
+
+    /// What brings the table of jobs to today's version: how the file is called, behind a stamp, its SQL, and the SQL
+    /// that undoes it.
+    pub(crate) fn upgrade(&self, main: bool) -> (String, String, String) {
+        let jobs = self.jobs.as_deref().unwrap_or("jobs");
+        let connection = Some(&*self.name).filter(|_| !main);
+        let sql = self.upgrade_scripts().join("\n");
+        let mark = format!("{MARK} {}\n", purpose(self.dialect.name(), connection));
+        let title = format!("upgrade_queue_{jobs}_table_to_version_{VERSION}");
+        (title, format!("{mark}{sql}"), self.statements.get("downgrade_jobs").to_owned())
+    }
+
+    /// Whether a file makes the table of jobs as an older version did.
+    pub(crate) fn makes_old(&self, file: &File) -> bool {
+        self.makes(file).contains(&Table::Jobs) && !self.names_version(file)
+    }
+
+    /// Whether a file brings the table of jobs to today's version.
+    pub(crate) fn upgrades(&self, file: &File) -> bool {
+        self.names_version(file) && !self.makes(file).contains(&Table::Jobs)
+    }
+
+    fn names_version(&self, file: &File) -> bool {
+        let Some(jobs) = &self.jobs else { return false };
+        let name = format!("{jobs}_version_{VERSION}");
+        statements(&file.sql)
+            .iter()
+            .any(|statement| words(statement).iter().any(|word| word.eq_ignore_ascii_case(&name)))
     }
 
     /// How the file is called, behind a stamp, that makes a table: no two tables share a name.

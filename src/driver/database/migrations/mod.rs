@@ -12,9 +12,10 @@ use self::file::unreadable;
 use super::Database;
 use super::adapter::{Adapter, Value, schema_transaction};
 use super::lexer::{statements, table_of};
-use super::missing_tables::is_about_a_column;
 use super::open::Open;
-use crate::driver::{Backend, Notifier};
+use super::schema_errors::{is_about_a_column, is_missing};
+use super::value::{Row, list};
+use super::version::JobsVersion;
 use crate::error::Result;
 use crate::time::Timestamp;
 
@@ -35,6 +36,8 @@ pub(crate) enum Migrated {
     Again,
     /// It was only noted: what it makes is there.
     Noted,
+    /// No file: an older table of jobs is of today's version now.
+    Upgraded,
 }
 
 /// A migration of the last batch, and the SQL that undoes it.
@@ -64,7 +67,8 @@ impl Database {
     }
 
     /// Applies what is pending, each file in a transaction, and tells each. Of two at once one waits. What
-    /// makes a table of ours that is there already is noted; what made one that is gone is applied again.
+    /// makes a table of ours that is there already is noted; what made one that is gone is applied again. A table of
+    /// jobs that is of an older version after that is upgraded.
     ///
     /// # Errors
     /// One of a file's statements failed: nothing of that file was applied, and what came before it was.
@@ -80,7 +84,23 @@ impl Database {
                 tell(&file.name, told);
             }
         }
+        if let Some(jobs) = &self.jobs
+            && self.upgrade_jobs(&mut *adapter)?
+        {
+            count += 1;
+            tell(jobs, Migrated::Upgraded);
+        }
         Ok(count)
+    }
+
+    /// The table of jobs, if it is of an older version.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub(crate) fn old_jobs_table(&self) -> Result<Option<&str>> {
+        let Some(jobs) = &self.jobs else { return Ok(None) };
+        let is_old = matches!(self.jobs_version(&mut *self.connect(Open::Migrate)?)?, JobsVersion::Old);
+        Ok(is_old.then_some(jobs))
     }
 
     /// What the last migrate applied, the last one first. Nothing is changed.
@@ -139,12 +159,14 @@ impl Database {
         if !batch.iter().any(|undo| statements(&undo.sql).into_iter().any(drops)) {
             return Ok(0);
         }
-        let sizes = match self.open(Notifier::silent()).and_then(|mut jobs| jobs.size(&[])) {
+        // Whatever its version is.
+        let sizes = match self.connect(Open::Existing)?.query("size", &[list::<&str>(&[])]) {
             // Somebody has dropped the table already.
             Err(error) if error.is_schema() => return Ok(0),
             sizes => sizes?,
         };
-        Ok(sizes.iter().flat_map(|size| [size.waiting, size.delayed, size.running]).flatten().sum())
+        let sizes = sizes.iter().map(Row::size);
+        Ok(sizes.flat_map(|size| [size.waiting, size.delayed, size.running]).flatten().sum())
     }
 
     /// Connects, and makes the table of what was applied when there is none. `files` are those that the first
@@ -153,7 +175,7 @@ impl Database {
         let mut adapter = self.connect(Open::Migrate)?;
         let is_there = |adapter: &mut dyn Adapter| match adapter.query("check_migrations", &[]) {
             Ok(_) => Ok(true),
-            Err(error) if error.is_schema() && !is_about_a_column(&error) => Ok(false),
+            Err(error) if is_missing(&error) => Ok(false),
             Err(error) => Err(error.context("the table craft_migrations is not ours")),
         };
         if is_there(&mut *adapter)? {
@@ -181,7 +203,10 @@ impl Database {
         if !noted {
             self.check_fit(adapter, &parts)?;
         }
-        if parts.is_empty() || missing.len() == parts.len() {
+        let is_done = self.upgrades(file) && matches!(self.jobs_version(adapter)?, JobsVersion::Today);
+        if is_done {
+            // By another way than this file.
+        } else if parts.is_empty() || missing.len() == parts.len() {
             adapter.run_script(&file.sql)?;
         } else {
             for create in &missing {
@@ -195,7 +220,7 @@ impl Database {
         adapter.execute("note_migration", &[Value::from(&*file.name), batch.into(), Value::from(&*now)])?;
         Ok(Some(match (noted, missing.is_empty()) {
             (true, _) => Migrated::Again,
-            (false, true) if !parts.is_empty() => Migrated::Noted,
+            (false, true) if is_done || !parts.is_empty() => Migrated::Noted,
             (false, _) => Migrated::Applied,
         }))
     }
@@ -210,19 +235,23 @@ impl Database {
         let mut missing = Vec::new();
         for (check, create) in self.parts(file) {
             match adapter.query(check, &[]) {
-                Ok(_) => {}
-                Err(error) if error.is_schema() && is_about_a_column(&error) => {}
-                Err(error) if error.is_schema() => missing.push(create),
-                Err(error) => return Err(error),
+                Err(error) if is_missing(&error) => missing.push(create),
+                Err(error) if !error.is_schema() => return Err(error),
+                _ => {}
             }
         }
         Ok(missing)
     }
 
-    /// Fails for a table that is there and is not ours, or is of another version.
+    /// Fails for a table that is there and is not ours, or is of a newer version.
     fn check_fit(&self, adapter: &mut dyn Adapter, parts: &[(&'static str, &'static str)]) -> Result<()> {
         for (check, _) in parts {
             match adapter.query(check, &[]) {
+                Err(_) if *check == "check_jobs" => match self.jobs_version(adapter)? {
+                    JobsVersion::None(error) if is_missing(&error) => {}
+                    JobsVersion::Old => {}
+                    _ => self.check_jobs(adapter)?,
+                },
                 Err(error) if error.is_schema() && is_about_a_column(&error) => {
                     return Err(self.explain_missing(error, check));
                 }

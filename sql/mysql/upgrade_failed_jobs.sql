@@ -1,0 +1,3 @@
+-- Options may be as long as those of a job. Where they may already, the server does nothing.
+ALTER TABLE failed_jobs
+    MODIFY COLUMN options LONGTEXT NULL;
