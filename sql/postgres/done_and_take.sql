@@ -1,3 +1,4 @@
+-- craft_take: see crowd.sql.
 -- done.sql and take.sql in one step: what a busy worker does most. In each line it goes on where its last
 -- take ended, so that it does not step over all that was removed since the last VACUUM. After the taken jobs
 -- come those of the done ones that were lost: their id, and their token at the end.

@@ -47,6 +47,7 @@ mod refusals;
 mod refused_rows;
 mod replaced_files;
 mod retry;
+mod server_crowds;
 mod server_faults;
 mod server_hosts;
 mod server_locks;

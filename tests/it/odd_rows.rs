@@ -247,7 +247,7 @@ fn a_row_of_mariadb_that_is_odd_fails_alone() {
         ("available_at", "'9999-12-31 23:59:59'", Some("available_at is '9999-12-31")),
         ("available_at", "'0001-01-01'", RUNS),
         ("unique_key", "UNHEX(SHA1('abc'))", Some("unique_key is bytes x'a9993e36")),
-        ("attempts", "2147483647", Some("attempts used up (2147483648 of 3)")),
+        ("attempts", "2147483647", Some("attempts used up (2147483647 of 3)")),
         ("attempts", "-2", Some("attempts is -1")),
         ("suspect", "b'101'", RUNS),
         ("suspect", "-1", RUNS),

@@ -167,12 +167,12 @@ macro_rules! files {
 const SQLITE: &[(&str, &str)] = files!("sqlite" "find_stray" "mend_date" "due_ids" "due_suspects" "take_one");
 
 #[cfg(feature = "postgres")]
-const POSTGRES: &[(&str, &str)] = files!("postgres" "which_database" "push_many" "push_new" "done_and_take" "bury" "record_many"
+const POSTGRES: &[(&str, &str)] = files!("postgres" "which_database" "crowd" "take_turn" "push_many" "push_new" "done_and_take" "bury" "record_many"
     "due_ids" "due_suspects" "take_one" "read_job" "take_raw" "free_suspect" "free_held" "still_held" "skip_ids");
 
 #[cfg(feature = "mysql")]
 const MYSQL: &[(&str, &str)] = files!("mysql" "which_database" "next_priority" "hold" "held" "bury" "find_failed"
-    "upgrade_failed_jobs" "free_suspect" "free_held" "still_held");
+    "upgrade_failed_jobs" "take_turn" "end_turn" "find_due" "lock_due" "read_held" "free_suspect" "free_held" "still_held");
 
 #[cfg(all(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod tests {

@@ -12,6 +12,8 @@ mod push_in;
 mod read;
 mod session;
 mod size;
+mod take_in_turn;
+mod turns;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +22,7 @@ use ::mysql::prelude::Queryable;
 use ::mysql::{Params, Value as ServerValue};
 
 use self::session::{HIGHEST, Session, micros};
+use self::turns::Turns;
 use super::adapter::{Adapter, Kind, Odd, PutBack, Row, Survives, Take, Value, transaction};
 use super::cursor::Cursor;
 use super::dead::{Buried, Dead};
@@ -51,6 +54,7 @@ struct Mysql {
     passed_over: String,
     /// Where several are named.
     host: Option<String>,
+    turns: Turns,
 }
 
 /// Connects. `patience` is how long it may take, `limit` how long each statement may.
@@ -65,7 +69,8 @@ pub(super) fn open(
 ) -> Result<Box<dyn Adapter>> {
     let session = Session::open(server, statements, patience, limit)?;
     let host = server.one_of_several.clone();
-    Ok(Box::new(Mysql { session, cursor: Cursor::default(), passed_over: String::new(), host }))
+    let turns = Turns::new(limit);
+    Ok(Box::new(Mysql { session, cursor: Cursor::default(), passed_over: String::new(), host, turns }))
 }
 
 impl Mysql {
@@ -118,15 +123,33 @@ impl Mysql {
         Ok(jobs)
     }
 
+    /// Takes jobs in a transaction of its own. A busy worker goes on where its last take ended.
+    fn take_from_cursor(&mut self, take: &Take<'_>, most: usize, is_busy: bool) -> Result<Vec<Reserved>> {
+        self.retry(AT_ONCE, |mysql| {
+            mysql.cursor.begin(is_busy);
+            let began = Instant::now();
+            let jobs = match mysql.take_in_turn(take, most)? {
+                Some(jobs) => jobs,
+                None => transaction(mysql, Survives::Crash, |mysql| mysql.take_on(take, most))?,
+            };
+            mysql.cursor.end(jobs.len() == most, began.elapsed());
+            Ok(jobs)
+        })
+    }
+
     /// Writes a hold down for rows that are locked.
     fn hold(&mut self, jobs: &[Reserved], take: &Take<'_>) -> Result<()> {
         let ids: Vec<_> = jobs.iter().map(|job| row_and_token(job.receipt).0).collect();
+        self.hold_ids(&ids, take)
+    }
+
+    fn hold_ids(&mut self, ids: &[i64], take: &Take<'_>) -> Result<()> {
         let charged = i64::from(take.charged);
         match ids.is_empty() {
             true => Ok(()),
             false => self
                 .session
-                .fenced("hold", &ids, &[charged, charged, take.token, micros(take.lease)])
+                .fenced("hold", ids, &[charged, charged, take.token, micros(take.lease)])
                 .map(drop),
         }
     }
@@ -283,16 +306,14 @@ impl Adapter for Mysql {
         take: &Take<'_>,
         most: usize,
     ) -> Result<(Vec<Receipt>, Vec<Reserved>)> {
-        self.retry(AT_ONCE, |mysql| {
-            transaction(mysql, Survives::PowerCut, |mysql| {
-                let lost = if done.is_empty() { Vec::new() } else { mysql.delete(done)? };
-                mysql.cursor.begin(!done.is_empty());
-                let began = Instant::now();
-                let jobs = mysql.take_on(take, most)?;
-                mysql.cursor.end(jobs.len() == most, began.elapsed());
-                Ok((lost, jobs))
-            })
-        })
+        if done.is_empty() {
+            return Ok((Vec::new(), self.take_from_cursor(take, most, false)?));
+        }
+        // By itself: what it locks would be in the way of those who take.
+        let lost =
+            self.retry(AT_ONCE, |mysql| transaction(mysql, Survives::PowerCut, |mysql| mysql.delete(done)))?;
+        // What was removed is to be told; the next take meets the same error.
+        Ok((lost, self.take_from_cursor(take, most, true).unwrap_or_default()))
     }
 
     fn put_back(&mut self, jobs: &[PutBack<'_>], fresh_token: i64) -> Result<Vec<Receipt>> {

@@ -3,6 +3,7 @@
 //! A busy worker needs one statement for each turn (`done_and_take.sql`), a batcher one for each batch.
 
 mod burial;
+mod done_and_take;
 mod errors;
 mod odd_rows;
 mod push_in;
@@ -10,15 +11,17 @@ mod raw;
 mod read;
 mod remote;
 mod session;
+mod turns;
 mod values;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ::postgres::Row as ServerRow;
 
 use self::remote::Remote;
 use self::session::Session;
+use self::turns::Turns;
 use super::adapter::{Adapter, Kind, Odd, PutBack, Row, Survives, Take, Value, list};
 use super::cursor::Cursor;
 use super::dead::{Buried, Dead};
@@ -40,6 +43,7 @@ struct Postgres {
     passed_over: Vec<i64>,
     /// Where several are named.
     host: Option<String>,
+    turns: Turns,
 }
 
 /// Connects. `patience` is how long it may take, `limit` how long each statement may.
@@ -61,6 +65,7 @@ pub(super) fn open(
         cursor: Cursor::default(),
         passed_over: Vec::new(),
         host: server.one_of_several,
+        turns: Turns::new(limit),
     }))
 }
 
@@ -221,29 +226,7 @@ impl Adapter for Postgres {
         take: &Take<'_>,
         most: usize,
     ) -> Result<(Vec<Receipt>, Vec<Reserved>)> {
-        let (ids, tokens) = columns(done);
-        let (queues, priorities) = lines(take.queues);
-        self.cursor.begin(!done.is_empty());
-        let behind = |(queue, priority): (&String, &i16)| {
-            self.cursor.get(queue, i64::from(*priority)).unwrap_or(read::BEFORE_ALL)
-        };
-        let (since, after): (Vec<_>, Vec<_>) = queues.iter().zip(&priorities).map(behind).unzip();
-        let (token, lease, limit) = (take.token, whole_millis(take.lease), count(most));
-        let began = Instant::now();
-        let passed_over = self.passed_over.clone();
-        let rows = self.session.call(move |session| {
-            let values: [&session::Parameter<'_>; 10] =
-                [&queues, &priorities, &token, &lease, &limit, &ids, &tokens, &since, &after, &passed_over];
-            session.query("done_and_take", &values)
-        })?;
-        let (taken, lost) = rows.split_at(rows.partition_point(|row| !read::is_lost(row)));
-        for row in taken {
-            let (queue, priority, place) = read::place(row)?;
-            self.cursor.found(&queue, i64::from(priority), place);
-        }
-        self.cursor.end(taken.len() == most, began.elapsed());
-        let lost = lost.iter().map(|row| read::receipt(row, 0, read::LOST)).collect::<Result<_>>()?;
-        Ok((lost, read::reserved(taken, take)?))
+        self.done_and_take(done, take, most)
     }
 
     fn take_is_a_look(&self) -> bool {

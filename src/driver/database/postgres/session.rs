@@ -80,6 +80,11 @@ impl Session {
         Ok(Self { client, statements, prepared: HashMap::new() })
     }
 
+    /// The text of a statement that has no values.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.statements.get(name)
+    }
+
     pub(super) fn query(&mut self, name: &str, values: &[&Parameter<'_>]) -> Result<Vec<Row>> {
         let statement = self.prepare(name)?;
         self.client.query(&statement, values).map_err(|cause| explain(&cause))
