@@ -22,6 +22,9 @@ pub(super) trait Client: Send + Sync {
 
     /// A connection to receive on. The notifier rings when something arrived, and when the connection is gone.
     fn inbox(&self, notifier: Notifier) -> Result<Box<dyn Inbox>>;
+
+    /// A connection to this host was lost: of several, the next one is asked first.
+    fn lost(&self, place: &str);
 }
 
 /// Publishes. Its publishes are numbered from 1.

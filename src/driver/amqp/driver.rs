@@ -100,8 +100,9 @@ impl AmqpDriver {
 
     /// Remembers when a connection is of no use any more.
     fn watched<T>(&mut self, result: Result<T>) -> Result<T> {
-        if result.as_ref().is_err_and(Error::is_unavailable) {
+        if result.as_ref().is_err_and(|error| error.is_unavailable() || error.is_outcome_unknown()) {
             self.well = false;
+            self.client.lost(&self.publisher.outbox.place());
         }
         result
     }

@@ -79,6 +79,8 @@ impl Client for Fake {
         let (subscribed, unacked) = (BTreeMap::new(), BTreeMap::new());
         Ok(Box::new(FakeInbox { fake: self.clone(), last_tag: 0, subscribed, unacked }))
     }
+
+    fn lost(&self, _: &str) {}
 }
 
 fn declare(fake: &Fake, objects: &[Object]) {

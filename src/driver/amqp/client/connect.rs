@@ -73,6 +73,17 @@ impl Hosts {
     }
 }
 
+impl Hosts {
+    /// Has the host behind this one asked first, where this one is the first: a node that is cut off from its cluster
+    /// takes connections, and does nothing for them.
+    pub(super) fn pass_over(&self, place: &str) {
+        let first = self.last.load(Ordering::Relaxed);
+        if self.each[first].place() == place {
+            self.last.store((first + 1) % self.each.len(), Ordering::Relaxed);
+        }
+    }
+}
+
 /// Connects to one host, and logs in. `before`: this user was let in before.
 fn connect(options: &Arc<AmqpOptions>, before: bool) -> Result<Opened> {
     let stream = dial(options).map_err(|error| {
@@ -164,4 +175,21 @@ fn dial(options: &AmqpOptions) -> io::Result<TcpStream> {
         }
     }
     Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::AmqpConfig;
+
+    #[test]
+    fn a_host_that_was_lost_is_asked_last() {
+        let config = AmqpConfig { host: "a:1,b:2".into(), ..AmqpConfig::default() };
+        let hosts = Hosts::new(&AmqpOptions::from_config(&config).unwrap());
+        let first = || hosts.each[hosts.last.load(Ordering::Relaxed)].place();
+        for (lost, then) in [("b:2", "a:1"), ("a:1", "b:2"), ("a:1", "b:2"), ("b:2", "a:1")] {
+            hosts.pass_over(lost);
+            assert_eq!(first(), then, "{lost} was lost");
+        }
+    }
 }

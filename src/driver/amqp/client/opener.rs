@@ -26,4 +26,8 @@ impl Client for Opener {
         let Opened { options, kill, connection, .. } = self.0.connect()?;
         Ok(Box::new(Receiving::start(options, kill, connection, notifier)?))
     }
+
+    fn lost(&self, place: &str) {
+        self.0.pass_over(place);
+    }
 }
