@@ -72,6 +72,45 @@ pub trait FailedJobs: Send {
     /// The back end did not answer.
     fn list(&mut self, filter: &Filter<'_>) -> Result<Vec<FailedJob>>;
 
+    /// Finds a page of failed jobs, the newest first, with long texts cut. Provided: by [`FailedJobs::list`].
+    ///
+    /// # Errors
+    /// The back end did not answer.
+    fn search(&mut self, search: &Search<'_>) -> Result<Page> {
+        let filter =
+            Filter { driver: Some(search.driver), queue: search.queue, job: search.job, ..Filter::default() };
+        let mut all = self.list(&filter)?;
+        all.reverse();
+        // One that is gone meanwhile was retried or forgotten: what stays is found again.
+        let is_before = |job: &FailedJob| search.before == Some(&job.id);
+        let start = all.iter().position(is_before).map_or(0, |at| at + 1);
+        let matching = all.into_iter().skip(start).filter(|job| search.matches(job));
+        let mut jobs: Vec<_> = matching.take(search.limit + 1).collect();
+        let more = jobs.len() > search.limit;
+        jobs.truncate(search.limit);
+        let next = jobs.last().filter(|_| more).map(|last| last.id.clone());
+        jobs.iter_mut().for_each(FailedJob::cut);
+        Ok(Page { jobs, next })
+    }
+
+    /// The failed jobs of a driver by name and the first line of their exception, those that failed last in front: at
+    /// most `most` groups. Provided: by [`FailedJobs::list`].
+    ///
+    /// # Errors
+    /// The back end did not answer.
+    fn groups(&mut self, driver: &str, most: usize) -> Result<Vec<FailedGroup>> {
+        let mut groups: Vec<FailedGroup> = Vec::new();
+        for job in self.list(&Filter { driver: Some(driver), ..Filter::default() })?.into_iter().rev() {
+            let first_line = first_line(&job.exception);
+            match groups.iter_mut().find(|group| group.name == job.name && group.first_line == first_line) {
+                Some(group) => group.count += 1,
+                None => groups.push(FailedGroup { name: job.name, first_line, count: 1, last: job.id }),
+            }
+        }
+        groups.truncate(most);
+        Ok(groups)
+    }
+
     /// Answers the last id of the list: jobs that fail from here on come after it. Provided: unknown.
     ///
     /// # Errors
@@ -188,6 +227,71 @@ pub struct Filter<'a> {
     pub limit: usize,
 }
 
+/// A search through the failed jobs, the newest first. Everything that is set must hold.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Search<'a> {
+    /// Of this driver.
+    pub driver: &'a str,
+    /// Only of this queue.
+    pub queue: Option<&'a str>,
+    /// Only this kind of job.
+    pub job: Option<&'a str>,
+    /// Only with this [`first_line`] of the exception.
+    pub first_line: Option<&'a str>,
+    /// Only with this text in the name, the exception, the payload, the uuid or the options, whatever its case.
+    pub text: Option<&'a str>,
+    /// Only what failed before this one.
+    pub before: Option<&'a JobId>,
+    /// At most this many; from 1.
+    pub limit: usize,
+}
+
+impl<'a> Search<'a> {
+    /// The newest failed jobs of a driver.
+    pub fn new(driver: &'a str, limit: usize) -> Self {
+        let limit = limit.max(1);
+        Self { driver, queue: None, job: None, first_line: None, text: None, before: None, limit }
+    }
+
+    fn matches(&self, job: &FailedJob) -> bool {
+        let wanted = self.text.map(str::to_lowercase);
+        let found = |text: &str| wanted.as_ref().is_none_or(|wanted| text.to_lowercase().contains(wanted));
+        self.first_line.is_none_or(|line| first_line(&job.exception) == line)
+            && ([&job.name, &job.exception, &job.payload, &job.uuid].into_iter().any(|text| found(text))
+                || job.overrides.as_deref().is_some_and(found))
+    }
+}
+
+/// What a [`Search`] has found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// The failed jobs, with at least 200 characters of the payload and 2,000 of the exception.
+    pub jobs: Vec<FailedJob>,
+    /// Where the next page begins: the [`before`](Search::before) of a further search; `None` at the end. A database goes
+    /// through a bounded number of failed jobs for a page, so a page may have few, or none, and another one follow.
+    pub next: Option<JobId>,
+}
+
+/// Failed jobs of one name that failed alike.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FailedGroup {
+    /// Their name.
+    #[serde(rename = "job")]
+    pub name: String,
+    /// The [`first_line`] of their exception.
+    pub first_line: String,
+    /// How many they are.
+    pub count: u64,
+    /// The one that failed last.
+    pub last: JobId,
+}
+
+/// The first line of an exception, up to 200 characters: by it failed jobs are grouped.
+pub fn first_line(exception: &str) -> String {
+    exception.split('\n').next().unwrap_or_default().chars().take(200).collect()
+}
+
 /// A failed job, as it is kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FailedJob {
@@ -215,6 +319,14 @@ pub struct FailedJob {
     /// The options of its push, as JSON.
     #[serde(skip)]
     pub overrides: Option<String>,
+}
+
+impl FailedJob {
+    fn cut(&mut self) {
+        let end = |text: &str, most| text.char_indices().nth(most).map_or(text.len(), |(at, _)| at);
+        self.payload.truncate(end(&self.payload, 200));
+        self.exception.truncate(end(&self.exception, 2_000));
+    }
 }
 
 /// How many failed jobs one queue of one driver has.

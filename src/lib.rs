@@ -94,6 +94,8 @@ mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod context;
+#[cfg(feature = "dashboard")]
+pub mod dashboard;
 pub mod driver;
 mod error;
 mod event;
@@ -117,7 +119,7 @@ pub use backoff::Backoff;
 pub use cli::{App, Call, main, stock_jobs};
 pub use config::{
     AmqpConfig, AsyncConfig, CommandJob, Config, ConfigEntry, ConfigFlag, ConfigSource, Connection,
-    DatabaseConfig, Durability, Mode, QueueType, Settings, Tls, TlsMode,
+    DashboardConfig, DatabaseConfig, Durability, Mode, QueueType, Settings, Tls, TlsMode,
 };
 pub use context::Context;
 pub use error::{Error, Result};
@@ -126,7 +128,8 @@ pub use job::{JobError, JobResult, Queueable};
 pub use message::{JobId, Message, NAME_LIMIT, Overrides, PRIORITY_LIMIT, Pushed, check_name, new_uuid};
 pub use push::{Delay, Enlist, Push};
 pub use queue::{
-    FailedJobsHandle, Queue, QueueBuilder, RecordedPush, Recorder, Retried, Retry, Unfinished, Worker,
+    FailedJobsHandle, Queue, QueueBuilder, QueueStatus, RecordedPush, Recorder, Retried, Retry, Unfinished,
+    Worker,
 };
 pub use registry::Jobs;
 pub use worker::{Report, StopReason, Stopper};

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Command};
 
 use super::custom_command::CustomCommand;
+#[cfg(feature = "dashboard")]
+use super::dashboard;
 use super::exit::Exit;
 use super::invocation::{Invocation, QueueSetup};
 use super::{
@@ -30,6 +32,8 @@ const ENTRIES: &[Entry] = &[
     Entry { command: inspect::show_command, run: inspect::show },
     Entry { command: inspect::cancel_command, run: inspect::cancel },
     Entry { command: monitor::command, run: monitor::run },
+    #[cfg(feature = "dashboard")]
+    Entry { command: dashboard::command, run: dashboard::run },
     Entry { command: control::pause_command, run: control::pause },
     Entry { command: control::resume_command, run: control::resume },
     Entry { command: control::restart_command, run: control::restart },

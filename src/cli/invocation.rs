@@ -98,6 +98,13 @@ impl Invocation {
         self.queue(config)
     }
 
+    /// The same where only `--connection` is.
+    #[cfg(feature = "dashboard")]
+    pub(super) fn open_connection(self, matches: &ArgMatches) -> Result<Queue> {
+        let config = self.config_with(matches, &[ConfigFlag::Connection])?;
+        self.queue(config)
+    }
+
     /// The queue, with the configuration that this command's flags make.
     pub(super) fn open(self, matches: &ArgMatches) -> Result<Queue> {
         let config = self.config(matches)?;

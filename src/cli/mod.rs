@@ -10,6 +10,8 @@ mod clear;
 mod config_check;
 mod control;
 mod custom_command;
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod demo_jobs;
 mod dispatch;
 mod escape;
@@ -28,6 +30,7 @@ mod print;
 mod progress;
 mod push;
 mod retry;
+mod signals;
 mod status;
 mod stdout;
 mod tables;

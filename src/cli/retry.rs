@@ -25,6 +25,7 @@ pub(super) fn command() -> Command {
         .arg(connection())
         .arg(option("from", "A[,B]", "Only failures of these queues").action(ArgAction::Append))
         .arg(option("job", "NAME", "Only jobs of this name"))
+        .arg(option("payload", "JSON", "Another payload, for the one failed job that is named"))
         .arg(switch("dry-run", "Say what would be done, and do nothing"))
         .after_long_help("Examples:\n  craft queue:retry\n  craft queue:retry 7 9\n  craft queue:retry --from invoices --queue slow\n  craft queue:retry --job SendEmail --dry-run\n\nOf more than 100 it prints the counts; with -v each.")
 }
@@ -40,7 +41,11 @@ pub(super) fn run(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> 
         job: text(matches, "job").map(str::to_owned),
         onto: text(matches, "queue").map(str::to_owned),
         dry_run: matches.get_flag("dry-run"),
+        payload: text(matches, "payload").map(str::to_owned),
     };
+    if retry.payload.is_some() && retry.ids.len() != 1 {
+        return Err(usage("--payload is for one failed job: name it by its id"));
+    }
     let most = if invocation.verbosity > 0 { usize::MAX } else { SHOWN };
     let mut progress = Progress::new("Retrying failed jobs", None, invocation.quiet);
     let queue = invocation.open(matches)?;

@@ -34,6 +34,7 @@ pub use diagnostics::provenance::{ConfigEntry, ConfigSource};
 pub use env::flag::ConfigFlag;
 pub(crate) use model::drivers::DriverKind;
 pub use model::{
-    AmqpConfig, AsyncConfig, CommandJob, Config, DatabaseConfig, Durability, Mode, QueueType, Settings,
+    AmqpConfig, AsyncConfig, CommandJob, Config, DashboardConfig, DatabaseConfig, Durability, Mode,
+    QueueType, Settings,
 };
 pub(crate) use schema::Choice;

@@ -29,6 +29,10 @@ pub mod program_jobs {}
 #[doc = include_str!("observing.md")]
 pub mod observing {}
 
+#[cfg_attr(feature = "dashboard", doc = include_str!("dashboard.md"))]
+#[cfg_attr(not(feature = "dashboard"), doc = "The dashboard needs the feature `dashboard`.")]
+pub mod dashboard {}
+
 #[doc = include_str!("testing.md")]
 pub mod testing {}
 

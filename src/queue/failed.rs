@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::drivers::ConfiguredDriver;
 use super::inner::QueueInner;
 use super::put_back::{self, Moved};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::failed::{FailedCount, FailedJob, FailedJobs, Filter};
 use crate::message::{JobId, Pushed, check_queue};
 
@@ -30,6 +30,8 @@ pub struct Retry {
     pub job: Option<String>,
     /// The queue to put them onto; `None` means each onto its own.
     pub onto: Option<String>,
+    /// Another payload, as JSON, for the one failed job that `ids` names.
+    pub payload: Option<String>,
     /// Answers what would be done, and does nothing.
     pub dry_run: bool,
 }
@@ -186,6 +188,9 @@ impl FailedJobsHandle {
         if let Some(queue) = &retry.onto {
             check_queue("name of the queue", queue)?;
         }
+        if let Some(payload) = &retry.payload {
+            check_payload(payload, retry.ids.len())?;
+        }
         let (configured, mut open) = self.open()?;
         if !retry.ids.is_empty() {
             for page in retry.ids.chunks(PAGE) {
@@ -253,10 +258,9 @@ impl FailedJobsHandle {
         page: Vec<FailedJob>,
         tell: &mut dyn FnMut(Retried),
     ) -> Result<()> {
-        let jobs: Vec<_> = page
-            .iter()
-            .map(|failed| (failed.id.clone(), put_back::message(failed, retry.onto.as_deref())))
-            .collect();
+        let (onto, payload) = (retry.onto.as_deref(), retry.payload.as_deref());
+        let job = |failed: &FailedJob| (failed.id.clone(), put_back::message(failed, onto, payload));
+        let jobs: Vec<_> = page.iter().map(job).collect();
         let queues: Vec<_> = jobs.iter().map(|(_, message)| message.queue.to_string()).collect();
         let answers = match retry.dry_run {
             true => jobs.iter().map(|_| Moved::No).collect(),
@@ -291,9 +295,18 @@ impl FailedJobsHandle {
         Ok(())
     }
 
-    fn open(&self) -> Result<(Arc<ConfiguredDriver>, Box<dyn FailedJobs>)> {
+    pub(super) fn open(&self) -> Result<(Arc<ConfiguredDriver>, Box<dyn FailedJobs>)> {
         let configured = self.inner.configured(self.driver.as_deref())?.clone();
         let open = configured.failed.open(&configured.name)?;
         Ok((configured, open))
     }
+}
+
+fn check_payload(payload: &str, jobs: usize) -> Result<()> {
+    if jobs != 1 {
+        return Err(Error::invalid("a payload is for one failed job").with_help("name that job by its id"));
+    }
+    serde_json::from_str::<serde::de::IgnoredAny>(payload)
+        .map(drop)
+        .map_err(|cause| Error::invalid("the payload is no JSON").because(&cause))
 }

@@ -7,6 +7,7 @@ mod control;
 mod drivers;
 mod enqueue;
 mod failed;
+mod failed_search;
 mod failed_store;
 mod fake;
 mod inner;
@@ -14,6 +15,7 @@ mod inspect;
 #[cfg(feature = "cli")]
 mod name_check;
 mod put_back;
+mod status;
 mod unfinished;
 mod worker_builder;
 
@@ -24,6 +26,7 @@ pub use self::failed::{FailedJobsHandle, Retried, Retry};
 pub use self::fake::{RecordedPush, Recorder};
 #[cfg(feature = "cli")]
 pub(crate) use self::name_check::Known;
+pub use self::status::QueueStatus;
 pub use self::unfinished::Unfinished;
 pub use self::worker_builder::Worker;
 

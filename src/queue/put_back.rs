@@ -103,14 +103,17 @@ fn wait_for_holds(configured: &ConfiguredDriver, jobs: &[(JobId, Message)]) -> R
     }
 }
 
-/// The job to push, on its own queue or another one.
-pub(super) fn message(failed: &FailedJob, onto: Option<&str>) -> Message {
+/// The job to push, on its own queue or another one, with its own payload or another one.
+pub(super) fn message(failed: &FailedJob, onto: Option<&str>, payload: Option<&str>) -> Message {
     let (priority, unique_key) = failed.overrides.as_deref().map(of_columns).unwrap_or_default();
     Message {
         uuid: failed.uuid.as_str().into(),
         name: failed.name.as_str().into(),
         queue: onto.unwrap_or(&failed.queue).into(),
-        payload: payload::from_text(&failed.payload).into(),
+        payload: match payload {
+            Some(payload) => payload.as_bytes().into(),
+            None => payload::from_text(&failed.payload).into(),
+        },
         delay: Duration::ZERO,
         priority,
         unique_key,

@@ -170,7 +170,7 @@ fn the_page_on_the_configuration_has_every_key_and_no_other() {
     let told: BTreeSet<&str> = rows.flat_map(|cell| cell.split('`').step_by(2)).collect();
     let keys = Config::new().entries();
     let keys = keys.iter().filter_map(|entry| entry.key.split_once('.'));
-    let keys = keys.filter(|(section, _)| ["database", "amqp", "async"].contains(section));
+    let keys = keys.filter(|(section, _)| ["database", "amqp", "async", "dashboard"].contains(section));
     let keys: BTreeSet<&str> = keys.map(|(_, key)| key).chain(KEYS_BY_NAME).collect();
     assert_eq!(told, keys);
 }

@@ -11,6 +11,7 @@ mod conformance_mysql;
 mod conformance_postgres;
 mod conformance_sqlite;
 mod control;
+mod dashboard;
 mod example_fourth_driver;
 mod example_invoices;
 mod fakes;

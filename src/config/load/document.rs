@@ -65,6 +65,7 @@ pub(super) fn read(
                 config.amqp.tls.resolve(folders.others);
             }
             "async" => reader.section("async", value, config.memory.fields())?,
+            "dashboard" => reader.section("dashboard", value, config.dashboard.fields())?,
             "connections" => reader.connections(value, &mut config, folders.others)?,
             "jobs" => config.commands = reader.jobs(value, folders.of_jobs)?,
             _ => return Err(reader.unknown("", key, &SECTIONS_OF_FILE)),

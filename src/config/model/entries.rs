@@ -50,12 +50,14 @@ impl Config {
 
     /// Every key but those of connections, with the field that it sets.
     pub(in crate::config) fn fields(&mut self) -> Vec<(String, Field<'_>)> {
-        let Self { default, database, amqp, memory, commands, .. } = self;
+        let Self { default, database, amqp, memory, dashboard, commands, .. } = self;
         let mut all = vec![("default".to_owned(), Field::new("default", default, value_types::NAME))];
         let sections = [database.fields(), amqp.fields(), memory.fields()];
         for (section, fields) in SECTIONS.into_iter().zip(sections) {
             all.extend(fields.into_iter().map(|field| (format!("{section}.{}", field.name), field)));
         }
+        let of_dashboard = dashboard.fields().into_iter();
+        all.extend(of_dashboard.map(|field| (format!("dashboard.{}", field.name), field)));
         for (name, job) in commands {
             all.extend(job.fields().into_iter().map(|field| (format!("jobs.{name}.{}", field.name), field)));
         }

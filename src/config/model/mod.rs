@@ -2,6 +2,7 @@
 
 mod check;
 mod command;
+mod dashboard;
 pub(crate) mod drivers;
 mod entries;
 pub(crate) mod settings;
@@ -11,6 +12,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub use self::command::CommandJob;
+pub use self::dashboard::DashboardConfig;
 use self::drivers::DriverKind;
 pub use self::drivers::{AmqpConfig, AsyncConfig, DatabaseConfig, Durability, QueueType};
 pub use self::settings::{Mode, Settings};
@@ -23,8 +25,8 @@ use crate::error::Result;
 pub(super) const SECTIONS: [&str; 3] = ["database", "amqp", "async"];
 
 /// The keys at the top of queue.toml.
-pub(super) const SECTIONS_OF_FILE: [&str; 6] =
-    ["default", "database", "amqp", "async", "connections", "jobs"];
+pub(super) const SECTIONS_OF_FILE: [&str; 7] =
+    ["default", "database", "amqp", "async", "dashboard", "connections", "jobs"];
 
 /// What queue.toml, the environment and the program say, checked.
 ///
@@ -46,6 +48,8 @@ pub struct Config {
     pub amqp: AmqpConfig,
     /// `[async]`.
     pub memory: AsyncConfig,
+    /// `[dashboard]`.
+    pub dashboard: DashboardConfig,
     /// `[connections.*]`.
     pub connections: BTreeMap<String, Connection>,
     /// `[jobs.*]`: jobs that are programs.
@@ -167,6 +171,7 @@ impl Default for Config {
             database: DatabaseConfig::default(),
             amqp: AmqpConfig::default(),
             memory: AsyncConfig::default(),
+            dashboard: DashboardConfig::default(),
             connections: BTreeMap::from([("sqlite".into(), sqlite)]),
             commands: BTreeMap::new(),
             origins: Origins::default(),

@@ -172,6 +172,18 @@ pub(crate) const BACKOFF: ValueType<Backoff> = ValueType::new(
     Backoff::to_string,
 );
 
+// The dashboard
+
+pub(crate) const MASK_NAMES: ValueType<Vec<String>> = ValueType::new(
+    "a list of names of fields: [\"password\", \"card*\"]",
+    |value| match value {
+        Value::List(names) => names.iter().map(text).collect(),
+        _ => None,
+    },
+    |names| names.iter().all(|name| !name.is_empty() && is_plain(name)),
+    |names| names.join(" "),
+);
+
 // Programs
 
 pub(crate) const COMMAND: ValueType<Vec<String>> = ValueType::new(

@@ -25,11 +25,11 @@ fn unknown_keys_and_sections() {
     let table = [
         (
             "databse = 1",
-            "databse: unknown field, expected one of default, database, amqp, async, connections, jobs",
+            "databse: unknown field, expected one of default, database, amqp, async, dashboard, connections, jobs",
         ),
         (
             "[queue]\na = 1",
-            "queue: unknown field, expected one of default, database, amqp, async, connections, jobs",
+            "queue: unknown field, expected one of default, database, amqp, async, dashboard, connections, jobs",
         ),
         (
             "[async]\nlease = 5",

@@ -4,10 +4,16 @@ use super::adapter::{Adapter, HasAdapter, Row, Survives, Value, list, transactio
 use super::burial;
 use super::dead::Dead;
 use crate::error::Result;
-use crate::failed::{FailedCount, FailedJob, FailedJobs, Failure, Filter, Record};
+use crate::failed::{FailedCount, FailedGroup, FailedJob, FailedJobs, Failure, Filter, Page, Record, Search};
 use crate::message::{JobId, Message, Pushed};
 use crate::reserved::Reserved;
 use crate::time::{Timestamp, Zone};
+
+/// How many failed jobs a search goes through for a page: some tens of milliseconds, whatever is searched for.
+const SEARCHED: i64 = 20_000;
+
+/// How many of the newest failed jobs are grouped.
+const GROUPED: i64 = 100_000;
 
 pub(super) struct FailedTable {
     pub(super) adapter: Box<dyn Adapter>,
@@ -79,6 +85,45 @@ impl FailedJobs for FailedTable {
         Ok(rows.iter().map(|row| self.failed_job(row)).collect())
     }
 
+    fn search(&mut self, search: &Search<'_>) -> Result<Page> {
+        let before = search.before.and_then(number).unwrap_or(i64::MAX);
+        let end = self.end_of_search(before, SEARCHED)?;
+        // One more, which says whether there are more.
+        let limit = i64::try_from(search.limit.saturating_add(1)).unwrap_or(i64::MAX);
+        let rows = self.adapter.query(
+            "search_failed",
+            &[
+                before.into(),
+                end.unwrap_or(i64::MIN).into(),
+                search.driver.into(),
+                search.queue.into(),
+                search.job.into(),
+                search.first_line.into(),
+                search.text.map(pattern).as_deref().into(),
+                limit.into(),
+            ],
+        )?;
+        let jobs: Vec<_> = rows.iter().take(search.limit).map(|row| self.failed_job(row)).collect();
+        let next = match jobs.last() {
+            Some(last) if rows.len() > jobs.len() => Some(last.id.clone()),
+            _ => end.map(JobId::Number),
+        };
+        Ok(Page { jobs, next })
+    }
+
+    fn groups(&mut self, driver: &str, most: usize) -> Result<Vec<FailedGroup>> {
+        let end = self.end_of_search(i64::MAX, GROUPED)?.unwrap_or(i64::MIN);
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let rows = self.adapter.query("group_failed", &[end.into(), driver.into(), most.into()])?;
+        let group = |row: &Row| FailedGroup {
+            name: row.text(0),
+            first_line: row.text(1),
+            count: row.count(2),
+            last: JobId::Number(row.number(3).unwrap_or(0)),
+        };
+        Ok(rows.iter().map(group).collect())
+    }
+
     fn forget(&mut self, ids: &[JobId]) -> Result<u64> {
         let mut rows = Vec::with_capacity(ids.len());
         for id in ids {
@@ -125,6 +170,12 @@ impl HasAdapter for FailedTable {
 }
 
 impl FailedTable {
+    /// The oldest of so many failed jobs before an id; `None` where there are fewer.
+    fn end_of_search(&mut self, before: i64, many: i64) -> Result<Option<i64>> {
+        let rows = self.adapter.query("search_failed_end", &[before.into(), many.into()])?;
+        Ok(rows.first().and_then(|row| row.number(0)))
+    }
+
     /// The row of a failed job that is known by its id or its uuid.
     fn row_of(&mut self, id: &JobId) -> Result<Option<i64>> {
         let JobId::Text(uuid) = id else { return Ok(number(id)) };
@@ -190,6 +241,18 @@ impl FailedTable {
             overrides: row.maybe_text(10),
         }
     }
+}
+
+/// A text as LIKE finds it anywhere.
+fn pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in text.chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern + "%"
 }
 
 fn count(row: &Row) -> FailedCount {

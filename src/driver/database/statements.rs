@@ -154,7 +154,7 @@ macro_rules! files {
             "create_migrations" "check_migrations" "old_columns" "old_migrations" "take_old_migrations" "list_migrations" "note_migration" "next_batch" "last_batch" "forget_migration"
             "drop_jobs" "drop_failed_jobs" "missing_indexes"
             "list_jobs" "show_job" "find_job" "find_failed_job" "cancel" "list_queues" "size_up_to" "count_failed_up_to"
-            "find_odd" "lock_one"
+            "find_odd" "lock_one" "search_failed_end" "search_failed" "group_failed"
             $($own)*
         )
     };

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The floors: a file imports from its own floor and from those above it (a lower number).
-const FLOORS: [(&str, u8); 30] = [
+const FLOORS: [(&str, u8); 31] = [
     ("error", 0),
     ("hash", 0),
     ("time", 0),
@@ -32,6 +32,7 @@ const FLOORS: [(&str, u8); 30] = [
     ("worker", 4),
     ("control", 3),
     ("queue", 5),
+    ("dashboard", 6),
     ("bench", 6),
     ("cli", 6),
     ("lib", 6),

@@ -1,0 +1,6 @@
+-- Where a search through so many failed jobs, the newest first, ends.
+SELECT id
+FROM failed_jobs
+WHERE id < ?
+ORDER BY id DESC
+LIMIT 1 OFFSET ?;
