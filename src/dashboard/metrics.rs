@@ -1,4 +1,4 @@
-//! What Prometheus reads: https://prometheus.io/docs/instrumenting/exposition_formats/.
+//! What Prometheus reads: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
 use std::fmt::Write as _;
 

@@ -3,6 +3,7 @@
 use super::FailedJobsHandle;
 use crate::error::Result;
 use crate::failed::{FailedGroup, Page, Search};
+#[cfg(feature = "dashboard")]
 use crate::message::JobId;
 
 impl FailedJobsHandle {
@@ -27,6 +28,7 @@ impl FailedJobsHandle {
     }
 
     /// The ids of a page, and where the next one begins.
+    #[cfg(feature = "dashboard")]
     pub(crate) fn ids(&self, search: &Search<'_>) -> Result<(Vec<JobId>, Option<JobId>)> {
         let Page { jobs, next } = self.search(search)?;
         Ok((jobs.into_iter().map(|job| job.id).collect(), next))
