@@ -10,6 +10,13 @@ use crate::config::Tls;
 use crate::driver::tls;
 use crate::error::Error;
 
+/// Whether an answer may still come that nobody waits for any more: the client would take it for that of the next
+/// statement.
+pub(super) fn leaves_an_answer(error: &::mysql::Error) -> bool {
+    use ::mysql::Error;
+    matches!(error, Error::IoError(_) | Error::CodecError(_) | Error::DriverError(_) | Error::TlsError(_))
+}
+
 /// Whether others were in the way of a statement: a deadlock, a lock that was held for long, a row that
 /// was changed meanwhile.
 pub(super) fn is_in_the_way(cause: &Cause) -> bool {

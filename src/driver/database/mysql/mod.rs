@@ -312,7 +312,10 @@ impl Adapter for Mysql {
         // By itself: what it locks would be in the way of those who take.
         let lost =
             self.retry(AT_ONCE, |mysql| transaction(mysql, Survives::PowerCut, |mysql| mysql.delete(done)))?;
-        // What was removed is to be told; the next take meets the same error.
+        if most == 0 {
+            return Ok((lost, Vec::new()));
+        }
+        // What was removed is to be told; the next take meets the same error, or a connection that is given up.
         Ok((lost, self.take_from_cursor(take, most, true).unwrap_or_default()))
     }
 

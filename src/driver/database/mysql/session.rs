@@ -24,6 +24,8 @@ pub(super) struct Session {
     /// The longest payload that the server takes, in bytes.
     pub(super) packet: usize,
     in_the_way: bool,
+    /// An answer did not come, or not whole: what comes next may be that of an earlier statement.
+    is_out_of_step: bool,
 }
 
 impl Session {
@@ -52,7 +54,7 @@ impl Session {
             let place = format!("{}:{}", opts.get_ip_or_hostname(), opts.get_tcp_port());
             return Err(Error::unavailable(format!("MySQL at {place} only lets read, as a replica does")));
         }
-        Ok(Self { connection, statements, id_step, packet, in_the_way: false })
+        Ok(Self { connection, statements, id_step, packet, in_the_way: false, is_out_of_step: false })
     }
 
     /// Whether the last statement failed because others were in the way.
@@ -62,8 +64,14 @@ impl Session {
 
     /// Does something on the connection, and explains what went wrong.
     pub(super) fn attempt<T>(&mut self, work: impl FnOnce(&mut Conn) -> ::mysql::Result<T>) -> Result<T> {
+        if self.is_out_of_step {
+            return Err(Error::unavailable(
+                "the connection is given up: MySQL did not answer a statement before",
+            ));
+        }
         let done = work(&mut self.connection);
         self.in_the_way = done.as_ref().is_err_and(errors::is_in_the_way);
+        self.is_out_of_step = done.as_ref().is_err_and(errors::leaves_an_answer);
         done.map_err(|cause| explain(&cause))
     }
 
@@ -74,7 +82,12 @@ impl Session {
 
     /// The same, and the last error is still the last one.
     pub(super) fn run_quietly(&mut self, sql: &str) -> ::mysql::Result<()> {
-        self.connection.query_drop(sql)
+        if self.is_out_of_step {
+            return Err(std::io::Error::from(std::io::ErrorKind::NotConnected).into());
+        }
+        let done = self.connection.query_drop(sql);
+        self.is_out_of_step = done.as_ref().is_err_and(errors::leaves_an_answer);
+        done
     }
 
     pub(super) fn select(&mut self, name: &str, values: impl Into<Params>) -> Result<Vec<ServerRow>> {

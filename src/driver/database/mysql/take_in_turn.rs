@@ -65,7 +65,8 @@ impl Mysql {
                 below = priority;
             }
         }
-        if !due.is_empty() {
+        let has_found = !due.is_empty();
+        if has_found {
             transaction(self, Survives::Crash, |mysql| {
                 let free: HashSet<i64> =
                     mysql.session.fenced_ids("lock_due", &due, &[])?.into_iter().collect();
@@ -73,7 +74,8 @@ impl Mysql {
                 mysql.hold_ids(&due, take)
             })?;
         }
-        Ok(Some(due))
+        // What others have locked stands in front: a plain take steps over it.
+        if has_found && due.is_empty() { Ok(None) } else { Ok(Some(due)) }
     }
 
     fn read_held(&mut self, ids: &[i64], take: &Take<'_>) -> Result<Vec<Reserved>> {
