@@ -1,12 +1,18 @@
 //! Which version a table of jobs has, and the way from an older one to today's.
 
+use std::time::{Duration, Instant};
+
 use super::Database;
 use super::adapter::{Adapter, schema_transaction};
+use super::open::LONG;
 use super::schema_errors::is_about_a_column;
 use crate::error::{Error, Result};
 
 /// The version that this program works with. Version 1 is that of craft-queue 0.1.0.
 pub(super) const VERSION: i64 = 2;
+
+/// How long others work between two tries of an upgrade that they are in the way of.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What a table of the name of ours is.
 #[derive(Debug)]
@@ -63,14 +69,24 @@ impl Database {
         if !matches!(self.jobs_version(adapter)?, JobsVersion::Old) {
             return Ok(false);
         }
-        schema_transaction(adapter, |adapter| {
-            let is_old = matches!(self.jobs_version(adapter)?, JobsVersion::Old);
-            if is_old {
-                self.upgrade_scripts().into_iter().try_for_each(|script| adapter.run_script(script))?;
+        let deadline = Instant::now() + LONG;
+        let upgraded = loop {
+            let tried = schema_transaction(adapter, |adapter| {
+                let is_old = matches!(self.jobs_version(adapter)?, JobsVersion::Old);
+                if is_old {
+                    self.upgrade_scripts().into_iter().try_for_each(|script| adapter.run_script(script))?;
+                }
+                Ok(is_old)
+            });
+            // A transaction that only reads, such as a dump, is in the way; workers go on until it has ended.
+            // A server that still answers has not gone away.
+            let was_busy = tried.as_ref().is_err_and(Error::is_unavailable);
+            if !was_busy || Instant::now() >= deadline || self.jobs_version(adapter).is_err() {
+                break tried;
             }
-            Ok(is_old)
-        })
-        .map_err(|error| {
+            std::thread::sleep(PAUSE);
+        };
+        upgraded.map_err(|error| {
             let table = self.jobs.as_deref().unwrap_or("jobs");
             error.context(format!("cannot upgrade table \"{table}\" of {}", self.label))
         })
