@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::drivers::ConfiguredDriver;
 use super::inner::QueueInner;
-use crate::driver::{JobFilter, JobState};
+use crate::driver::JobState;
 use crate::error::Result;
 use crate::failed::{FailedJob, FailedJobs};
 use crate::message::{JobId, Message, PRIORITY_LIMIT, Pushed};
@@ -87,15 +87,16 @@ fn wait_for_holds(configured: &ConfiguredDriver, jobs: &[(JobId, Message)]) -> R
     }
     let deadline = Instant::now() + PATIENCE;
     let mut driver = configured.open()?;
-    let uuids: HashSet<_> = jobs.iter().map(|(_, message)| &*message.uuid).collect();
+    let mut held: HashSet<_> = jobs.iter().map(|(_, message)| message.uuid.clone()).collect();
     loop {
-        let running = JobFilter { state: Some(JobState::Running), ..JobFilter::default() };
-        let running = match driver.jobs(&running) {
-            Err(error) if error.is_unsupported() => return Ok(HashSet::new()),
-            running => running?,
-        };
-        let held: HashSet<_> =
-            running.into_iter().filter(|job| uuids.contains(&*job.uuid)).map(|job| job.uuid.into()).collect();
+        for uuid in Vec::from_iter(held.iter().cloned()) {
+            match driver.job(&JobId::Text(uuid.clone())) {
+                Err(error) if error.is_unsupported() => return Ok(HashSet::new()),
+                Err(error) => return Err(error),
+                Ok(Some(found)) if found.job.state == JobState::Running => {}
+                Ok(_) => drop(held.remove(&uuid)),
+            }
+        }
         if held.is_empty() || Instant::now() >= deadline {
             return Ok(held);
         }
