@@ -53,7 +53,7 @@ pub(super) fn named(text: &str) -> Cow<'_, str> {
 }
 
 /// The commands whose names have no colon.
-const WITHOUT_COLON: [&str; 5] = ["migrate", "job", "help", "completions", "man"];
+const WITHOUT_COLON: [&str; 6] = ["dashboard", "migrate", "job", "help", "completions", "man"];
 
 pub(super) fn put_name<'a>(text: &'a str, name: &str) -> Cow<'a, str> {
     const CALLED: &str = "craft ";
