@@ -19,6 +19,7 @@ on_every_server!(
     messages_that_are_cut_in_the_middle_lose_no_job,
     answers_that_are_lost_lose_no_job,
     what_is_swallowed_in_silence_is_noticed_and_done_again,
+    an_answer_that_comes_too_late_is_taken_for_no_other,
     a_push_whose_answer_is_lost_is_there_once,
     a_take_whose_answer_is_lost_is_taken_again,
     an_outcome_whose_answer_is_lost_is_written_down_once,
@@ -84,6 +85,19 @@ fn what_is_swallowed_in_silence_is_noticed_and_done_again(place: Place) {
         // Its patience came to an end, and that of a second connection, too.
         wait_until("another try", || proxy.accepted() >= before + 2);
         proxy.set(Traffic::Pass);
+    });
+}
+
+/// Longer than the longest wait for an answer, each time at another statement.
+fn an_answer_that_comes_too_late_is_taken_for_no_other(place: Place) {
+    let (proxy, url) = way(place);
+    drain_during(short_lease(&url), || {
+        for at in 0..8 {
+            proxy.set(Traffic::Stall);
+            thread::sleep(Duration::from_millis(1_700));
+            proxy.set(Traffic::Pass);
+            thread::sleep(Duration::from_millis(30 + 17 * at));
+        }
     });
 }
 

@@ -5,8 +5,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::process_site::{Place, of_first_version, on_every_database};
-use crate::programs::{craft, out, say};
-use crate::support::Folder;
+use crate::programs::{Running, craft, out, say};
+use crate::support::{Folder, wait_until};
 
 on_every_database!(
     an_old_table_is_refused_until_it_is_upgraded_and_keeps_its_jobs,
@@ -14,6 +14,8 @@ on_every_database!(
     an_upgrade_that_is_killed_is_done_again,
     the_upgrade_is_a_file_for_those_who_ask_for_it,
     a_newer_table_is_refused,
+    a_row_that_breaks_a_rule_does_not_stop_an_upgrade,
+    pushes_go_on_while_an_upgrade_waits_for_a_reader,
 );
 
 /// What workers look at.
@@ -167,4 +169,52 @@ fn a_newer_table_is_refused(place: Place) {
         );
     }
     assert_eq!(out(&folder, &["migrate"]), "Nothing to migrate.\n");
+}
+
+fn a_row_that_breaks_a_rule_does_not_stop_an_upgrade(place: Place) {
+    let row = "INSERT INTO jobs (name, payload, priority) VALUES ('Echo', '1', 12);";
+    let lenient = match place {
+        Place::Sqlite => format!("PRAGMA ignore_check_constraints = ON; {row}"),
+        Place::MariaDb(_) => format!("SET check_constraint_checks = 0; {row}"),
+        // It has no session that checks nothing; a trigger of somebody else's that waits is as much in the way.
+        Place::Postgres(_) => {
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+            CREATE CONSTRAINT TRIGGER note AFTER UPDATE ON jobs DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION note();"
+                .into()
+        }
+    };
+    let folder = old(&place, &lenient);
+    let before = place.script(&folder, ROWS);
+    assert_eq!(out(&folder, &["migrate", "--directory", "."]), "Upgraded table \"jobs\"\n");
+    assert_eq!(place.script(&folder, ROWS), before);
+}
+
+fn pushes_go_on_while_an_upgrade_waits_for_a_reader(place: Place) {
+    let (reads, waiting) = match place {
+        // Readers are in nobody's way there.
+        Place::Sqlite => return,
+        Place::Postgres(_) => (
+            "BEGIN; SELECT count(*) FROM jobs; SELECT pg_sleep(10); COMMIT;",
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        ),
+        Place::MariaDb(_) => (
+            "BEGIN; SELECT COUNT(*) FROM jobs; SELECT SLEEP(10); COMMIT;",
+            "SELECT COUNT(*) FROM information_schema.processlist
+                WHERE db = DATABASE() AND state LIKE 'Waiting for table metadata lock%'",
+        ),
+    };
+    let folder = old(&place, "");
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| place.script(&folder, reads));
+        wait_until("the reader", || place.script(&folder, "SELECT 1") == "1" && !reader.is_finished());
+        let upgrade = Running::start(craft(&folder, &["migrate", "--directory", "."]));
+        wait_until("an upgrade that waits", || place.script(&folder, waiting) == "1");
+        place.script(&folder, "INSERT INTO jobs (name, payload) VALUES ('Echo', '1')");
+        assert!(!reader.is_finished(), "the push waited for the reader, behind the upgrade");
+        reader.join().unwrap();
+        assert_eq!(upgrade.wait(), (Some(0), None));
+    });
+    assert_eq!(out(&folder, &["config:check"]).matches("  ok  ").count(), 4);
 }
