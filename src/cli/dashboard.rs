@@ -64,7 +64,7 @@ pub(super) fn run(invocation: Invocation, matches: &ArgMatches) -> Result<Exit> 
         dashboard = dashboard.read_only();
     }
     for name in matches.get_many::<String>("host").into_iter().flatten() {
-        dashboard = dashboard.host(name);
+        dashboard = dashboard.host(name)?;
     }
     let base = text(matches, "base-path").unwrap_or_default();
     let dashboard = dashboard.base_path(base)?;

@@ -67,7 +67,7 @@ impl Access {
     /// Whether the server answers under the name that the request has. A page whose own name was made to point to this
     /// machine (DNS rebinding) has that name here.
     pub(super) fn check_host(&self, request: &Request) -> Result<(), Refusal> {
-        let host = request.get("host").map(name_of).unwrap_or_default();
+        let host = request.get("host").and_then(name_of).unwrap_or_default();
         let is_ours = host.parse::<IpAddr>().is_ok()
             || host.eq_ignore_ascii_case("localhost")
             || self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host));
@@ -82,18 +82,21 @@ impl Access {
         if is_right { Ok(()) } else { Err(Refusal::SignIn) }
     }
 
-    /// Whether the request may act: a browser sends it from our own page, or a program that has the token.
+    /// Whether the request may act.
     pub(super) fn check_act(&self, request: &Request) -> Result<(), Refusal> {
+        self.check_origin(request)?;
+        if self.read_only { Err(Refusal::ReadOnly) } else { Ok(()) }
+    }
+
+    /// Whether a browser sends the request from our own page, or a program that has the token.
+    pub(super) fn check_origin(&self, request: &Request) -> Result<(), Refusal> {
         let content_type = request.get("content-type").unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/json") {
             return Err(Refusal::NotJson);
         }
         let by_token = self.token.as_ref().zip(bearer(request)).is_some_and(|(ours, it)| is_equal(&it, ours));
-        if !by_token && !is_same_origin(request) {
-            return Err(Refusal::Origin);
-        }
-        if self.read_only { Err(Refusal::ReadOnly) } else { Ok(()) }
+        if by_token || is_same_origin(request) { Ok(()) } else { Err(Refusal::Origin) }
     }
 
     /// The cookie that keeps a browser signed in, until it is closed. `token` must be right.
@@ -119,18 +122,21 @@ fn is_same_origin(request: &Request) -> bool {
     match (request.get("sec-fetch-site"), request.get("origin"), request.get("host")) {
         (Some(site), ..) => site == "same-origin",
         (None, Some(origin), Some(host)) => {
-            origin.split_once("://").is_some_and(|(_, name)| name.eq_ignore_ascii_case(host))
+            let of_web = origin.strip_prefix("http://").or(origin.strip_prefix("https://"));
+            of_web.is_some_and(|name| name.eq_ignore_ascii_case(host))
         }
         _ => false,
     }
 }
 
 /// The name in a `Host` header, without its port.
-fn name_of(host: &str) -> &str {
-    match host.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
-        Some((address, _)) => address,
-        None => host.split(':').next().unwrap_or_default(),
-    }
+fn name_of(host: &str) -> Option<&str> {
+    let (name, port) = match host.strip_prefix('[') {
+        Some(inside) => inside.split_once(']')?,
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let is_port = port.is_empty() || port.strip_prefix(':')?.bytes().all(|byte| byte.is_ascii_digit());
+    is_port.then_some(name)
 }
 
 fn bearer(request: &Request) -> Option<String> {
@@ -187,6 +193,9 @@ mod tests {
             ("Jobs.example.org:443", Ok(())),
             ("localhost.evil.example", Err(Refusal::Host)),
             ("evil.example:7722", Err(Refusal::Host)),
+            ("[::1]evil", Err(Refusal::Host)),
+            ("127.0.0.1:evil", Err(Refusal::Host)),
+            ("localhost:80:90", Err(Refusal::Host)),
             ("", Err(Refusal::Host)),
         ] {
             assert_eq!(access.check_host(&request(&[("Host", host)])), expected, "{host:?}");

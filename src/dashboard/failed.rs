@@ -8,13 +8,16 @@ use super::shared::Shared;
 use crate::error::{Error, Result};
 use crate::failed::{self, FailedJob, Filter, Search, first_line};
 use crate::message::JobId;
-use crate::queue::{Retried, Retry};
+use crate::queue::{FailedJobsHandle, Retried, Retry};
 
 /// How many failed jobs a page has.
 const PAGE: usize = 50;
 
 /// How many groups are shown.
 const GROUPS: usize = 100;
+
+/// How many failed jobs a search goes through for a page where fields are hidden.
+const JUDGED: usize = 500;
 
 /// How many failed jobs one act handles at most; the page goes on with the next ones.
 const AT_ONCE: usize = 500;
@@ -57,7 +60,7 @@ impl Shown {
 }
 
 /// Which failed jobs are meant.
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Matching {
     queue: Option<String>,
@@ -72,7 +75,8 @@ impl Matching {
         Self {
             queue: parameter("queue"),
             job: parameter("job"),
-            first_line: parameter("first_line"),
+            // One that is empty is that of an empty error.
+            first_line: request.any_parameter("first_line").map(str::to_owned),
             search: parameter("search"),
         }
     }
@@ -98,22 +102,55 @@ pub(super) fn list(shared: &Shared, driver: &str, request: &Request) -> Result<R
     }
     let matching = Matching::of(request);
     let before = request.parameter("before").map(job_id);
-    let search = matching.search_in(driver, before.as_ref(), PAGE);
-    let failed::Page { jobs, next } = shared.queue.failed().driver(driver).search(&search)?;
-    let found = |shown: &Shown| matching.search.as_deref().is_none_or(|search| is_seen(shown, search));
-    let failed = jobs.into_iter().map(|failed| Shown::new(failed, shared)).filter(found).collect();
+    let (jobs, next) = find(shared, driver, &matching, before, PAGE)?;
+    let failed = jobs.into_iter().map(|failed| Shown::new(failed, shared)).collect();
     Ok(Response::json(&Page { failed, next: next.map(|id| id.to_string()) }))
 }
 
-/// Whether the text that was searched for stands in what is shown: a value that is masked is not found either.
-fn is_seen(shown: &Shown, search: &str) -> bool {
-    if !shown.masked {
-        return true;
+/// The failed jobs that match, up to a limit, and where to go on: the same for what is shown and for what is acted on.
+fn find(
+    shared: &Shared,
+    driver: &str,
+    matching: &Matching,
+    before: Option<JobId>,
+    limit: usize,
+) -> Result<(Vec<FailedJob>, Option<JobId>)> {
+    let handle = shared.queue.failed().driver(driver);
+    let search = matching.search_in(driver, before.as_ref(), limit);
+    let Some(text) = matching.search.as_deref().filter(|_| !shared.mask.is_empty()) else {
+        let failed::Page { jobs, next } = handle.search(&search)?;
+        return Ok((jobs, next));
+    };
+    // The back end would search in hidden values too, and what it finds would tell of them: each is judged as it is shown.
+    let rows = handle.search(&Search { text: None, limit: JUDGED, ..search })?;
+    let (mut found, mut next) = (Vec::new(), rows.next);
+    for failed in rows.jobs {
+        if found.len() == limit {
+            next = found.last().map(|last: &FailedJob| last.id.clone());
+            break;
+        }
+        let whole = whole(&handle, &failed)?;
+        if is_seen(whole.as_ref().unwrap_or(&failed), shared, text) {
+            found.push(failed);
+        }
     }
-    let search = search.to_lowercase();
-    let texts = [&shown.job, &shown.exception, &shown.payload, &shown.uuid];
-    let found = |text: &String| text.to_lowercase().contains(&search);
-    texts.into_iter().any(found) || shown.options.as_ref().is_some_and(found)
+    Ok((found, next))
+}
+
+/// The failed job with all of its payload and exception, where a search cuts them.
+fn whole(handle: &FailedJobsHandle, failed: &FailedJob) -> Result<Option<FailedJob>> {
+    let is_cut = failed.payload.chars().count() >= 200 || failed.exception.chars().count() >= 2_000;
+    let filter = Filter { id: Some(&failed.id), ..Filter::default() };
+    if is_cut { Ok(handle.list(&filter)?.pop()) } else { Ok(None) }
+}
+
+/// Whether a text stands in what is shown of a failed job.
+fn is_seen(failed: &FailedJob, shared: &Shared, text: &str) -> bool {
+    let text = text.to_lowercase();
+    let payload = shared.mask.apply(&failed.payload).0;
+    let found = |shown: &String| shown.to_lowercase().contains(&text);
+    [&failed.name, &failed.exception, &payload, &failed.uuid].into_iter().any(found)
+        || failed.overrides.as_ref().is_some_and(found)
 }
 
 pub(super) fn groups(shared: &Shared, driver: &str) -> Result<Response> {
@@ -180,15 +217,36 @@ impl Done {
     }
 }
 
+/// # Errors
+/// The payload is for other than one failed job, or for one of which fields are hidden: they would be lost.
+fn check_edit(shared: &Shared, handle: &FailedJobsHandle, chosen: &Chosen) -> Result<()> {
+    let ([id], None) = (&chosen.ids[..], &chosen.all) else {
+        return Err(Error::invalid("a payload is for one failed job").with_help("choose one, by its id"));
+    };
+    let id = job_id(id);
+    let failed = handle.list(&Filter { id: Some(&id), ..Filter::default() })?.pop();
+    match failed.is_some_and(|failed| shared.mask.apply(&failed.payload).1) {
+        false => Ok(()),
+        true => {
+            Err(Error::invalid(format!("failed job {id} has hidden fields, which an edit here would lose"))
+                .with_help(format!("craft queue:retry {id} --payload JSON takes a whole payload")))
+        }
+    }
+}
+
 pub(super) fn act(shared: &Shared, request: &Request, act: Act) -> Result<(Response, String)> {
     let chosen: Chosen = request.json()?;
     let driver = shared.driver(chosen.driver.as_deref())?;
     let failed = shared.queue.failed().driver(driver);
+    if chosen.payload.is_some() {
+        check_edit(shared, &failed, &chosen)?;
+    }
     let (ids, next) = match &chosen.all {
         None => (chosen.ids.iter().map(|id| job_id(id)).collect(), None),
         Some(matching) => {
             let before = chosen.before.as_deref().map(job_id);
-            failed.ids(&matching.search_in(driver, before.as_ref(), AT_ONCE))?
+            let (jobs, next) = find(shared, driver, matching, before, AT_ONCE)?;
+            (jobs.into_iter().map(|job| job.id).collect::<Vec<_>>(), next)
         }
     };
     let mut done = Done { next: next.map(|id| id.to_string()), ..Done::default() };
@@ -197,6 +255,7 @@ pub(super) fn act(shared: &Shared, request: &Request, act: Act) -> Result<(Respo
         return Ok((Response::json(&done), "found no failed job to act on".into()));
     }
     let many = ids.len();
+    let first_ids: Vec<_> = ids.iter().take(REASONS).map(JobId::to_string).collect();
     let verb = match act {
         Act::Forget => {
             done.done = usize::try_from(failed.forget(&ids)?).unwrap_or(usize::MAX);
@@ -209,6 +268,11 @@ pub(super) fn act(shared: &Shared, request: &Request, act: Act) -> Result<(Respo
         }
     };
     shared.snapshots.forget();
-    let audit = format!("{verb} {} of {many} failed jobs of driver {driver}", done.done);
+    let audit = match &chosen.all {
+        Some(matching) => {
+            format!("{verb} {} of {many} failed jobs of driver {driver}: {matching:?}", done.done)
+        }
+        None => format!("{verb} {} of {many} failed jobs of driver {driver}: {:?}", done.done, first_ids),
+    };
     Ok((Response::json(&done), audit))
 }

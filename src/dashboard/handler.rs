@@ -74,10 +74,17 @@ impl Dashboard {
 
     /// Answers under this host name too. Without it the dashboard answers as `localhost` and by addresses, so that no
     /// page elsewhere can reach it by a name of its own (DNS rebinding).
-    #[must_use]
-    pub fn host(mut self, name: impl Into<String>) -> Self {
-        self.shared.access.hosts.push(name.into());
-        self
+    ///
+    /// # Errors
+    /// It is empty, or has a port or a path.
+    pub fn host(mut self, name: impl Into<String>) -> Result<Self> {
+        let name = name.into();
+        if name.is_empty() || name.contains([':', '/']) || name.contains(char::is_whitespace) {
+            return Err(Error::config(format!("{name:?} is no name of a host"))
+                .with_help("write it without a scheme and a port: jobs.example.org"));
+        }
+        self.shared.access.hosts.push(name);
+        Ok(self)
     }
 
     /// The path of the dashboard on its server: `/jobs` when its overview is `/jobs/`.
@@ -86,7 +93,9 @@ impl Dashboard {
     /// The path does not begin with a slash, or has other characters than letters, digits, `-`, `_`, `.` and `/`.
     pub fn base_path(mut self, path: &str) -> Result<Self> {
         let path = path.trim_end_matches('/');
-        let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
+        let has_no_dots = path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
+        let is_plain =
+            has_no_dots && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
         if !is_plain || !(path.is_empty() || path.starts_with('/')) {
             return Err(Error::config(format!("the base path {path:?} can't be used"))
                 .with_help("it begins with a slash, and has letters, digits, -, _, . and /: /jobs"));
@@ -116,7 +125,10 @@ impl Dashboard {
     }
 
     fn answer(&self, request: &Request) -> Result<Response, Refusal> {
-        let Some(path) = request.path.strip_prefix(&self.base) else { return Ok(not_found()) };
+        let path = request.path.strip_prefix(&self.base);
+        let Some(path) = path.filter(|path| path.is_empty() || path.starts_with('/')) else {
+            return Ok(not_found());
+        };
         if path.is_empty() {
             return Ok(Response::text(308, "").with("Location", format!("{}/", self.base)));
         }
@@ -129,16 +141,25 @@ impl Dashboard {
         match route {
             Route::Asset(name) => return Ok(assets::get(name, &self.base).unwrap_or_else(not_found)),
             Route::Health => return Ok(Response::text(200, "ok\n")),
-            Route::SignIn => return self.sign_in(request),
+            Route::SignIn => {
+                self.shared.access.check_origin(request)?;
+                return self.sign_in(request);
+            }
             _ => self.shared.access.check_signed_in(request)?,
         }
         Ok(match route {
             Route::Page(page) => self.show(request, &page).unwrap_or_else(|error| Response::failure(&error)),
             Route::Act(act) => {
                 self.shared.access.check_act(request)?;
-                self.act(request, act).unwrap_or_else(|error| Response::failure(&error))
+                self.act(request, act).unwrap_or_else(|error| {
+                    log::warn!(target: "craft_queue::dashboard", "{} {act:?} ended in an error: {error}", request.peer);
+                    Response::failure(&error)
+                })
             }
-            Route::SignOut => Response::json(&()).with("Set-Cookie", Access::no_cookie(&self.cookie_path())),
+            Route::SignOut => {
+                self.shared.access.check_origin(request)?;
+                Response::json(&()).with("Set-Cookie", Access::no_cookie(&self.cookie_path()))
+            }
             Route::Asset(_) | Route::Health | Route::SignIn => not_found(),
         })
     }

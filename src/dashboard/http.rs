@@ -70,6 +70,11 @@ impl Request {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// The value of a parameter of the query, which may be empty.
+    pub(super) fn any_parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(parameter, _)| parameter == name).map(|(_, value)| value.as_str())
+    }
+
     /// The body as JSON.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.body)

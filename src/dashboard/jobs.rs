@@ -128,7 +128,7 @@ struct Chosen {
     after: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Matching {
     queue: Option<String>,
@@ -174,6 +174,8 @@ pub(super) fn cancel(shared: &Shared, request: &Request) -> Result<(Response, St
         next,
     };
     shared.snapshots.forget();
-    let audit = format!("removed {} of {} jobs of driver {driver}", done.removed, ids.len());
+    let first_ids: Vec<_> = ids.iter().take(5).map(JobId::to_string).collect();
+    let of = chosen.all.as_ref().map_or(format!("{first_ids:?}"), |matching| format!("{matching:?}"));
+    let audit = format!("removed {} of {} jobs of driver {driver}: {of}", done.removed, ids.len());
     Ok((Response::json(&done), audit))
 }

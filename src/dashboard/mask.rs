@@ -22,6 +22,11 @@ impl Mask {
         }
     }
 
+    /// Whether nothing is hidden.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The payload as it may be shown, and whether something of it is hidden. All of a text that is no JSON is: nobody can
     /// say what is a field of it.
     pub(super) fn apply(&self, payload: &str) -> (String, bool) {
@@ -51,8 +56,8 @@ impl Mask {
             let value = after.trim_start();
             // Only a key has a colon behind it.
             let Some(value) = value.strip_prefix(':') else { continue };
-            let key: String = serde_json::from_str(&before[start..]).unwrap_or_default();
-            if self.hides(&key) {
+            // A key that is no text, such as half a surrogate, may mean any.
+            if serde_json::from_str::<String>(&before[start..]).map_or(true, |key| self.hides(&key)) {
                 let value = value.trim_start();
                 shown.push_str(&after[..after.len() - value.len()]);
                 shown.push_str(HIDDEN);
@@ -150,6 +155,7 @@ mod tests {
             (r#"{"a": {"card_no": {"x": ["}"]}, "c": 1}}"#, r#"{"a": {"card_no": "•••", "c": 1}}"#),
             (r#"[{"api_key" : null}, {"api_key": [1]} ]"#, r#"[{"api_key" : "•••"}, {"api_key": "•••"} ]"#),
             (r#"{"p\u0061ssword": "x"}"#, r#"{"p\u0061ssword": "•••"}"#),
+            (r#"{"card\ud800": 1}"#, r#"{"card\ud800": "•••"}"#),
             (r#"{"text": "\"password\": 1"}"#, r#"{"text": "\"password\": 1"}"#),
             (r#"{"password2": 1, "ap_keyx": "password"}"#, r#"{"password2": 1, "ap_keyx": "password"}"#),
             (r#""password""#, r#""password""#),

@@ -260,7 +260,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize, usize)>, u16> {
         return Err(400);
     }
     let mut request = Request::new(method, target);
-    let mut length = None;
+    let (mut length, mut has_host) = (None, false);
     for header in parsed.headers.iter() {
         let value = std::str::from_utf8(header.value).map_err(|_| 400_u16)?;
         if header.name.eq_ignore_ascii_case("transfer-encoding") {
@@ -272,6 +272,9 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize, usize)>, u16> {
             if length.replace(given).is_some_and(|first| first != given) {
                 return Err(400);
             }
+        }
+        if header.name.eq_ignore_ascii_case("host") && std::mem::replace(&mut has_host, true) {
+            return Err(400);
         }
         request = request.header(header.name, value);
     }

@@ -1,10 +1,8 @@
 //! A search through the failed jobs, the newest first, and their groups by what went wrong.
 
 use super::FailedJobsHandle;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::failed::{FailedGroup, Page, Search};
-#[cfg(feature = "dashboard")]
-use crate::message::JobId;
 
 impl FailedJobsHandle {
     /// A page of the failed jobs, the newest first, with long texts cut. The search's `driver` is ignored: this driver's are
@@ -13,6 +11,12 @@ impl FailedJobsHandle {
     /// # Errors
     /// As [`FailedJobsHandle::list`].
     pub fn search(&self, search: &Search<'_>) -> Result<Page> {
+        let texts = [search.queue, search.job, search.first_line, search.text];
+        // To SQLite a pattern ends there, and finds everything.
+        if texts.into_iter().flatten().any(|text| text.contains('\0')) {
+            return Err(Error::invalid("a search for a NUL character finds nothing that was meant")
+                .with_help("search for the text before or after it"));
+        }
         let (configured, mut open) = self.open()?;
         open.search(&Search { driver: &configured.name, ..*search })
     }
@@ -25,12 +29,5 @@ impl FailedJobsHandle {
     pub fn groups(&self, most: usize) -> Result<Vec<FailedGroup>> {
         let (configured, mut open) = self.open()?;
         open.groups(&configured.name, most)
-    }
-
-    /// The ids of a page, and where the next one begins.
-    #[cfg(feature = "dashboard")]
-    pub(crate) fn ids(&self, search: &Search<'_>) -> Result<(Vec<JobId>, Option<JobId>)> {
-        let Page { jobs, next } = self.search(search)?;
-        Ok((jobs.into_iter().map(|job| job.id).collect(), next))
     }
 }

@@ -34,11 +34,14 @@ async function send(path, options) {
 	}
 }
 
+// An empty first line is that of an empty error; another empty value asks for nothing.
+const isGiven = (name, value) => Boolean(value) || (name === "first_line" && value === "");
+
 // Asks for what a page shows.
 export function get(path, parameters = {}) {
 	const query = new URLSearchParams();
 	const driver = new URLSearchParams(location.search).get("driver");
-	for (const [name, value] of Object.entries({ driver, ...parameters })) if (value) query.set(name, value);
+	for (const [name, value] of Object.entries({ driver, ...parameters })) if (isGiven(name, value)) query.set(name, value);
 	return send(`/api/${path}${query.size ? `?${query}` : ""}`);
 }
 
@@ -56,7 +59,7 @@ export function act(name, body = {}) {
 export function to(path, parameters = {}) {
 	const query = new URLSearchParams();
 	const driver = new URLSearchParams(location.search).get("driver");
-	for (const [name, value] of Object.entries({ driver, ...parameters })) if (value) query.set(name, value);
+	for (const [name, value] of Object.entries({ driver, ...parameters })) if (isGiven(name, value)) query.set(name, value);
 	return `${base}${path}${query.size ? `?${query}` : ""}`;
 }
 

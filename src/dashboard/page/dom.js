@@ -65,12 +65,14 @@ function morph(old, next) {
 		if (old.getAttribute(name) !== value) old.setAttribute(name, value);
 	}
 	if (old.disabled !== next.disabled) old.disabled = next.disabled;
+	// Before the options of a select move away.
+	const value = next.value;
 	const isField = "value" in old && old.tagName !== "BUTTON" && old.tagName !== "LI";
 	morphChildren(old, next);
 	// What a person types, or has chosen and not sent, stays.
 	if (isField && old !== document.activeElement && !old.dataset.keeps) {
 		if (old.type === "checkbox") old.checked = next.checked;
-		else if (old.value !== next.value) old.value = next.value;
+		else if (old.value !== value) old.value = value;
 	}
 }
 

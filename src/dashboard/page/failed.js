@@ -10,7 +10,7 @@ const NAMES = ["queue", "job", "first_line", "search"];
 
 const filter = () => Object.fromEntries(NAMES.map((name) => [name, parameters()[name]]));
 
-const isFiltered = () => NAMES.some((name) => parameters()[name]);
+const isFiltered = () => NAMES.some((name) => parameters()[name] !== undefined);
 
 export const list = {
 	title: () => "Failed jobs",
@@ -41,7 +41,7 @@ function filters(overview) {
 	};
 	const names = [...new Set([...overview.queues.filter((one) => one.failed).map((one) => one.queue), queue || ""])].filter(Boolean).sort();
 	const option = (value, text) => h("option", { value }, text);
-	const chip = (name, text) => h("span", { class: "chip" }, text, " ", link(to("/failed", { ...filter(), [name]: "" }), "×", { "aria-label": `Without ${text}` }));
+	const chip = (name, text) => h("span", { class: "chip" }, text, " ", link(to("/failed", { ...filter(), [name]: undefined }), "×", { "aria-label": `Without ${text}` }));
 	return [
 		h(
 			"form",
@@ -50,7 +50,7 @@ function filters(overview) {
 			h("label", {}, "Queue", h("select", { name: "queue", value: queue || "", on: { change: (event, field) => find(event, field.form) } }, option("", "all"), names.map((name) => option(name, name)))),
 			h("button", { type: "submit" }, "Find"),
 		),
-		job || firstLine ? h("p", { class: "chips" }, job ? chip("job", job) : null, firstLine ? chip("first_line", firstLine) : null) : null,
+		job || firstLine !== undefined ? h("p", { class: "chips" }, job ? chip("job", job) : null, firstLine !== undefined ? chip("first_line", firstLine || "no error text") : null) : null,
 	];
 }
 
@@ -64,9 +64,10 @@ const options = (verb) => ({ tell: (done) => notify(`${verb} ${plural(done, "fai
 
 async function work(name, body) {
 	const verb = name === "retry" ? "Retried" : "Forgot";
-	const { done, reasons } = await actOn(name, body, options(verb));
-	const text = [`${verb} ${plural(done, "failed job")}.`, ...reasons].join(" ");
-	return { text, kind: reasons.length ? "bad" : "" };
+	const { done, stayed, reasons } = await actOn(name, body, options(verb));
+	const stay = stayed > reasons.length ? `${count(stayed)} stay, for example:` : "";
+	const text = [`${verb} ${plural(done, "failed job")}.`, stay, ...reasons].filter(Boolean).join(" ");
+	return { text, kind: stayed ? "bad" : "" };
 }
 
 const FORGETS = "They are removed, with their payloads and errors.";
@@ -85,7 +86,7 @@ function groups(all, readOnly) {
 		const on = (name) => () => perform(question(name, what), () => work(name, { all: matching }));
 		return h(
 			"li",
-			{ class: "group", "data-key": `${group.job} ${group.first_line}` },
+			{ class: "group", "data-key": JSON.stringify([group.job, group.first_line]) },
 			h("span", { class: "many" }, count(group.count)),
 			h("div", { class: "what" }, h("strong", {}, link(href, group.job)), h("p", { class: "reason" }, group.first_line)),
 			readOnly ? null : h("div", { class: "actions" }, button("Retry", on("retry"), { class: "primary", "aria-label": `Retry ${what}` }), button("Forget", on("forget"), { "aria-label": `Forget ${what}` })),
@@ -153,7 +154,8 @@ function acts(chosen) {
 	const many = chosen.size;
 	const what = plural(many, "failed job");
 	const some = (name, text) => button(many ? `${text} ${plural(many, "chosen")}` : `${text} the chosen`, () => perform(question(name, what), () => work(name, { ids: [...chosen] })), { disabled: many === 0 });
-	const every = (name, text) => button(text, () => perform(question(name, isFiltered() ? "all that match" : "all failed jobs"), () => work(name, { all: filter() })));
+	const matching = filter();
+	const every = (name, text) => button(text, () => perform(question(name, isFiltered() ? "all that match" : "all failed jobs"), () => work(name, { all: matching })));
 	return h("p", { class: "actions" }, some("retry", "Retry"), some("forget", "Forget"), every("retry", isFiltered() ? "Retry all that match" : "Retry all"), every("forget", isFiltered() ? "Forget all that match" : "Forget all"));
 }
 

@@ -10,7 +10,7 @@ const EVERY = 2000;
 let pages = [];
 
 // What is shown: the last look at the queues, what the page itself has loaded, what went wrong, what is chosen.
-const shown = { overview: null, data: null, error: null, chosen: new Set() };
+const shown = { address: null, overview: null, data: null, error: null, chosen: new Set() };
 
 // Goes to an address without loading the page anew.
 export function go(href) {
@@ -19,6 +19,8 @@ export function go(href) {
 }
 
 function arrive() {
+	// A question is about the page that was left: it is answered by no.
+	document.getElementById("dialog").close();
 	shown.data = null;
 	shown.error = null;
 	shown.chosen.clear();
@@ -26,11 +28,20 @@ function arrive() {
 	refresh().then(() => document.getElementById("main").focus({ preventScroll: true }));
 }
 
+// An address that somebody has typed may not be encoded as ours are.
+function decoded(text) {
+	try {
+		return decodeURIComponent(text);
+	} catch {
+		return text;
+	}
+}
+
 function find() {
 	const path = location.pathname.slice(base.length);
 	for (const [pattern, page] of pages) {
 		const match = pattern.exec(path);
-		if (match) return { page, id: match[1] && decodeURIComponent(match[1]) };
+		if (match) return { page, id: match[1] && decoded(match[1]) };
 	}
 	return { page: pages[0][1] };
 }
@@ -41,6 +52,8 @@ let looks = 0;
 export async function refresh() {
 	const look = ++looks;
 	const { page, id } = find();
+	// What is loaded belongs to the address that it was loaded for.
+	if (shown.address !== location.href) Object.assign(shown, { address: location.href, data: null, error: null });
 	try {
 		const [seen, data] = await Promise.all([get("overview"), page.load({ id })]);
 		if (look !== looks) return;
@@ -166,7 +179,7 @@ export function start(all) {
 	document.addEventListener("visibilitychange", () => {
 		if (!document.hidden && !isSigningIn) refresh();
 	});
-	refresh().then(() => setTimeout(tick, EVERY));
+	tick();
 }
 
 // Goes where a link leads without loading the page anew.
@@ -181,6 +194,9 @@ function follow(event) {
 
 // A page that nobody sees asks for nothing.
 async function tick() {
-	if (!document.hidden && !isSigningIn && !document.getElementById("dialog").open) await refresh();
-	setTimeout(tick, EVERY);
+	try {
+		if (!document.hidden && !isSigningIn && !document.getElementById("dialog").open) await refresh();
+	} finally {
+		setTimeout(tick, EVERY);
+	}
 }

@@ -1,6 +1,6 @@
 // What several pages have: errors, instants, badges, questions, notices, and acts on all that match.
 
-import { act } from "./client.js";
+import { act, parameters } from "./client.js";
 import { h, render } from "./dom.js";
 import { count, exact, relative } from "./format.js";
 
@@ -65,16 +65,20 @@ export function ask({ title, text, yes, danger, field }) {
 // Acts on what is chosen, or on all that match, a part at a time; says how far it is.
 export async function actOn(name, body, { tell, cursor, doneOf }) {
 	let done = 0;
+	let stayed = 0;
 	let reasons = [];
 	let next = null;
+	// All of it is for the driver that is shown now.
+	const driver = parameters().driver;
 	do {
-		const answer = await act(name, next ? { ...body, [cursor]: next } : body);
+		const answer = await act(name, { driver, ...body, ...(next ? { [cursor]: next } : {}) });
 		done += doneOf(answer);
+		stayed += answer.stayed || 0;
 		reasons = reasons.concat(answer.reasons || []).slice(0, 5);
 		next = body.all ? answer.next : null;
 		if (next) tell(done);
 	} while (next);
-	return { done, reasons };
+	return { done, stayed, reasons };
 }
 
 export const plural = (many, one) => `${count(many)} ${one}${many === 1 ? "" : "s"}`;

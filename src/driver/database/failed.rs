@@ -86,7 +86,12 @@ impl FailedJobs for FailedTable {
     }
 
     fn search(&mut self, search: &Search<'_>) -> Result<Page> {
-        let before = search.before.and_then(number).unwrap_or(i64::MAX);
+        let before = match search.before.map(number) {
+            None => i64::MAX,
+            Some(Some(before)) => before,
+            // Another driver's id is none of this table's; a page before it would begin anywhere.
+            Some(None) => return Ok(Page { jobs: Vec::new(), next: None }),
+        };
         let end = self.end_of_search(before, SEARCHED)?;
         // One more, which says whether there are more.
         let limit = i64::try_from(search.limit.saturating_add(1)).unwrap_or(i64::MAX);

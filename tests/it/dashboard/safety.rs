@@ -69,9 +69,16 @@ fn a_token_is_asked_for_before_anything_is_shown() {
     assert_eq!(client.request("GET", "/api/overview", &[("Cookie", pair)], "").status, 200);
     let from_elsewhere = [json_type, ("Cookie", pair), ("Sec-Fetch-Site", "cross-site")];
     assert_eq!(client.request("POST", "/api/restart", &from_elsewhere, "{}").status, 403);
-    let out = client.request("POST", "/api/sign-out", &[("Cookie", pair)], "");
+    let ours = [json_type, ("Cookie", pair), ("Sec-Fetch-Site", "same-origin")];
+    let out = client.request("POST", "/api/sign-out", &ours, "{}");
     assert!(out.header("Set-Cookie").unwrap().contains("Max-Age=0"), "{out:?}");
 
+    for _ in 0..5 {
+        // A page of somebody else can't use up the tries of the minute.
+        let elsewhere = [json_type, ("Sec-Fetch-Site", "cross-site")];
+        let body = json!({"token": "wrong"}).to_string();
+        assert_eq!(client.request("POST", "/api/sign-in", &elsewhere, &body).status, 403);
+    }
     for _ in 0..5 {
         assert_eq!(client.act("sign-in", &json!({"token": "wrong"})).status, 401);
     }
@@ -113,6 +120,19 @@ fn masked_fields_are_neither_shown_nor_found() {
             assert_eq!(found.json()["failed"], json!([]), "{search}");
         }
         assert_ne!(client.json("/api/failed?search=FailNow")["failed"], json!([]));
+        // What is acted on is what is shown.
+        for name in ["retry", "forget"] {
+            let done = client.done(name, json!({"all": {"search": "secret-of"}}));
+            assert_eq!((&done["done"], &done["next"]), (&json!(0), &json!(null)));
+        }
+        let edit = |chosen: serde_json::Value| client.act("retry", &chosen);
+        for search in ["secret-of", "nowhere"] {
+            let refused = edit(json!({"all": {"search": search}, "payload": "{"}));
+            assert_eq!(refused.json()["error"], json!("a payload is for one failed job"), "{search}");
+        }
+        let refused = edit(json!({"ids": [id], "payload": "{}"}));
+        assert_eq!(refused.status, 400);
+        assert!(refused.json()["error"].as_str().unwrap().contains("has hidden fields"), "{refused:?}");
     }
 }
 
@@ -128,5 +148,44 @@ fn it_lies_where_its_server_says() {
     assert_eq!(client.get("/shop/jobs/page/app.js").status, 200);
     assert_eq!(client.get("/shop/jobs/api/overview").status, 200);
     assert_eq!(client.get("/api/overview").status, 404);
-    assert_eq!(client.get("/shop/jobsx").status, 404);
+    for target in ["/shop/jobsx", "/shop/jobsapi/overview", "/shop/jobsmetrics"] {
+        assert_eq!(client.get(target).status, 404, "{target}");
+    }
+    let dashboard = || craft_queue::dashboard::Dashboard::new(served.queue.clone());
+    for path in ["jobs", "//evil.example", "/a/../b", "/a//b", "/a b"] {
+        assert!(dashboard().base_path(path).is_err_and(|error| error.is_config()), "{path}");
+    }
+    for name in ["", "jobs.example.org:7722", "http://jobs.example.org"] {
+        assert!(dashboard().host(name).is_err_and(|error| error.is_config()), "{name}");
+    }
+}
+
+#[test]
+fn a_search_goes_through_long_payloads_of_which_fields_are_hidden() {
+    for (_folder, config) in on_each_database() {
+        let served = Served::with(config, |dashboard| dashboard.mask(["token".to_owned()]).unwrap());
+        let long: &'static str = Box::leak(format!("{} ORDER77", "y".repeat(400)).into_boxed_str());
+        served.run([(long, Then::FailNow), ("short", Then::FailNow)]);
+        let client = served.client();
+        let found = client.json("/api/failed?search=order77");
+        assert_eq!(found["failed"].as_array().unwrap().len(), 1, "{found}");
+        let done = client.done("forget", json!({"all": {"search": "ORDER77"}}));
+        assert_eq!(done["done"], json!(1));
+        assert_eq!(client.json("/api/failed")["failed"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn a_search_for_what_no_text_has_finds_nothing() {
+    for (_folder, config) in on_each_database() {
+        let served = Served::on(config);
+        served.run([("a", Then::FailNow)]);
+        let client = served.client();
+        assert_eq!(client.get("/api/failed?search=%00").status, 400);
+        let forget = client.act("forget", &json!({"all": {"search": "\u{0}no such text"}}));
+        assert_eq!(forget.status, 400, "{forget:?}");
+        let elsewhere = client.done("forget", json!({"all": {}, "before": "no number"}));
+        assert_eq!(elsewhere["done"], json!(0), "a page that begins nowhere has nothing");
+        assert_eq!(client.json("/api/failed")["failed"].as_array().unwrap().len(), 1);
+    }
 }
