@@ -263,7 +263,7 @@ fn a_broker_shows_no_single_jobs_and_the_reason_is_told() {
         (&["queue:cancel", "1"], "cancel a job"),
     ] {
         let said = site.say(command);
-        let reason = "a broker shows a message only to whoever takes it";
+        let reason = "a broker shows a message only to a consumer that takes it";
         let error = format!(
             "error: cannot {what} of driver \"amqp\": {reason}\n  help: craft queue:status counts them"
         );

@@ -14,7 +14,7 @@ use crate::error::Error;
 /// statement.
 pub(super) fn leaves_an_answer(error: &::mysql::Error) -> bool {
     use ::mysql::Error;
-    matches!(error, Error::IoError(_) | Error::CodecError(_) | Error::DriverError(_) | Error::TlsError(_))
+    matches!(error, Error::IoError(_) | Error::CodecError(_) | Error::DriverError(_))
 }
 
 /// Whether others were in the way of a statement: a deadlock, a lock that was held for long, a row that
