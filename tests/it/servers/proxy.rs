@@ -113,7 +113,13 @@ impl Proxy {
         self.rules.arm(Trap::AnswerTo(pattern.to_vec()));
     }
 
-    /// Whether the cut that was ordered last has been made.
+    /// Once: stalls all traffic when a client sends these bytes, which the server still gets: the answer comes when
+    /// the traffic passes again.
+    pub fn stall_at(&self, pattern: &[u8]) {
+        self.rules.arm(Trap::StallAt(pattern.to_vec()));
+    }
+
+    /// Whether the cut, or the stall, that was ordered last has been made.
     pub fn has_cut(&self) -> bool {
         self.rules.has_sprung()
     }

@@ -11,6 +11,7 @@ pub enum Trap {
     After(Direction, u64),
     Before(Vec<u8>),
     AnswerTo(Vec<u8>),
+    StallAt(Vec<u8>),
 }
 
 /// What is to be done with the bytes that have arrived.
@@ -174,6 +175,14 @@ impl State {
                 if seen.finds(pattern, bytes) {
                     self.trap = None;
                     link.lose_answer();
+                }
+                Verdict::Forward
+            }
+            Some(Trap::StallAt(pattern)) if way == Direction::ToServer => {
+                if seen.finds(pattern, bytes) {
+                    self.trap = None;
+                    self.sprung = true;
+                    self.traffic = Traffic::Stall;
                 }
                 Verdict::Forward
             }
