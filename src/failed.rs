@@ -227,6 +227,12 @@ pub struct Filter<'a> {
     pub limit: usize,
 }
 
+/// How many characters of a payload a search answers at least. `search_failed.sql` has the same number.
+pub(crate) const PAYLOAD_SHOWN: usize = 200;
+
+/// How many characters of an exception a search answers at least. `search_failed.sql` has the same number.
+pub(crate) const EXCEPTION_SHOWN: usize = 2_000;
+
 /// A search through the failed jobs, the newest first. Everything that is set must hold.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -324,8 +330,8 @@ pub struct FailedJob {
 impl FailedJob {
     fn cut(&mut self) {
         let end = |text: &str, most| text.char_indices().nth(most).map_or(text.len(), |(at, _)| at);
-        self.payload.truncate(end(&self.payload, 200));
-        self.exception.truncate(end(&self.exception, 2_000));
+        self.payload.truncate(end(&self.payload, PAYLOAD_SHOWN));
+        self.exception.truncate(end(&self.exception, EXCEPTION_SHOWN));
     }
 }
 

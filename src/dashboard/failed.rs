@@ -139,7 +139,8 @@ fn find(
 
 /// The failed job with all of its payload and exception, where a search cuts them.
 fn whole(handle: &FailedJobsHandle, failed: &FailedJob) -> Result<Option<FailedJob>> {
-    let is_cut = failed.payload.chars().count() >= 200 || failed.exception.chars().count() >= 2_000;
+    let is_cut = failed.payload.chars().count() >= failed::PAYLOAD_SHOWN
+        || failed.exception.chars().count() >= failed::EXCEPTION_SHOWN;
     let filter = Filter { id: Some(&failed.id), ..Filter::default() };
     if is_cut { Ok(handle.list(&filter)?.pop()) } else { Ok(None) }
 }
