@@ -17,6 +17,7 @@ const FILES: &[(&str, &str, &str)] = files!(
     "style.css" CSS
     "icon.svg" SVG
     "app.js" JAVASCRIPT
+    "choice.js" JAVASCRIPT
     "client.js" JAVASCRIPT
     "live.js" JAVASCRIPT
     "dom.js" JAVASCRIPT

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::access::{Access, Refusal, TOKEN_LENGTH, Tries};
 use super::http::{Request, Response};
-use super::mask::Mask;
+use super::masked_fields::MaskedFields;
 use super::route::{Act, Page, Route};
 use super::shared::Shared;
 use super::snapshot::Snapshots;
@@ -30,7 +30,7 @@ impl Dashboard {
             drivers: vec![queue.config().default.clone()],
             queue,
             access: Access::default(),
-            mask: Mask::default(),
+            mask: MaskedFields::default(),
             snapshots: Snapshots::default(),
         };
         Self { shared, base: String::new(), tries: Mutex::default() }
@@ -110,7 +110,7 @@ impl Dashboard {
     /// # Errors
     /// A name is empty.
     pub fn mask(mut self, names: impl IntoIterator<Item = String>) -> Result<Self> {
-        self.shared.mask = Mask::new(names)?;
+        self.shared.mask = MaskedFields::new(names)?;
         Ok(self)
     }
 

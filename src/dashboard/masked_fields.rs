@@ -8,9 +8,9 @@ const HIDDEN: &str = "\"•••\"";
 /// The names of the fields that are hidden, whatever the depth they stand at. `*` stands for any letters, and the case
 /// does not count.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Mask(Vec<String>);
+pub(super) struct MaskedFields(Vec<String>);
 
-impl Mask {
+impl MaskedFields {
     /// # Errors
     /// A name is empty.
     pub(super) fn new(names: impl IntoIterator<Item = String>) -> Result<Self> {
@@ -139,8 +139,8 @@ fn value_length(json: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn mask(names: &[&str]) -> Mask {
-        Mask::new(names.iter().map(|name| (*name).to_owned())).unwrap()
+    fn mask(names: &[&str]) -> MaskedFields {
+        MaskedFields::new(names.iter().map(|name| (*name).to_owned())).unwrap()
     }
 
     #[test]

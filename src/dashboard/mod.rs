@@ -23,7 +23,7 @@
 //! - `overview`, `jobs`, `failed`, `control`: what each page shows and does.
 //! - `problems`: what is wrong, in words. Pure.
 //! - `snapshot`: one look a second serves all viewers.
-//! - `mask`: fields of payloads that are never shown.
+//! - `masked_fields`: fields of payloads that are never shown.
 //! - `metrics`: the text that Prometheus reads.
 //! - `assets`: the files of the page.
 //! - `server`: the HTTP server of `craft dashboard`.
@@ -35,7 +35,7 @@ mod failed;
 mod handler;
 mod http;
 mod jobs;
-mod mask;
+mod masked_fields;
 mod metrics;
 mod overview;
 mod problems;

@@ -1,7 +1,7 @@
 //! What all answers need: the queue, and how it is shown.
 
 use super::access::Access;
-use super::mask::Mask;
+use super::masked_fields::MaskedFields;
 use super::snapshot::Snapshots;
 use crate::error::{Error, Result};
 use crate::queue::Queue;
@@ -11,7 +11,7 @@ pub(super) struct Shared {
     /// The drivers that are shown; never empty.
     pub(super) drivers: Vec<String>,
     pub(super) access: Access,
-    pub(super) mask: Mask,
+    pub(super) mask: MaskedFields,
     pub(super) snapshots: Snapshots,
 }
 

@@ -1,9 +1,10 @@
 // Failed jobs: by what went wrong, a page of them, and one of them.
 
+import { boxes } from "./choice.js";
 import { get, link, parameters, to } from "./client.js";
 import { h } from "./dom.js";
 import { count, pretty } from "./format.js";
-import { draw, go, perform } from "./live.js";
+import { go, perform } from "./live.js";
 import { actOn, button, code, empty, facts, moment, notify, plural } from "./parts.js";
 
 const NAMES = ["queue", "job", "first_line", "search"];
@@ -96,21 +97,12 @@ function groups(all, readOnly) {
 }
 
 function table(failed, chosen, readOnly) {
-	const choose = (id) => (event) => {
-		if (event.target.checked) chosen.add(id);
-		else chosen.delete(id);
-		draw();
-	};
-	const all = (event) => {
-		failed.forEach(({ id }) => (event.target.checked ? chosen.add(id) : chosen.delete(id)));
-		draw();
-	};
-	const box = (checked, label, change) => h("input", { type: "checkbox", checked, "aria-label": label, on: { change } });
+	const box = boxes(failed, chosen);
 	const row = (one) =>
 		h(
 			"tr",
 			{ "data-key": one.id },
-			readOnly ? null : h("td", { class: "choose" }, box(chosen.has(one.id), `Choose failed job ${one.id}`, choose(one.id))),
+			readOnly ? null : h("td", { class: "choose" }, box.one(one.id, `Choose failed job ${one.id}`)),
 			h("th", { scope: "row" }, link(to(`/failed/${encodeURIComponent(one.id)}`), one.job), " ", h("span", { class: "id" }, `#${one.id}`)),
 			h("td", { class: "reason", "data-label": "error" }, one.first_line),
 			h("td", { "data-label": "queue" }, one.queue),
@@ -118,7 +110,6 @@ function table(failed, chosen, readOnly) {
 			h("td", { "data-label": "failed" }, moment(Date.parse(one.failed_at))),
 			readOnly ? null : h("td", { class: "act" }, button("Retry", () => perform(null, () => work("retry", { ids: [one.id] })), { "aria-label": `Retry failed job ${one.id}` })),
 		);
-	const isAll = failed.every(({ id }) => chosen.has(id));
 	return h(
 		"table",
 		{ class: "stacked" },
@@ -128,7 +119,7 @@ function table(failed, chosen, readOnly) {
 			h(
 				"tr",
 				{},
-				readOnly ? null : h("th", { class: "choose" }, box(isAll, "Choose all on this page", all)),
+				readOnly ? null : h("th", { class: "choose" }, box.all()),
 				["job", "error", "queue"].map((name) => h("th", { scope: "col" }, name)),
 				h("th", { scope: "col", class: "number" }, "attempts"),
 				h("th", { scope: "col" }, "failed"),

@@ -1,9 +1,10 @@
 // Jobs that wait or run: a page of them, and one of them.
 
+import { boxes } from "./choice.js";
 import { act, get, link, parameters, to } from "./client.js";
 import { h } from "./dom.js";
 import { pretty, span } from "./format.js";
-import { draw, go, perform } from "./live.js";
+import { go, perform } from "./live.js";
 import { actOn, badge, button, code, empty, facts, moment, notify, plural } from "./parts.js";
 
 const KINDS = { waiting: "", delayed: "quiet", running: "good" };
@@ -49,21 +50,12 @@ function nothing() {
 }
 
 function table(jobs, chosen, readOnly) {
-	const choose = (id) => (event) => {
-		if (event.target.checked) chosen.add(id);
-		else chosen.delete(id);
-		draw();
-	};
-	const all = (event) => {
-		jobs.forEach(({ id }) => (event.target.checked ? chosen.add(id) : chosen.delete(id)));
-		draw();
-	};
-	const box = (checked, label, change) => h("input", { type: "checkbox", checked, "aria-label": label, on: { change } });
+	const box = boxes(jobs, chosen);
 	const row = (job) =>
 		h(
 			"tr",
 			{ "data-key": job.id },
-			readOnly ? null : h("td", { class: "choose" }, box(chosen.has(job.id), `Choose job ${job.id}`, choose(job.id))),
+			readOnly ? null : h("td", { class: "choose" }, box.one(job.id, `Choose job ${job.id}`)),
 			h("th", { scope: "row" }, link(to(`/jobs/${encodeURIComponent(job.id)}`), job.job), " ", h("span", { class: "id" }, `#${job.id}`)),
 			h("td", { "data-label": "state" }, states(job)),
 			h("td", { "data-label": "queue" }, job.queue),
@@ -72,7 +64,6 @@ function table(jobs, chosen, readOnly) {
 			h("td", { "data-label": "due" }, moment(job.due_at)),
 			h("td", { "data-label": "pushed" }, moment(Date.parse(job.created_at))),
 		);
-	const isAll = jobs.every(({ id }) => chosen.has(id));
 	return h(
 		"table",
 		{ class: "stacked" },
@@ -82,7 +73,7 @@ function table(jobs, chosen, readOnly) {
 			h(
 				"tr",
 				{},
-				readOnly ? null : h("th", { class: "choose" }, box(isAll, "Choose all on this page", all)),
+				readOnly ? null : h("th", { class: "choose" }, box.all()),
 				["job", "state", "queue"].map((name) => h("th", { scope: "col" }, name)),
 				["attempts", "priority"].map((name) => h("th", { scope: "col", class: "number" }, name)),
 				["due", "pushed"].map((name) => h("th", { scope: "col" }, name)),
