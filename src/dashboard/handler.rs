@@ -137,30 +137,32 @@ impl Dashboard {
             Ok(route) => route,
             Err(status) => return Ok(not_here(status)),
         };
-        // What a sign-in needs is shown to everybody; none of it is about jobs.
-        match route {
-            Route::Asset(name) => return Ok(assets::get(name, &self.base).unwrap_or_else(not_found)),
-            Route::Health => return Ok(Response::text(200, "ok\n")),
-            Route::SignIn => {
-                self.shared.access.check_origin(request)?;
-                return self.sign_in(request);
-            }
-            _ => self.shared.access.check_signed_in(request)?,
-        }
+        let access = &self.shared.access;
         Ok(match route {
-            Route::Page(page) => self.show(request, &page).unwrap_or_else(|error| Response::failure(&error)),
+            // What a sign-in needs is shown to everybody; none of it is about jobs.
+            Route::Asset(name) => assets::get(name, &self.base).unwrap_or_else(not_found),
+            Route::Health => Response::text(200, "ok\n"),
+            Route::SignIn => {
+                access.check_origin(request)?;
+                self.sign_in(request)
+            }
+            Route::SignOut => {
+                access.check_signed_in(request)?;
+                access.check_origin(request)?;
+                Response::json(&()).with("Set-Cookie", Access::no_cookie(&self.cookie_path()))
+            }
+            Route::Page(page) => {
+                access.check_signed_in(request)?;
+                self.show(request, &page).unwrap_or_else(|error| Response::failure(&error))
+            }
             Route::Act(act) => {
-                self.shared.access.check_act(request)?;
+                access.check_signed_in(request)?;
+                access.check_act(request)?;
                 self.act(request, act).unwrap_or_else(|error| {
                     log::warn!(target: "craft_queue::dashboard", "{} {act:?} ended in an error: {error}", request.peer);
                     Response::failure(&error)
                 })
             }
-            Route::SignOut => {
-                self.shared.access.check_origin(request)?;
-                Response::json(&()).with("Set-Cookie", Access::no_cookie(&self.cookie_path()))
-            }
-            Route::Asset(_) | Route::Health | Route::SignIn => not_found(),
         })
     }
 
@@ -187,7 +189,7 @@ impl Dashboard {
         Ok(response)
     }
 
-    fn sign_in(&self, request: &Request) -> Result<Response, Refusal> {
+    fn sign_in(&self, request: &Request) -> Response {
         #[derive(Deserialize)]
         struct Given {
             token: String,
@@ -195,22 +197,22 @@ impl Dashboard {
         let now = Instant::now();
         let given: Given = match request.json() {
             Ok(given) => given,
-            Err(error) => return Ok(Response::failure(&error)),
+            Err(error) => return Response::failure(&error),
         };
         // What a try changes is whole at any moment, so that a panic elsewhere spoils nothing.
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
         if !tries.may_try(now) {
             let error = Error::other("too many wrong tokens").with_help("wait a minute, and try again");
-            return Ok(Response::error(429, &error));
+            return Response::error(429, &error);
         }
         if !self.shared.access.is_token(&given.token) {
             tries.was_wrong(now);
             log::warn!(target: "craft_queue::dashboard", "{} tried a wrong token", request.peer);
             let error = Error::other("this is not the token").with_help(Refusal::SignIn.explain().2);
-            return Ok(Response::error(401, &error));
+            return Response::error(401, &error);
         }
         let cookie = Access::cookie(&given.token, &self.cookie_path());
-        Ok(Response::json(&()).with("Set-Cookie", cookie))
+        Response::json(&()).with("Set-Cookie", cookie)
     }
 
     fn cookie_path(&self) -> String {
